@@ -1,0 +1,59 @@
+# make demo | test | lint | lab | space: each sets up .venv by itself the first time, and costs nothing afterwards.
+# Linux and macOS (GNU make 3.81 or later); Windows: the lines in README.md.
+#
+#   make test PYTHON=/path/to/python3.12       another Python for .venv (3.11 or later; else the first one found)
+#   make test PIP_TORCH_ARGS="--index-url ..." another build of torch (Linux without a GPU: the smaller CPU build)
+
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+PIP_TORCH_ARGS ?=
+PYTEST_ARGS ?=
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(IS_NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
+
+.PHONY: help demo test lint lab space
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo   two storyboards to videos, with the bundled model"
+	@echo "make test   ruff and the tests"
+	@echo "make lint   ruff alone"
+	@echo "make lab    the notebooks in JupyterLab"
+	@echo "make space  the Hugging Face Space, on this machine"
+
+demo: $(VENV)/.has-core
+	$(VENV)/bin/smartdirector demo
+
+test: lint
+	$(VENV)/bin/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(VENV)/.has-test
+	$(VENV)/bin/python -m ruff check .
+
+lab: $(VENV)/.has-lab
+	$(VENV)/bin/jupyter lab $(wildcard notebooks)
+
+space: space/app.py $(VENV)/.has-space
+	$(VENV)/bin/python space/app.py
+
+space/app.py:
+	@echo "$@ is not there yet: see \"Road ahead\" in README.md" >&2; exit 1
+
+# torch comes first and alone, so that the build that was chosen stays: the later installs find it and leave it.
+$(VENV)/.has-torch:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later found: install one, or name it: make PYTHON=..." >&2; exit 1; }
+	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)
+	@$(VENV)/bin/python -c '$(IS_NEW_ENOUGH)' || { \
+	  echo "$(VENV) holds a Python older than 3.11: remove that folder" >&2; exit 1; }
+	$(PIP) install $(PIP_TORCH_ARGS) -c constraints.txt torch
+	@touch $@
+
+EXTRAS_core :=
+EXTRAS_test := [dev,train]
+EXTRAS_lab := [notebooks]
+EXTRAS_space := [space]
+
+$(VENV)/.has-%: $(VENV)/.has-torch pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.$(EXTRAS_$*)'
+	@touch $@

@@ -1,0 +1,49 @@
+"""Files: what is written appears under its name only when it is whole; what is read is looked at first."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+PathLike = str | os.PathLike[str]
+
+
+class MediaError(ValueError):
+    """An image or video that can't be read or written; one line that names the file."""
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` at the end, or remove it if the body fails."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: PathLike, value: object) -> None:
+    """Write `value` as indented UTF-8 JSON. ValueError for NaN or infinity, TypeError for what JSON can't hold."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def check_file(path: PathLike) -> None:
+    try:
+        found = Path(path).is_file()
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{str(path)!r}: not a usable file name ({one_line(error)})") from error
+    if not found:
+        raise MediaError(f"{path}: no such file")
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text without its line breaks, error number or file name."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:200] or type(error).__name__

@@ -1,0 +1,227 @@
+"""Frames, conditions and cuts -> chunks, latents, anchors and temporal indices. Pure Python, no torch.
+
+A causal video VAE encodes a run of frames as one latent for the first frame and one for each further `stride` frames.
+Multi-Chunk conditioning (SmartDirector, arXiv 2605.27891) lets every condition begin such a run of its own, a chunk, so
+that a keyframe is always "a first latent", wherever it stands. A ChunkPlan says where the chunks lie and gives every
+latent its place in time; all other modules read it and none works out frame numbers of its own.
+"""
+
+import itertools
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TAU_SCHEMES = ("frame_time", "continuous", "restart", "midpoint")
+
+
+def check_int(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return `value` if it is an int (not a bool) in [low, high]; ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} must be an int, got {reprlib.repr(value)} ({type(value).__name__})")
+    if value < low or (high is not None and value > high):
+        wanted = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name} must be {wanted}, got {reprlib.repr(value)}")
+    return value
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A keyframe (one frame) or a clip (several) that is given, placed at `frame_index` (0-based)."""
+
+    frame_index: int
+    num_frames: int = 1
+
+    def __post_init__(self) -> None:
+        check_int("frame_index", self.frame_index, 0)
+        check_int("num_frames of a condition", self.num_frames, 1)
+
+    @property
+    def stop(self) -> int:
+        """The first frame after the condition."""
+        return self.frame_index + self.num_frames
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Frames [start, stop) of the video, which the VAE encodes and decodes on their own.
+
+    latent_start: index of its first latent in the whole sequence. surplus: frames decoded past `stop`, to be dropped.
+    num_anchors: how many of its leading latents come from the condition that begins here (0 when none does).
+    condition: index of that condition in the list the caller gave, or None.
+    """
+
+    start: int
+    stop: int
+    latent_start: int
+    num_latents: int
+    surplus: int
+    num_anchors: int = 0
+    condition: int | None = None
+
+    @property
+    def num_frames(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def num_decoded_frames(self) -> int:
+        """Frames that the VAE decodes: those of the chunk and the surplus."""
+        return self.num_frames + self.surplus
+
+
+def num_latents_for(num_frames: int, stride: int) -> int:
+    """Latents that hold `num_frames` frames: n = 1 + ceil((L - 1) / s)."""
+    return 1 + -(-(num_frames - 1) // stride)
+
+
+def check_placement(
+    num_frames: int, conditions: Sequence[Condition], cuts: Sequence[int], names: Sequence[str] | None = None
+) -> None:
+    """ValueError unless the conditions lie in [0, num_frames), apart from each other, with no cut strictly inside one.
+
+    names: what to call each condition in a message; `conditions[i]` when not given.
+    """
+    names = [f"conditions[{i}]" for i in range(len(conditions))] if names is None else names
+    for name, condition in zip(names, conditions, strict=True):
+        if not isinstance(condition, Condition):
+            raise ValueError(f"{name} must be a Condition, got {condition!r}; write Condition(frame_index)")
+        check_int(f"{name}: frame_index", condition.frame_index, 0, num_frames - 1)
+        if condition.stop > num_frames:
+            raise ValueError(
+                f"{name} covers frames {condition.frame_index} to {condition.stop - 1}, but the video ends at frame "
+                f"{num_frames - 1}; place it earlier or trim it"
+            )
+    ordered = sorted(zip(conditions, names, strict=True), key=lambda pair: pair[0].frame_index)
+    for (one, one_name), (two, two_name) in itertools.pairwise(ordered):
+        if one.frame_index == two.frame_index:
+            raise ValueError(f"{one_name} and {two_name} both stand at frame {one.frame_index}; move one of them")
+        if one.stop > two.frame_index:
+            raise ValueError(
+                f"{one_name} (frames {one.frame_index} to {one.stop - 1}) overlaps {two_name} (from frame "
+                f"{two.frame_index}); move or trim one of them"
+            )
+    for cut in cuts:
+        check_int("cut", cut, 1, num_frames - 1)
+        for name, condition in zip(names, conditions, strict=True):
+            if condition.frame_index < cut < condition.stop:
+                raise ValueError(
+                    f"the cut at frame {cut} lies inside {name} (frames {condition.frame_index} to "
+                    f"{condition.stop - 1}); split the clip at the cut"
+                )
+    if len(set(cuts)) != len(cuts):
+        raise ValueError(f"cuts must differ from each other, got {list(cuts)}")
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """How a video of `num_frames` frames is cut into chunks. Make one with `ChunkPlan.build`.
+
+    conditions: in the caller's order. cuts: sorted. chunks: in time order, every frame in exactly one.
+    """
+
+    num_frames: int
+    stride: int
+    conditions: tuple[Condition, ...]
+    cuts: tuple[int, ...]
+    chunks: tuple[Chunk, ...]
+
+    @classmethod
+    def build(
+        cls, num_frames: int, conditions: Sequence[Condition] = (), stride: int = 4, cuts: Sequence[int] = ()
+    ) -> "ChunkPlan":
+        """Plan the chunks. stride: frames a latent of the VAE. cuts: first frames of shots 2, 3, ...
+
+        A chunk begins at frame 0, at each condition, at each cut, and right after a clip whose length is not
+        `stride * k + 1` (its last latent is not full, so no new frame may follow it in the same chunk).
+        ValueError names the first condition or cut that does not fit.
+        """
+        check_int("num_frames", num_frames, 1)
+        check_int("stride", stride, 1)
+        check_placement(num_frames, conditions, cuts)
+        starts = {0, *cuts}
+        for condition in conditions:
+            starts.add(condition.frame_index)
+            if (condition.num_frames - 1) % stride and condition.stop < num_frames:
+                starts.add(condition.stop)
+        begins_at = {condition.frame_index: index for index, condition in enumerate(conditions)}
+        borders = [*sorted(starts), num_frames]
+        chunks, latent_start = [], 0
+        for start, stop in itertools.pairwise(borders):
+            index = begins_at.get(start)
+            num_latents = num_latents_for(stop - start, stride)
+            num_anchors = 0 if index is None else num_latents_for(conditions[index].num_frames, stride)
+            surplus = 1 + stride * (num_latents - 1) - (stop - start)
+            chunks.append(Chunk(start, stop, latent_start, num_latents, surplus, num_anchors, index))
+            latent_start += num_latents
+        return cls(num_frames, stride, tuple(conditions), tuple(sorted(cuts)), tuple(chunks))
+
+    @property
+    def num_latents(self) -> int:
+        return self.chunks[-1].latent_start + self.chunks[-1].num_latents
+
+    @property
+    def anchors(self) -> list[bool]:
+        """Per latent: does it come from a condition (clean, timestep 0, never noised)?"""
+        return [i < chunk.num_anchors for chunk in self.chunks for i in range(chunk.num_latents)]
+
+    @property
+    def latent_chunks(self) -> list[int]:
+        """Per latent: the index of its chunk."""
+        return [index for index, chunk in enumerate(self.chunks) for _ in range(chunk.num_latents)]
+
+    @property
+    def last_frames(self) -> list[int]:
+        """Per latent: the last frame it shows, inside its chunk."""
+        return [
+            min(chunk.start + self.stride * i, chunk.stop - 1)
+            for chunk in self.chunks
+            for i in range(chunk.num_latents)
+        ]
+
+    def tau(self, scheme: str = "frame_time") -> list[float]:
+        """Per latent: its temporal RoPE index (MC-RoPE), strictly increasing in every scheme but "restart".
+
+        frame_time: (the last frame it shows) / stride; an ordinary video gets 0, 1, 2, ... as in Wan. The default.
+        continuous: 0, 1, 2, ... over all latents. restart: from 0 in each chunk.
+        midpoint: 0, 1, 2, ... over the latents that are not anchors; an anchor stands half-way between its neighbours,
+        and m anchors in a row divide their unit evenly. Before the first such integer stands -1, so a leading anchor
+        gets -0.5; after the last, n, stands n + 1.
+        """
+        if scheme == "frame_time":
+            return [frame / self.stride for frame in self.last_frames]
+        if scheme == "continuous":
+            return [float(i) for i in range(self.num_latents)]
+        if scheme == "restart":
+            return [float(i) for chunk in self.chunks for i in range(chunk.num_latents)]
+        if scheme == "midpoint":
+            return _midpoint(self.anchors)
+        raise ValueError(f"tau scheme must be one of {', '.join(TAU_SCHEMES)}, got {scheme!r}")
+
+    def table(self, scheme: str = "frame_time") -> str:
+        """The plan as an aligned text table, one line a chunk (printed by `smartdirector plan`)."""
+        tau = self.tau(scheme)
+        rows = [("chunk", "frames", "latents", "surplus", "anchors", "tau")]
+        for index, chunk in enumerate(self.chunks):
+            values = [f"{value:.6g}" for value in tau[chunk.latent_start : chunk.latent_start + chunk.num_latents]]
+            if len(values) > 12:
+                values = [*values[:6], "...", *values[-3:]]
+            frames = f"{chunk.start}-{chunk.stop - 1}"
+            counts = (chunk.num_latents, chunk.surplus, chunk.num_anchors)
+            rows.append((str(index), frames, *map(str, counts), " ".join(values)))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        lines = ["  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[5]]) for row in rows]
+        total = f"{self.num_frames} frames, {len(self.chunks)} chunks, {self.num_latents} latents"
+        return "\n".join([*lines, f"{total} ({sum(self.anchors)} anchors), stride {self.stride}, tau: {scheme}"])
+
+
+def _midpoint(anchors: Sequence[bool]) -> list[float]:
+    """Integers for the latents that are not anchors; a run of m anchors divides the unit it stands in evenly."""
+    tau, integer, index = [], 0, 0
+    while index < len(anchors):
+        if not anchors[index]:
+            tau.append(float(integer))
+            integer, index = integer + 1, index + 1
+            continue
+        run = next((i for i in range(index, len(anchors)) if not anchors[i]), len(anchors)) - index
+        tau += [integer - 1 + (i + 1) / (run + 1) for i in range(run)]
+        index += run
+    return tau

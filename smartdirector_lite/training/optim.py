@@ -1,0 +1,60 @@
+"""Muon for matrices and convolution kernels.
+
+Muon (Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix, so that every direction
+learns at the same rate. torch's own takes 2-D parameters only; here a kernel counts as a matrix (out, in x taps). The
+update is scaled to the size of an Adam step, as torch's `adjust_lr_fn="match_rms_adamw"` does.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
+    """Newton-Schulz iteration towards the nearest orthogonal matrix of `matrix: (rows, columns)`, in bfloat16."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16()
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.T
+    x = x / x.norm().clamp(min=1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.T if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, orthogonalised. Takes parameters of two or more dimensions."""
+
+    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                update = orthogonalize(parameter.grad.lerp(average, group["momentum"]).flatten(1))
+                scale = 0.2 * max(update.shape) ** 0.5
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(update.view_as(parameter).to(parameter), alpha=-group["lr"] * scale)
+
+
+def make_optimizers(
+    model: nn.Module, lr: float, adam_lr: float, plain: Iterable[nn.Parameter] = ()
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices and kernels, AdamW for the rest (gains, biases, tables) and for the matrices in `plain`
+    (embeddings and the layers next to input and output)."""
+    plain = {id(parameter) for parameter in plain}
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [p for p in trained if p.ndim >= 2 and p.shape[0] > 1 and id(p) not in plain and p.squeeze().ndim >= 2]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in trained if id(p) not in chosen]
+    return [Muon(matrices, lr), torch.optim.AdamW(rest, lr=adam_lr, betas=(0.9, 0.95), weight_decay=0.0)]

@@ -1,0 +1,174 @@
+"""Train the tiny Wan-2.2-shaped VAE on the toy world and on a film.
+
+Each step draws one of several layouts with about the same number of pixels: single frames (every anchor is one), short
+clips, and long ones (a causal decoder that has only seen short clips drifts when it runs on). Half of the crops come from
+draft-size frames, half from final-size ones, so that both stages share the model.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..toyworld import HELD_OUT_SEED, render, sample_scene
+from .film import FilmShots
+from .loop import LoopConfig, train
+from .optim import make_optimizers
+from .parallel_vae import decode_frames, encode_moments
+
+DRAFT, FINAL = (64, 112), (128, 224)  # height, width
+LAYOUTS = (  # weight, batch, frames, crop height, crop width
+    (0.15, 32, 1, 64, 112),
+    (0.15, 10, 5, 64, 80),
+    (0.40, 4, 17, 64, 64),
+    (0.20, 4, 29, 48, 48),
+    (0.10, 3, 61, 32, 48),
+)
+
+
+@dataclass
+class VAEConfig(LoopConfig):
+    """film: a folder made by `prepare_film`, or "" for the toy world alone."""
+
+    out: str = "runs/vae"
+    film: str = ""
+    film_share: float = 0.4
+    init: str = ""
+    freeze_encoder: bool = False
+    lr: float = 2e-3
+    adam_lr: float = 1e-3
+    base_dim: int = 48
+    decoder_base_dim: int = 48
+    z_dim: int = 48
+    kl_weight: float = 3e-4
+    edge_weight: float = 0.5
+    motion_weight: float = 2.0
+
+
+class TrainedVAE(nn.Module):
+    """The VAE with its training pass as `forward`, so that accelerate's wrappers see it."""
+
+    def __init__(self, vae: AutoencoderKLWan, freeze_encoder: bool = False):
+        super().__init__()
+        self.vae = vae
+        self.freeze_encoder = freeze_encoder
+
+    def forward(self, video: Tensor) -> tuple[Tensor, Tensor]:
+        """video: (B, 3, T, H, W) in [-1, 1]. Returns the reconstruction and the mean KL divergence per latent value."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_encoder):
+            posterior = DiagonalGaussianDistribution(encode_moments(self.vae, video).float())
+        latents = posterior.sample()
+        kl = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
+        return decode_frames(self.vae, latents).float(), kl
+
+
+def build_vae(config: VAEConfig) -> AutoencoderKLWan:
+    """A Wan-2.2-shaped VAE: 8x in space (patches of 2, then two halvings), 4x in time."""
+    if config.init:
+        return AutoencoderKLWan.from_pretrained(config.init)
+    vae = AutoencoderKLWan(
+        base_dim=config.base_dim, decoder_base_dim=config.decoder_base_dim, z_dim=config.z_dim, dim_mult=[1, 2, 2],
+        num_res_blocks=1, temperal_downsample=[True, True], is_residual=True, in_channels=12, out_channels=12, patch_size=2,
+        latents_mean=[0.0] * config.z_dim, latents_std=[1.0] * config.z_dim,
+    )  # fmt: skip
+    with torch.no_grad():  # begin almost without sampling noise, which would drown the first, small latents
+        vae.quant_conv.bias[config.z_dim :] = -6.0
+    return vae
+
+
+def draw_batch(config: VAEConfig, film: FilmShots | None, step: int, device: torch.device) -> Tensor:
+    """One step's clips, (B, 3, T, H, W) in [-1, 1]; the same step always draws the same batch."""
+    rng = np.random.default_rng((config.seed, step))
+    weights = np.array([layout[0] for layout in LAYOUTS])
+    _, batch, frames, rows, columns = LAYOUTS[rng.choice(len(LAYOUTS), p=weights / weights.sum())]
+    progress = step / config.steps  # early steps need number, late ones size
+    batch = max(1, batch // (4 if progress < 1 / 3 else 2 if progress < 2 / 3 else 1))
+    clips = []
+    for _ in range(batch):
+        height, width = DRAFT if rng.random() < 0.5 else FINAL
+        crop = (int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1)), rows, columns)
+        start = film.sample(rng, frames) if film is not None and rng.random() < config.film_share else None
+        if start is not None and height == DRAFT[0]:
+            clip = F.avg_pool2d(film.clip(start, frames, tuple(2 * c for c in crop)), 2)
+        elif start is not None:
+            clip = film.clip(start, frames, crop)
+        else:
+            scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), max(frames, 24), num_shots=1)
+            first = int(rng.integers(scene.num_frames - frames + 1))
+            clip = render(scene, height, width, crop, slice(first, first + frames), device)
+        clips.append(clip.to(device))
+    video = torch.stack(clips).transpose(1, 2)
+    return video * 2 - 1
+
+
+def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Tensor:
+    """L1 on pixels and on their differences (edges); pixels that move count 1 + motion_weight times."""
+    moving = torch.zeros_like(video[:, :1])
+    if video.shape[2] > 1:
+        change = (video.diff(dim=2).abs().amax(dim=1, keepdim=True) > 0.06).float()
+        moving[:, :, 1:] = change
+        moving[:, :, :-1] = torch.maximum(moving[:, :, :-1], change)
+    error = output - video
+    loss = ((1 + config.motion_weight * moving) * (error.abs() + error.square())).mean()
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    return loss + config.edge_weight * edges
+
+
+def measure_latents(vae: AutoencoderKLWan, config: VAEConfig, film: FilmShots | None, device, batches: int = 24) -> tuple[list, list]:
+    """Per-channel mean and standard deviation of the latents over training batches: the VAE's normalisation."""
+    means, squares = [], []
+    for step in range(batches):
+        latents = encode_moments(vae, draw_batch(config, film, 10**9 + step, device))[:, : config.z_dim].float()
+        means.append(latents.mean(dim=(0, 2, 3, 4)))
+        squares.append(latents.square().mean(dim=(0, 2, 3, 4)))
+    mean = torch.stack(means).mean(dim=0)
+    std = (torch.stack(squares).mean(dim=0) - mean.square()).sqrt()
+    return mean.tolist(), std.tolist()
+
+
+def train_vae(config: VAEConfig) -> None:
+    """Run or resume the training; exports a diffusers folder to `<out>/export`."""
+    film = FilmShots.load(config.film) if config.film else None
+    vae = build_vae(config)
+    model = TrainedVAE(vae, config.freeze_encoder)
+    if config.freeze_encoder:
+        for module in (vae.encoder, vae.quant_conv):
+            module.requires_grad_(False)
+    optimizers = make_optimizers(model, config.lr, config.adam_lr)
+
+    def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
+        with torch.no_grad():
+            video = draw_batch(config, film, step, device)
+        output, kl = model(video)
+        reconstruction = reconstruction_loss(output, video, config)
+        mse = (output.detach() - video).square().mean() / 4
+        return {"loss": reconstruction + config.kl_weight * kl, "kl": kl, "psnr": -10 * mse.log10()}
+
+    def sample(model: TrainedVAE, folder: Path, step: int) -> None:
+        device = next(model.parameters()).device
+        scene = sample_scene(HELD_OUT_SEED + 7, 49, num_shots=2)
+        video = render(scene, *DRAFT, device=device)[None].transpose(1, 2) * 2 - 1
+        output = decode_frames(model.vae, encode_moments(model.vae, video)[:, : config.z_dim]).clamp(-1, 1)
+        save_strip(torch.cat([video, output], dim=-2)[0, :, ::8], folder / f"{step:06d}.png")
+
+    def export(model: TrainedVAE, folder: Path) -> None:
+        if not config.freeze_encoder:
+            mean, std = measure_latents(model.vae, config, film, next(model.parameters()).device)
+            model.vae.register_to_config(latents_mean=mean, latents_std=std)
+        model.vae.save_pretrained(folder)
+
+    train(config, model, optimizers, loss, sample, export)
+
+
+def save_strip(video: Tensor, path: Path) -> None:
+    """Frames side by side as one PNG; video: (3, T, H, W) in [-1, 1]."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = ((video.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(2, 1, 3, 0).flatten(1, 2)
+    Image.fromarray(pixels.cpu().numpy()).save(path)
