@@ -14,6 +14,7 @@ frame, D width of the model, D_head of one attention head.
 """
 
 import functools
+import types
 from typing import Any, ClassVar
 
 import torch
@@ -101,6 +102,9 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
     @functools.wraps(WanTransformer3DModel.__init__)
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self._check_and_adopt_blocks()
+
+    def _check_and_adopt_blocks(self) -> None:
         for name in ("image_dim", "added_kv_proj_dim"):
             if getattr(self.config, name) is not None:
                 raise ValueError(
@@ -116,6 +120,27 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         # the meta device as elsewhere, and every state-dict key stays.
         for block in self.blocks:
             block.__class__ = DirectorTransformerBlock
+
+    @classmethod
+    def adopt(cls, transformer: WanTransformer3DModel) -> "DirectorTransformer3DModel":
+        """Turn a loaded `WanTransformer3DModel` into this class, in place; one of this class is returned as it is.
+
+        ValueError as in the constructor, for another class, and where a cache or group offloading holds old methods.
+        """
+        core = getattr(transformer, "_orig_mod", transformer)  # of torch.compile
+        if isinstance(core, cls):
+            return transformer
+        if type(core) is not WanTransformer3DModel:
+            raise ValueError(f"transformer is a {type(core).__name__}: give a WanTransformer3DModel")
+        modules = (core, *core.blocks)
+        if any("forward" in vars(module) and not hasattr(module, "_old_forward") for module in modules):
+            raise ValueError("transformer has hooks: make the pipeline first, then enable group offloading or a cache")
+        cls._check_and_adopt_blocks(core)
+        core.__class__ = cls
+        for module in modules:
+            if hasattr(module, "_old_forward"):  # what accelerate's hooks call
+                module._old_forward = types.MethodType(type(module).forward, module)
+        return transformer
 
     def enable_cache(self, config) -> None:
         """As in diffusers (first-block cache and others), which look blocks up by their class."""

@@ -1,7 +1,8 @@
 """Where everything is in every frame: the ground truth that the renderer draws and the benches measure against."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from .scene import FRAMINGS, Prop, Role, Scene, SceneShot
 STRIDE_LENGTH = 0.7  # world units a walker covers in one cycle of its feet
 JUMP_PERIOD = 1.6  # seconds
 JUMP_HEIGHT = 0.55
+BALL_RADIUS = 0.2
+
+Tracks = TypeVar("Tracks", "CharacterTrack", "PropTrack", "ShotTracks")
 
 
 @dataclass(frozen=True)
@@ -27,20 +31,22 @@ class CharacterTrack:
 
 @dataclass(frozen=True)
 class PropTrack:
+    """A prop over T frames; every field is (T,), world units."""
+
     x: Tensor
-    y: Tensor
-    turn: Tensor  # radians
+    y: Tensor  # of a balloon's middle; a ball lies on the ground, 0
+    turn: Tensor  # of a ball, radians
 
 
 @dataclass(frozen=True)
 class ShotTracks:
-    """One shot's truth: `frames: (T,)` absolute frame numbers, the camera, and what it sees."""
+    """The camera, and what it films, over T frames of one shot; every tensor is (T,), world units."""
 
-    frames: Tensor
-    camera_x: Tensor
+    frames: Tensor  # numbers in the scene, int64
+    camera_x: Tensor  # the middle of the frame
     camera_y: Tensor
-    view: Tensor  # world units from the bottom to the top of the frame
-    characters: dict[int, CharacterTrack]
+    view: Tensor  # from the bottom to the top of the frame
+    characters: dict[int, CharacterTrack]  # by the character's index in the scene
     prop: PropTrack | None
 
 
@@ -70,9 +76,24 @@ def track_character(role: Role, seconds: Tensor) -> CharacterTrack:
 def track_prop(prop: Prop, seconds: Tensor) -> PropTrack:
     """`seconds: (T,)`, 0 half-way through the shot."""
     if prop.kind == "balloon":
-        return PropTrack(prop.x + 0.06 * (1.5 * seconds).sin(), 1.2 + 0.5 * prop.speed * seconds, 0 * seconds)
+        return PropTrack(
+            prop.x + 0.06 * (1.5 * seconds).sin(), 1.2 + 0.5 * prop.speed * seconds, torch.zeros_like(seconds)
+        )
     x = prop.x + prop.speed * seconds
-    return PropTrack(x, torch.full_like(x, 0.0), -x / 0.2)
+    return PropTrack(x, torch.zeros_like(x), -x / BALL_RADIUS)
+
+
+def select_frames(tracks: Tracks, index: Tensor) -> Tracks:
+    """The same tracks for some of their T frames only; `index: (n,)` int64 into them. Nested tracks included."""
+    values = {f.name: getattr(tracks, f.name) for f in fields(tracks)}
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            values[name] = value[index]
+        elif isinstance(value, dict):
+            values[name] = {key: select_frames(track, index) for key, track in value.items()}
+        elif value is not None:
+            values[name] = select_frames(value, index)
+    return replace(tracks, **values)
 
 
 def track_shot(scene: Scene, shot: SceneShot, device: torch.device | str = "cpu") -> ShotTracks:

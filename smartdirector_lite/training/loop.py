@@ -1,31 +1,40 @@
 """The loop that every stage trains in: time-limited, resumable, one optimiser step at a time.
 
-A run is a folder: `checkpoint/` (accelerate's whole state: weights, optimiser, EMA, random generators), `log.jsonl`, and
-`samples/`. A checkpoint is written beside the old one and takes its place by renaming, so that a run killed at any
-moment goes on from its last whole checkpoint.
+A run is a folder: `checkpoint/` (accelerate's whole state: weights, optimisers, EMA, random generators), `log.jsonl`,
+`samples/`, and at the end `export/`. A folder is written beside the one that it replaces and takes its place by
+renaming, so that a run killed at any moment goes on from its last whole checkpoint, and an unbroken run and a resumed
+one take the same steps. Checkpoints belong to the machine that wrote them: accelerate pickles parts of them. What is
+passed on is the export.
 """
 
+import contextlib
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import send_to_device
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+PRECISIONS = {"fp32": "no", "bf16": "bf16"}  # -> accelerate's names
 
 
 @dataclass
 class LoopConfig:
-    """What every trainer takes.
+    """What every trainer takes. ValueError for a value out of range.
 
     out: the run's folder. minutes: wall-clock limit of this call. steps: the run's whole length, which the learning
-    rate's decay follows; the run ends at whichever comes first. warmup: steps. decay: the share of the steps, at the end, over
-    which the rate falls to a tenth.
+    rate's decay follows; the run ends at whichever comes first. warmup: steps. decay: the share of the steps, at the
+    end, over which the rate falls to a tenth. ema: decay of the averaged weights. clip: of the gradient's norm.
+    precision: bf16 (autocast) or fp32. workers: processes that draw batches ahead (0: none, right on a GPU).
+    save_minutes: between checkpoints. log_every: steps.
     """
 
     out: str = "runs/run"
@@ -37,14 +46,28 @@ class LoopConfig:
     clip: float = 1.0
     seed: int = 0
     precision: str = "bf16"
+    workers: int = 0
     save_minutes: float = 4.0
     log_every: int = 20
+
+    def __post_init__(self) -> None:
+        for name, low in (("steps", 1), ("log_every", 1), ("warmup", 0), ("workers", 0), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} = {getattr(self, name)}: give {low} or more")
+        for name in ("minutes", "save_minutes", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)}: give more than 0")
+        for name in ("decay", "ema"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision = {self.precision!r}: give one of {', '.join(PRECISIONS)}")
 
 
 class Clock:
     """Progress of a run, as accelerate keeps it in a checkpoint."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.step = 0
 
     def state_dict(self) -> dict:
@@ -52,6 +75,66 @@ class Clock:
 
     def load_state_dict(self, state: dict) -> None:
         self.step = state["step"]
+
+
+class Prefetch:
+    """Batches by step number, drawn ahead by worker processes; with no workers, drawn when asked for, on the device.
+
+    draw(step, device) makes a step's batch; the same step always makes the same one, so a resumed run sees what an
+    unbroken one would have seen.
+    """
+
+    def __init__(self, draw: Callable[[int, torch.device], object], steps: int, workers: int):
+        self.draw, self.steps, self.workers, self._batches = draw, steps, workers, None
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> object:
+        return self.draw(step, torch.device("cpu"))
+
+    def take(self, step: int, device: torch.device) -> object:
+        """The batch of `step`, on `device`; steps must be asked for in order, from any first one."""
+        if self.workers == 0:
+            return self.draw(step, device)
+        if self._batches is None:
+            loader = DataLoader(
+                self,
+                batch_size=None,
+                sampler=range(step, self.steps),
+                num_workers=self.workers,
+                prefetch_factor=3,
+                generator=torch.Generator(),  # or it would draw from the one that a resumed run must find untouched
+            )
+            self._batches = iter(loader)
+        return send_to_device(next(self._batches), device)
+
+
+class Meter:
+    """Means since the last line of `log.jsonl`. After a resumed run a step may have two lines; the later one counts."""
+
+    def __init__(self, path: Path):
+        self.path, self.totals, self.count, self.since = path, {}, 0, time.monotonic()
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        self.count += 1
+        for name, value in values.items():
+            self.totals[name] = self.totals.get(name, 0.0) + value.detach()
+
+    def check(self, step: int) -> None:
+        """ValueError once the loss has not been finite: a checkpoint from then on would be of no use."""
+        if not math.isfinite(self.totals.get("loss", 0.0)):
+            raise ValueError(f"the loss is not finite by step {step}; resume with a smaller learning rate")
+
+    def write(self, step: int, factor: float) -> None:
+        self.check(step)
+        means = {name: round(float(total) / self.count, 5) for name, total in self.totals.items()}
+        seconds = (time.monotonic() - self.since) / self.count
+        row = {"step": step, **means, "rate": round(factor, 3), "seconds_a_step": round(seconds, 3)}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+        self.totals, self.count, self.since = {}, 0, time.monotonic()
 
 
 def rate(step: int, config: LoopConfig) -> float:
@@ -65,92 +148,114 @@ def rate(step: int, config: LoopConfig) -> float:
 
 
 def train(
-    config: LoopConfig, model: nn.Module, optimizers: list[torch.optim.Optimizer],
-    loss: Callable[[nn.Module, int, torch.device], dict[str, Tensor]], sample: Callable[[nn.Module, Path, int], None],
-    export: Callable[[nn.Module, Path], None],
-) -> None:  # fmt: skip
+    config: LoopConfig,
+    model: nn.Module,
+    optimizers: list[torch.optim.Optimizer],
+    loss: Callable[[nn.Module, int, torch.device], dict[str, Tensor]],
+    sample: Callable[[nn.Module, Path, int], object],
+    export: Callable[[nn.Module, Path], object],
+) -> None:
     """Train `model` until the steps or the minutes run out, then export its EMA weights to `out/export`.
 
-    loss(model, step, device) draws its own batch and returns named scalars, of which "loss" is minimised. sample(model, folder,
-    step) draws pictures; export(model, folder) saves the weights. Both see the EMA weights. Resumes from `out/checkpoint`.
+    loss(model, step, device) draws its own batch and returns named scalars, of which "loss" is minimised.
+    sample(model, folder, step) draws pictures; export(model, folder) saves the weights. Both see the EMA weights.
+    Resumes from `out/checkpoint`. Raises ValueError for a folder that can't be written to, a checkpoint of another
+    model, and a loss that is not finite.
     """
     started, out = time.monotonic(), Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
-    accelerator = Accelerator(mixed_precision=config.precision if config.precision != "fp32" else "no")
+    _open_folder(out)
+    accelerator = Accelerator(mixed_precision=PRECISIONS[config.precision])
+    if accelerator.num_processes > 1:
+        raise ValueError(f"{accelerator.num_processes} processes: training runs in one, or each would do the same")
     torch.manual_seed(config.seed)
+    base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     model, *optimizers = accelerator.prepare(model, *optimizers)
-    ema = EMAModel(accelerator.unwrap_model(model).parameters(), decay=config.ema)
-    ema.to(accelerator.device)
-    clock = Clock()
+    plain, clock = accelerator.unwrap_model(model), Clock()
+    ema = EMAModel(plain.parameters(), decay=config.ema)
     accelerator.register_for_checkpointing(ema, clock)
-    _recover(out)
-    if (out / "checkpoint").exists():
-        accelerator.load_state(str(out / "checkpoint"))
-    base_rates = [[group.setdefault("base_lr", group["lr"]) for group in optimizer.param_groups] for optimizer in optimizers]
-    saved = last_log = time.monotonic()
-    totals: dict[str, float] = {}
+    _load(accelerator, out / "checkpoint")
+    ema.to(accelerator.device)
+    meter, saved = Meter(out / "log.jsonl"), time.monotonic()
     model.train()
     while clock.step < config.steps and time.monotonic() - started < config.minutes * 60:
         factor = rate(clock.step, config)
         for optimizer, rates in zip(optimizers, base_rates, strict=True):
             for group, base in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = base * factor
-        with accelerator.autocast():
-            values = loss(model, clock.step, accelerator.device)
+        values = loss(model, clock.step, accelerator.device)
         accelerator.backward(values["loss"])
         accelerator.clip_grad_norm_(model.parameters(), config.clip)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        ema.step(accelerator.unwrap_model(model).parameters())
+        ema.step(plain.parameters())
         clock.step += 1
-        for name, value in values.items():
-            totals[name] = totals.get(name, 0.0) + float(value.detach()) / config.log_every
-        if clock.step % config.log_every == 0 and accelerator.is_main_process:
-            _log(out, clock.step, factor, totals, (time.monotonic() - last_log) / config.log_every)
-            totals, last_log = {}, time.monotonic()
+        meter.add(values)
+        if clock.step % config.log_every == 0:
+            meter.write(clock.step, factor)
         if time.monotonic() - saved > config.save_minutes * 60:
-            _save(accelerator, out)
-            _with_ema(accelerator, model, ema, lambda m: sample(m, out / "samples", clock.step))
-            saved = last_log = time.monotonic()
-    _save(accelerator, out)
-    _with_ema(accelerator, model, ema, lambda m: (sample(m, out / "samples", clock.step), export(m, out / "export")))
+            paused = time.monotonic()
+            meter.check(clock.step)
+            write_folder(out / "checkpoint", lambda folder: accelerator.save_state(str(folder)))
+            with _averaged(plain, ema):
+                sample(plain, out / "samples", clock.step)
+            saved = time.monotonic()
+            meter.since += saved - paused
+    meter.check(clock.step)
+    write_folder(out / "checkpoint", lambda folder: accelerator.save_state(str(folder)))
+    with _averaged(plain, ema):
+        sample(plain, out / "samples", clock.step)
+        write_folder(out / "export", lambda folder: export(plain, folder))
 
 
-def _with_ema(accelerator: Accelerator, model: nn.Module, ema: EMAModel, action: Callable[[nn.Module], object]) -> None:
-    if not accelerator.is_main_process:
+@contextlib.contextmanager
+def _averaged(model: nn.Module, ema: EMAModel) -> Iterator[None]:
+    """The model with its EMA weights, in eval mode. What is drawn meanwhile leaves the run's random numbers alone."""
+    ema.store(model.parameters())
+    ema.copy_to(model.parameters())
+    model.eval()
+    try:
+        with torch.random.fork_rng(), torch.no_grad():
+            yield
+    finally:
+        ema.restore(model.parameters())
+        model.train()
+
+
+def _open_folder(out: Path) -> None:
+    """ValueError unless the run can write to it, now rather than at the first checkpoint."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "log.jsonl").touch()
+    except OSError as error:
+        raise ValueError(f"out = {out}: can't write there ({error.strerror}); choose another folder") from error
+
+
+def _load(accelerator: Accelerator, folder: Path) -> None:
+    """Take up the last whole checkpoint, if there is one."""
+    old = _beside(folder, "old")
+    if old.exists() and not folder.exists():  # killed between the two renames of `write_folder`
+        old.rename(folder)
+    if not folder.exists():
         return
-    plain = accelerator.unwrap_model(model)
-    ema.store(plain.parameters())
-    ema.copy_to(plain.parameters())
-    plain.eval()
-    with torch.no_grad():
-        action(plain)
-    ema.restore(plain.parameters())
-    plain.train()
+    try:
+        accelerator.load_state(str(folder))
+    except Exception as error:  # whatever torch, safetensors or the file system find wrong with it
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{folder}: damaged, or of another model ({reason}); choose another out folder") from error
 
 
-def _save(accelerator: Accelerator, out: Path) -> None:
-    fresh, current, old = out / "checkpoint.new", out / "checkpoint", out / "checkpoint.old"
+def write_folder(folder: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a new folder, then put it in the place of `folder`, which is whole at every moment."""
+    fresh, old = _beside(folder, "new"), _beside(folder, "old")
     shutil.rmtree(fresh, ignore_errors=True)
-    accelerator.save_state(str(fresh))
-    if accelerator.is_main_process:
-        if current.exists():
-            current.rename(old)
-        fresh.rename(current)
-        shutil.rmtree(old, ignore_errors=True)
-    accelerator.wait_for_everyone()
+    write(fresh)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)  # left by a run that was killed while it removed it
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def _recover(out: Path) -> None:
-    """A run killed between the two renames of `_save` left its checkpoint under the name `checkpoint.old`."""
-    if not (out / "checkpoint").exists() and (out / "checkpoint.old").exists():
-        (out / "checkpoint.old").rename(out / "checkpoint")
-
-
-def _log(out: Path, step: int, factor: float, totals: dict[str, float], seconds: float) -> None:
-    row = {"step": step, **{name: round(value, 5) for name, value in totals.items()}, "rate": round(factor, 3)}
-    row["seconds_a_step"] = round(seconds, 3)
-    with open(out / "log.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-    print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f"{folder.name}.{suffix}")

@@ -20,6 +20,7 @@ def _resample_space(resample: nn.Module, x: Tensor) -> Tensor:
 
 
 def _downsample(block: nn.Module, x: Tensor) -> Tensor:
+    """`WanResample` going down: halve space and, but for the first frame, which stands alone, time."""
     x = _resample_space(block.resample, x)
     if block.mode == "downsample3d" and x.shape[2] > 1:
         x = torch.cat([x[:, :, :1], block.time_conv(x)], dim=2)
@@ -27,6 +28,7 @@ def _downsample(block: nn.Module, x: Tensor) -> Tensor:
 
 
 def _upsample(block: nn.Module, x: Tensor) -> Tensor:
+    """`WanResample` going up: double time, but for the first frame, and space."""
     if block.mode == "upsample3d" and x.shape[2] > 1:
         first, rest = x[:, :, :1], block.time_conv(x[:, :, 1:])
         b, _, t, h, w = rest.shape
@@ -35,17 +37,22 @@ def _upsample(block: nn.Module, x: Tensor) -> Tensor:
     return _resample_space(block.resample, x)
 
 
+def _check_residual(vae: AutoencoderKLWan) -> None:
+    if not vae.config.is_residual:
+        raise ValueError("the whole-sequence passes need a VAE with is_residual=True (Wan 2.2)")
+
+
 def encode_moments(vae: AutoencoderKLWan, video: Tensor) -> Tensor:
     """Encode whole clips in one pass.
 
-    video: (B, 3, T, H, W) in [-1, 1], T = s k + 1. Returns (B, 2 z_dim, k + 1, H/8, W/8): mean and log-variance, not
-    normalised. Raises ValueError for another T, or for a VAE without residual blocks (Wan 2.1), which is not trained here.
+    video: (B, 3, T, H, W) in [-1, 1], T = s k + 1. Returns (B, 2 z_dim, k + 1, h, w): means, then log-variances, not
+    normalised. Raises ValueError for another T, and for a VAE without residual blocks (Wan 2.1), which these functions
+    do not walk.
     """
     stride = vae.config.scale_factor_temporal
     if (video.shape[2] - 1) % stride:
         raise ValueError(f"video has {video.shape[2]} frames; the whole-sequence encoder takes {stride}k + 1")
-    if not vae.config.is_residual:
-        raise ValueError("the whole-sequence passes need a VAE with is_residual=True (Wan 2.2)")
+    _check_residual(vae)
     encoder = vae.encoder
     x = encoder.conv_in(patchify(video, vae.config.patch_size or 1))
     for block in encoder.down_blocks:
@@ -62,8 +69,10 @@ def encode_moments(vae: AutoencoderKLWan, video: Tensor) -> Tensor:
 def decode_frames(vae: AutoencoderKLWan, latents: Tensor) -> Tensor:
     """Decode whole clips in one pass.
 
-    latents: (B, z_dim, k + 1, h, w), not normalised. Returns (B, 3, s k + 1, 8 h, 8 w), not clamped.
+    latents: (B, z_dim, k + 1, h, w), not normalised. Returns (B, 3, s k + 1, H, W), not clamped, for a loss has no use
+    for clamped values. Raises ValueError for a VAE without residual blocks.
     """
+    _check_residual(vae)
     decoder = vae.decoder
     x = decoder.mid_block(decoder.conv_in(vae.post_quant_conv(latents)))
     for block in decoder.up_blocks:

@@ -17,18 +17,20 @@ from torch.nn import functional as F
 
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots
-from .loop import LoopConfig, train
+from .loop import LoopConfig, Prefetch, train
 from .optim import make_optimizers
 from .parallel_vae import decode_frames, encode_moments
 
 DRAFT, FINAL = (64, 112), (128, 224)  # height, width
-LAYOUTS = (  # weight, batch, frames, crop height, crop width
-    (0.15, 32, 1, 64, 112),
-    (0.15, 10, 5, 64, 80),
-    (0.40, 4, 17, 64, 64),
-    (0.20, 4, 29, 48, 48),
-    (0.10, 3, 61, 32, 48),
+LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
+    (0.45, 0.15, 24, 1, 64, 80),
+    (0.40, 0.15, 10, 5, 64, 64),
+    (0.15, 0.40, 4, 17, 64, 64),
+    (0.00, 0.20, 4, 29, 48, 48),
+    (0.00, 0.10, 3, 61, 32, 48),
 )
+STILLS = 4
+EARLY = 0.4  # the share of the steps spent mostly on pictures and short clips: many scenes a step, space before time
 
 
 @dataclass
@@ -81,29 +83,35 @@ def build_vae(config: VAEConfig) -> AutoencoderKLWan:
     return vae
 
 
+@torch.no_grad()
 def draw_batch(config: VAEConfig, film: FilmShots | None, step: int, device: torch.device) -> Tensor:
     """One step's clips, (B, 3, T, H, W) in [-1, 1]; the same step always draws the same batch."""
     rng = np.random.default_rng((config.seed, step))
-    weights = np.array([layout[0] for layout in LAYOUTS])
-    _, batch, frames, rows, columns = LAYOUTS[rng.choice(len(LAYOUTS), p=weights / weights.sum())]
-    progress = step / config.steps  # early steps need number, late ones size
-    batch = max(1, batch // (4 if progress < 1 / 3 else 2 if progress < 2 / 3 else 1))
+    weights = np.array([layout[step > EARLY * config.steps] for layout in LAYOUTS])
+    _, _, batch, frames, rows, columns = LAYOUTS[rng.choice(len(LAYOUTS), p=weights / weights.sum())]
+    spread = STILLS if frames == 1 else 1  # stills come by the scene: the setting up costs more than the pixels
     clips = []
-    for _ in range(batch):
+    for _ in range(batch // spread):
         height, width = DRAFT if rng.random() < 0.5 else FINAL
         crop = (int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1)), rows, columns)
-        start = film.sample(rng, frames) if film is not None and rng.random() < config.film_share else None
-        if start is not None and height == DRAFT[0]:
-            clip = F.avg_pool2d(film.clip(start, frames, tuple(2 * c for c in crop)), 2)
-        elif start is not None:
-            clip = film.clip(start, frames, crop)
-        else:
-            scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), max(frames, 24), num_shots=1)
-            first = int(rng.integers(scene.num_frames - frames + 1))
-            clip = render(scene, height, width, crop, slice(first, first + frames), device)
-        clips.append(clip.to(device))
+        clips.append(_draw_clip(config, film, rng, (height, width), crop, frames * spread, 8 if spread > 1 else 1, device))
     video = torch.stack(clips).transpose(1, 2)
+    if spread > 1:
+        video = video.transpose(1, 2).flatten(0, 1)[:, :, None]
     return video * 2 - 1
+
+
+def _draw_clip(config: VAEConfig, film: FilmShots | None, rng, size, crop, frames: int, step: int, device) -> Tensor:
+    """`frames` frames, `step` apart, of the film or of a toy scene: (T, 3, rows, columns) in [0, 1]."""
+    span = (frames - 1) * step + 1
+    start = film.sample(rng, span) if film is not None and rng.random() < config.film_share else None
+    if start is None:
+        scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), max(span, 24), num_shots=1)
+        first = int(rng.integers(scene.num_frames - span + 1))
+        return render(scene, *size, crop, slice(first, first + span, step), device)
+    if size == DRAFT:
+        return F.avg_pool2d(film.clip(start, span, tuple(2 * c for c in crop))[::step], 2).to(device)
+    return film.clip(start, span, crop)[::step].to(device)
 
 
 def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Tensor:
@@ -141,9 +149,10 @@ def train_vae(config: VAEConfig) -> None:
             module.requires_grad_(False)
     optimizers = make_optimizers(model, config.lr, config.adam_lr)
 
+    batches = Prefetch(lambda step, device: draw_batch(config, film, step, device), config.steps, config.workers)
+
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
-        with torch.no_grad():
-            video = draw_batch(config, film, step, device)
+        video = batches.take(step, device)
         output, kl = model(video)
         reconstruction = reconstruction_loss(output, video, config)
         mse = (output.detach() - video).square().mean() / 4

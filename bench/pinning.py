@@ -1,0 +1,64 @@
+"""Every keyframe of random plans comes back as decode(encode(keyframe)), whatever the model generates.
+
+Prints the largest difference over all keyframes of the plans, and the keyframe error (to the image that was asked for) at
+middle and last positions divided by that at frame 0, for Multi-Chunk and for naive latent replacement.
+"""
+
+import random
+
+import torch
+from common import arguments, held_out_scene, load_director
+
+from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video
+from smartdirector_lite.naive import decode_naive, replace_naive
+from smartdirector_lite.timeline import ChunkPlan, Condition
+
+
+def pinned_difference(vae, truth: torch.Tensor, rng: random.Random) -> float:
+    """One random plan with random other latents: the largest difference at its keyframes."""
+    num_frames = rng.randint(5, truth.shape[2])
+    frames = sorted(rng.sample(range(num_frames), rng.randint(1, min(5, num_frames))))
+    plan = ChunkPlan.build(num_frames, [Condition(frame) for frame in frames], vae.config.scale_factor_temporal)
+    keyframes = [truth[:, :, frame : frame + 1] for frame in frames]
+    latents = encode_conditions(vae, plan, keyframes)
+    free = ~torch.tensor(plan.anchors).view(1, 1, -1, 1, 1)
+    latents = torch.where(free, torch.randn(latents.shape, generator=torch.Generator().manual_seed(rng.randrange(10**6))), latents)
+    shown = decode(vae, plan, latents)
+    ideal = [decode_clip(vae, encode_clip(vae, keyframe)) for keyframe in keyframes]
+    return max(float((shown[:, :, f : f + 1] - image).abs().max()) for f, image in zip(frames, ideal, strict=True))
+
+
+@torch.no_grad()
+def main() -> None:
+    options = arguments(__doc__, plans=200, clips=16)
+    vae, rng = load_director(options.model).gen.vae, random.Random(0)
+    stride = vae.config.scale_factor_temporal
+    worst = 0.0
+    for index in range(options.plans):
+        _, truth = held_out_scene(index % 8, 30)
+        worst = max(worst, pinned_difference(vae, truth[None].transpose(1, 2) * 2 - 1, rng))
+    print(f"{options.plans} random plans: largest difference to decode(encode(keyframe)) {worst:.1e} (target 1e-4)")
+
+    places = {"first": 0, "middle": 22, "last": 44}
+    ours, naive = dict.fromkeys(places, 0.0), dict.fromkeys(places, 0.0)
+    for index in range(options.clips):
+        _, truth = held_out_scene(index, 45)
+        video = truth[None].transpose(1, 2) * 2 - 1
+        whole = encode_clip(vae, video)
+        for name, frame in places.items():
+            keyframe = video[:, :, :1]  # one image, put at different places: the error should not depend on where
+            plan = ChunkPlan.build(45, [Condition(frame)], stride)
+            latents = encode_video(vae, plan, video)
+            latents[:, :, plan.anchors.index(True)] = encode_clip(vae, keyframe)[:, :, 0]
+            ours[name] += float((decode(vae, plan, latents)[:, :, frame] - keyframe[:, :, 0]).abs().mean())
+            replaced = replace_naive(vae, whole, [Condition(frame)], [keyframe])
+            naive[name] += float((decode_naive(vae, 45, replaced)[:, :, frame] - keyframe[:, :, 0]).abs().mean())
+    for name in ("middle", "last"):
+        print(
+            f"keyframe error, {name} / first: Multi-Chunk {ours[name] / ours['first']:.2f} (target 1.00), "
+            f"naive replacement {naive[name] / naive['first']:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

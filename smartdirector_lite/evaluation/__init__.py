@@ -1,0 +1,1 @@
+"""Metrics and baselines: what the benches measure with."""

@@ -1,0 +1,171 @@
+"""From a storyboard to a video: the stages behind one call, and what comes of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers.utils.torch_utils import get_module_execution_device
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..media import MediaError, PathLike, atomic_path, contact_sheet, write_image, write_json, write_video
+from ..media.sheets import KEYFRAME_COLOUR
+from ..multichunk import encode_conditions, iter_decode
+from ..report import Report, make_report
+from ..storyboard import Storyboard
+from ..timeline import ChunkPlan, Condition, check_int
+from .conditions import VideoCondition
+from .director_gen import DirectorGenPipeline
+
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class DirectorResult:
+    """What came of a storyboard.
+
+    frames, draft: uint8 (T, H, W, 3); without a second stage they are the same. fps: frames a second.
+    """
+
+    frames: NDArray
+    draft: NDArray
+    fps: float
+    plan: ChunkPlan
+    report: Report
+
+    def save(self, path: PathLike) -> tuple[Path, Path, Path]:
+        """Write the mp4, and beside it a contact sheet (`.sheet.png`) and the report (`.report.json`): all or none.
+
+        Returns the three paths. MediaError for a name that does not end in .mp4, or a folder that is not there.
+        """
+        video, sheet, report = paths = result_paths(path)
+        with atomic_path(video) as new_video, atomic_path(sheet) as new_sheet, atomic_path(report) as new_report:
+            write_video(new_video, self.frames, self.fps)
+            self.save_sheet(new_sheet)
+            self.save_report(new_report)
+        return paths
+
+    def save_sheet(self, path: PathLike, columns: int = 7, count: int = 21) -> None:
+        write_image(path, self.sheet(columns, count))
+
+    def save_report(self, path: PathLike) -> None:
+        write_json(path, {"num_frames": len(self.frames), "fps": self.fps, **self.report.to_dict()})
+
+    def sheet(self, columns: int = 7, count: int = 21) -> Image.Image:
+        """`count` evenly spaced frames and the first of every condition; what was given is framed in orange.
+
+        With more than `count` conditions only the evenly spaced frames are shown.
+        """
+        given = {c.frame_index + k for c in self.plan.conditions for k in range(c.num_frames)}
+        first = {c.frame_index for c in self.plan.conditions}
+        even = set(np.linspace(0, len(self.frames) - 1, min(count, len(self.frames))).round().astype(int).tolist())
+        shown = sorted(even | first if len(first) <= count else even)
+        labels = [f"{frame} given" if frame in given else f"{frame}" for frame in shown]
+        borders = [KEYFRAME_COLOUR if frame in given else None for frame in shown]
+        return contact_sheet([self.frames[frame] for frame in shown], columns, labels, borders)
+
+
+def result_paths(path: PathLike) -> tuple[Path, Path, Path]:
+    """The video, the sheet and the report that `DirectorResult.save(path)` writes.
+
+    Not `story.json` for `story.mp4`: that may be the storyboard. MediaError for a name that does not end in .mp4.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".mp4":
+        raise MediaError(f"{path}: videos are written as .mp4; end the name so")
+    if path.is_dir():
+        raise MediaError(f"{path}: is a folder; give the name of a file")
+    return path, path.with_suffix(".sheet.png"), path.with_suffix(".report.json")
+
+
+class Director:
+    """Runs a storyboard through the stages it holds. Make one with `load_director`.
+
+    steps, guidance_scale: what a call uses unless it says otherwise. size: (width, height) where the storyboard has
+    none. fps: the frame rate that the model was made for, if it is known; another one gives a note in the report.
+    """
+
+    def __init__(
+        self,
+        gen: DirectorGenPipeline,
+        steps: int = 50,
+        guidance_scale: float = 5.0,
+        size: tuple[int, int] = (832, 480),
+        fps: float | None = None,
+    ):
+        self.gen, self.steps, self.guidance_scale, self.size, self.fps = gen, steps, guidance_scale, size, fps
+
+    def plan(self, storyboard: Storyboard) -> ChunkPlan:
+        """The chunks that the storyboard's video is made in."""
+        return storyboard.plan(self.gen.vae_scale_factor_temporal)
+
+    def __call__(
+        self,
+        storyboard: Storyboard,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        rope: str = "frame_time",
+        progress: bool = True,
+    ) -> DirectorResult:
+        """Generate the video of a storyboard; the same seed gives the same video on one machine.
+
+        seed: 0 to MAX_SEED. rope: a scheme of `ChunkPlan.tau`. progress: show a bar. Raises StoryboardError,
+        MediaError or ValueError, with one line that says what to change, before anything is generated.
+        """
+        if not isinstance(storyboard, Storyboard):
+            raise ValueError(f"storyboard is a {type(storyboard).__name__}; give Storyboard.load(path)")
+        check_int("seed", seed, 0, MAX_SEED)
+        width, height = storyboard.size or self.size
+        self.gen.check_size(height, width)
+        plan = self.plan(storyboard)
+        given = [frames for _, frames in storyboard.load_conditions((width, height))]
+        conditions = [
+            VideoCondition(video=frames, frame_index=placed.frame_index)
+            for placed, frames in zip(plan.conditions, given, strict=True)
+        ]
+        self.gen.set_progress_bar_config(disable=not progress, desc="Director-Gen")
+        latents = self.gen(
+            prompt=storyboard.caption(),
+            negative_prompt=storyboard.negative or None,
+            height=height,
+            width=width,
+            num_frames=storyboard.num_frames,
+            num_inference_steps=self.steps if steps is None else steps,
+            guidance_scale=self.guidance_scale if guidance_scale is None else guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(seed),
+            output_type="latent",
+            conditions=conditions,
+            cuts=storyboard.cuts,
+            rope=rope,
+        ).frames
+        frames = self._decode(plan, latents)
+        ideal = [self._reconstruct(condition, height, width) for condition in conditions]
+        self.gen.maybe_free_model_hooks()
+        report = make_report(frames, plan, given, ideal, self._notes(storyboard))
+        return DirectorResult(frames, frames, storyboard.fps, plan, report)
+
+    def _decode(self, plan: ChunkPlan, latents: torch.Tensor) -> NDArray:
+        """(1, C, F, h, w) -> uint8 (T, H, W, 3), a few frames at a time, so that only the bytes are held."""
+        device = get_module_execution_device(self.gen.vae)
+        video = None
+        for start, part in iter_decode(self.gen.vae, plan, latents.to(device)):
+            part = ((part[0].float() + 1) * 127.5).round().clamp(0, 255).to("cpu", torch.uint8)
+            part = part.permute(1, 2, 3, 0).numpy()
+            if video is None:
+                video = np.empty((plan.num_frames, *part.shape[1:]), np.uint8)
+            video[start : start + len(part)] = part
+        return video
+
+    def _reconstruct(self, condition: VideoCondition, height: int, width: int) -> NDArray:
+        """A condition passed through the VAE alone, uint8 (L, H, W, 3): the best that any latents can give."""
+        length = condition.placement().num_frames
+        alone = ChunkPlan.build(length, [Condition(0, length)], self.gen.vae_scale_factor_temporal)
+        video = condition.to_tensor(height, width).to(get_module_execution_device(self.gen.vae))
+        return self._decode(alone, encode_conditions(self.gen.vae, alone, [video]))
+
+    def _notes(self, storyboard: Storyboard) -> tuple[str, ...]:
+        if self.fps is None or self.fps == storyboard.fps:
+            return ()
+        return (f"the storyboard has {storyboard.fps:g} frames a second; the model was made for {self.fps:g}",)

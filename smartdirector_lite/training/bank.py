@@ -1,0 +1,169 @@
+"""A bank of encoded clips: what Director-Gen trains on.
+
+Rendering and encoding a clip costs more than a training step on it, so clips are encoded once, under a random chunk
+plan, and used several times with other noise and other anchors. A shard is one safetensors file whose metadata holds
+the clips' captions and plans. Shards are made by one process and read by another as they appear.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..multichunk import normalize_latents
+from ..storyboard import Shot, Storyboard
+from ..timeline import ChunkPlan, Condition
+from ..toyworld import HELD_OUT_SEED, Scene, render, sample_scene
+from .film import FilmShots
+from .parallel_vae import encode_moments
+
+FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
+
+
+@dataclass(frozen=True)
+class ClipEntry:
+    """One encoded clip: its length, its keyframes (frames), its cuts, and its caption in full and in short."""
+
+    num_frames: int
+    keyframes: tuple[int, ...]
+    cuts: tuple[int, ...]
+    caption: str
+    description: str
+
+    def plan(self, stride: int) -> ChunkPlan:
+        return ChunkPlan.build(self.num_frames, [Condition(frame) for frame in self.keyframes], stride, self.cuts)
+
+
+def scene_caption(scene: Scene) -> str:
+    """The structured caption of a toy scene, in the words that a storyboard uses."""
+    shots = [Shot(**scene.shot_caption(i)) for i in range(len(scene.shots))]
+    return Storyboard(description=scene.description, shots=shots, num_frames=scene.num_frames, fps=scene.fps).caption()
+
+
+def draw_keyframes(rng: np.random.Generator, num_frames: int, cuts: tuple[int, ...]) -> tuple[int, ...]:
+    """Keyframes of every kind: evenly spaced, one or two anywhere, one a shot, none."""
+    kind = rng.choice(4, p=[0.55, 0.18, 0.15, 0.12])
+    if kind == 0:
+        gap, frame, frames = int(rng.integers(8, 17)), 0 if rng.random() < 0.8 else int(rng.integers(1, 6)), []
+        while frame < num_frames:
+            frames.append(frame)
+            frame += max(1, gap + int(rng.integers(-2, 3)) * int(rng.random() < 0.5))
+        if rng.random() < 0.5:
+            frames.append(num_frames - 1)
+    elif kind == 1:
+        frames = rng.choice(num_frames, size=int(rng.integers(1, 3)), replace=False).tolist()
+    elif kind == 2:
+        frames = [f + (int(rng.integers(0, 4)) if rng.random() < 0.3 else 0) for f in (0, *cuts)]
+    else:
+        frames = []
+    return tuple(sorted({min(int(frame), num_frames - 1) for frame in frames}))
+
+
+def draw_clip(
+    rng: np.random.Generator, film: FilmShots | None, film_share: float, size: tuple[int, int], device
+) -> tuple[Tensor, ClipEntry]:
+    """A training clip, (T, 3, H, W) in [0, 1], of the toy world or of the film, one or several shots. size: (height, width)."""
+    num_frames = int(rng.choice([rng.integers(13, 26), rng.integers(24, 50), rng.integers(24, 50), rng.integers(49, 74)]))
+    if film is not None and rng.random() < film_share:
+        first = film.sample(rng, min(num_frames, 40))
+        if first is not None:
+            num_frames = min(num_frames, 40)
+            video = F.interpolate(film.clip(first, num_frames), size=size, mode="area").to(device)
+            keyframes = draw_keyframes(rng, num_frames, ())
+            return video, ClipEntry(num_frames, keyframes, (), FILM_CAPTION, FILM_CAPTION)
+    scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), num_frames)
+    keyframes = draw_keyframes(rng, num_frames, scene.cuts)
+    entry = ClipEntry(num_frames, keyframes, scene.cuts, scene_caption(scene), scene.description)
+    return render(scene, *size, device=device), entry
+
+
+def encode_clips(vae: AutoencoderKLWan, clips: list[tuple[Tensor, ClipEntry]], tokens_at_once: int = 60) -> list[Tensor]:
+    """Normalised latents (C, F, h, w) of each clip under its own plan.
+
+    All chunks of all clips go through the whole-sequence encoder in a few padded batches: the VAE is causal, so what
+    pads a chunk's end does not change the latents before it. tokens_at_once: latent frames in a batch.
+    """
+    stride = vae.config.scale_factor_temporal
+    chunks = [(i, chunk) for i, (_, entry) in enumerate(clips) for chunk in entry.plan(stride).chunks]
+    order = sorted(range(len(chunks)), key=lambda k: chunks[k][1].num_latents)
+    pieces: dict[int, Tensor] = {}
+    while order:
+        longest = chunks[order[-1]][1].num_latents
+        batch = [order.pop() for _ in range(min(len(order), max(1, tokens_at_once // longest)))]
+        length = 1 + stride * (longest - 1)
+        videos = []
+        for k in batch:
+            i, chunk = chunks[k]
+            video = clips[i][0][chunk.start : chunk.stop]
+            videos.append(torch.cat([video, video[-1:].expand(length - len(video), -1, -1, -1)]))
+        moments = encode_moments(vae, torch.stack(videos).transpose(1, 2) * 2 - 1)
+        latents = normalize_latents(vae, moments[:, : vae.config.z_dim])
+        for k, latent in zip(batch, latents, strict=True):
+            pieces[k] = latent[:, : chunks[k][1].num_latents]
+    joined: list[list[Tensor]] = [[] for _ in clips]
+    for k, (i, _) in enumerate(chunks):
+        joined[i].append(pieces[k])
+    return [torch.cat(parts, dim=1) for parts in joined]
+
+
+@torch.no_grad()
+def build_shard(
+    vae: AutoencoderKLWan, folder: Path, index: int, clips: int = 128, film: FilmShots | None = None, film_share: float = 0.2,
+    size: tuple[int, int] = (64, 112), seed: int = 0, precision: torch.dtype = torch.bfloat16,
+) -> Path:  # fmt: skip
+    """Render, encode and save one shard; the same index and seed give the same clips."""
+    rng = np.random.default_rng((seed, index))
+    device = next(vae.parameters()).device
+    path = Path(folder) / f"shard-{index:05d}.safetensors"
+    tensors, entries = {}, []
+    with torch.autocast(device.type, precision):
+        for start in range(0, clips, 16):
+            group = [draw_clip(rng, film, film_share, size, device) for _ in range(start, min(clips, start + 16))]
+            for (_, entry), latents in zip(group, encode_clips(vae, group), strict=True):
+                tensors[str(len(entries))] = latents.half().cpu().contiguous()
+                entries.append(asdict(entry))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata={"entries": json.dumps(entries)})
+    os.replace(partial, path)
+    return path
+
+
+class LatentBank:
+    """The clips of a folder of shards, in memory, by number of latents (clips of a batch need the same number)."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.clips: list[tuple[Tensor, ClipEntry]] = []
+        self.by_length: dict[int, list[int]] = {}
+        self._seen: set[Path] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the shards that have come since."""
+        for path in sorted(self.folder.glob("shard-*.safetensors")):
+            if path in self._seen:
+                continue
+            with safe_open(path, "pt") as file:
+                for k, entry in enumerate(json.loads(file.metadata()["entries"])):
+                    entry = ClipEntry(**{key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()})
+                    latents = file.get_tensor(str(k))
+                    self.by_length.setdefault(latents.shape[1], []).append(len(self.clips))
+                    self.clips.append((latents, entry))
+            self._seen.add(path)
+
+    def draw(self, rng: np.random.Generator, latent_frames: int) -> list[tuple[Tensor, ClipEntry]]:
+        """A batch of clips of one length, with about `latent_frames` latent frames in all."""
+        lengths = sorted(self.by_length)
+        weights = np.array([len(self.by_length[n]) * n for n in lengths], dtype=float)
+        length = int(rng.choice(lengths, p=weights / weights.sum()))
+        count = max(1, latent_frames // length)
+        return [self.clips[k] for k in rng.choice(self.by_length[length], size=count)]

@@ -1,0 +1,51 @@
+"""The tiny model's tokenizer and text encoder, in the classes that Wan uses."""
+
+from collections.abc import Iterable
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+
+MAX_TOKENS = 192  # of a caption, its end mark included; the toy world's longest, of three shots, have 140
+HEAD_DIM = 48
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
+    """Byte-level BPE over lower-cased text: common words become one token, and nothing is out of vocabulary.
+
+    The same texts give the same tokenizer. Text is cut at MAX_TOKENS when asked to be truncated.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=["<pad>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=MAX_TOKENS
+    )
+
+
+def build_text_encoder(vocab_size: int, dim: int = 192, layers: int = 2) -> UMT5EncoderModel:
+    """A small UMT5 encoder, to be trained together with the transformer. ValueError unless dim is a multiple of 48."""
+    if dim % HEAD_DIM or dim < HEAD_DIM:
+        raise ValueError(f"text_dim = {dim}: give a multiple of {HEAD_DIM}")
+    config = UMT5Config(
+        vocab_size=vocab_size,
+        d_model=dim,
+        d_kv=HEAD_DIM,
+        d_ff=2 * dim,
+        num_layers=layers,
+        num_heads=dim // HEAD_DIM,
+        dropout_rate=0.0,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+        relative_attention_num_buckets=32,
+    )
+    return UMT5EncoderModel(config)
