@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import functools
 import io
+import itertools
 import re
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from typing import Annotated
 import tyro
 
 from . import __version__
-from .timeline import check_int
+from .timeline import TAU_SCHEMES, check_int
 
 Positional = tyro.conf.Positional
 PROGRAM = "smartdirector"
@@ -114,8 +115,6 @@ def _check_writable(out: Path) -> None:
 
 
 def _check_rope(rope: str) -> None:
-    from .timeline import TAU_SCHEMES
-
     if rope not in TAU_SCHEMES:
         raise ValueError(f"rope must be one of {', '.join(TAU_SCHEMES)}, got {rope!r}")
 
@@ -175,15 +174,13 @@ def train_bank(
     check_int("seed", seed, 0)
     if not 0 <= film_share <= 1:
         raise ValueError(f"film_share must be from 0 to 1, got {film_share}")
-    if not (vae / "config.json").is_file():
-        raise ValueError(f"vae = {vae}: no model there; `{PROGRAM} train vae` makes one")
     import torch
-    from diffusers import AutoencoderKLWan
 
     from .training.bank import build_shard
     from .training.film import FilmShots
+    from .training.vae import load_vae
 
-    coder = AutoencoderKLWan.from_pretrained(vae).eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    coder = load_vae(vae, "vae").eval().to("cuda" if torch.cuda.is_available() else "cpu")
     footage = FilmShots.load(film) if film else None
     for index in range(first, first + count):
         print(build_shard(coder, bank, index, film=footage, film_share=film_share, seed=seed), flush=True)
@@ -200,7 +197,7 @@ TRAIN_USAGE = f"""usage: {PROGRAM} train STAGE [--help] ...
 
 def train(arguments: Sequence[str]) -> None:
     """`train film | vae | bank | gen`: everything from a film and the toy world to the weights that ship."""
-    stage, rest = _choose("train", arguments, ("film", "vae", "bank", "gen"), TRAIN_USAGE)
+    stage, rest = _choose("training stage", arguments, ("film", "vae", "bank", "gen"), TRAIN_USAGE)
     name = f"{PROGRAM} train {stage}"
     if stage in ("film", "bank"):
         _parse(_later(train_film if stage == "film" else train_bank), name, rest)()
@@ -217,7 +214,7 @@ def train(arguments: Sequence[str]) -> None:
 def _choose(what: str, arguments: Sequence[str], known: Sequence[str], usage: str) -> tuple[str, Sequence[str]]:
     """The command that the arguments begin with, and the rest. ValueError for an unknown one; exits after `--help`."""
     if not arguments:
-        raise ValueError(f"{what}: give one of {', '.join(known)}")
+        raise ValueError(f"give a {what}: {', '.join(known)}")
     if arguments[0] in ("-h", "--help"):
         print(usage, end="")
         raise SystemExit(0)
@@ -247,10 +244,14 @@ def _parse(target: Callable, name: str, arguments: Sequence[str]) -> object:
     except SystemExit as stop:
         if not stop.code:
             raise
-    lines = [line.strip(" \t│|╭╮╰╯") for line in box.getvalue().splitlines()[1:]]
-    rules = [index for index, line in enumerate(lines) if re.fullmatch("[─-]+", line)]
-    message = " ".join(" ".join(lines[: next((i for i in rules if i > 0), None)]).strip("─- ").split())
+    lines = [line.strip(" │╭╮╰╯") for line in box.getvalue().splitlines()[1:]]  # without the title
+    body = itertools.dropwhile(_is_rule, lines)
+    message = " ".join(" ".join(itertools.takewhile(lambda line: not _is_rule(line), body)).split())
     raise ValueError(f"{message or 'wrong options'} (see {name} --help)")
+
+
+def _is_rule(line: str) -> bool:
+    return re.fullmatch("[─-]+", line) is not None
 
 
 COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "train": train}

@@ -116,7 +116,7 @@ def border_report(frames: NDArray, frame: int, cuts: Collection[int] = ()) -> Bo
     ratio = max(jump, STILL) / max(beside, STILL)
     if frame in cuts:
         verdict = "cut" if ratio >= CUT_RATIO else "no cut"
-    elif _colour_shift(frames, frame, near, jump):
+    elif _colour_shift(frames, frame, near, jump - beside):
         verdict = "colour shift"
     elif ratio > FLASH_RATIO:
         verdict = "flash"
@@ -137,17 +137,18 @@ def _steps_beside(num_frames: int, frame: int, cuts: Collection[int]) -> list[in
     return result
 
 
-def _colour_shift(frames: NDArray, frame: int, near: list[int], jump: float) -> bool:
-    """Does the mean colour change for good in this step, more than in any step beside it?
+def _colour_shift(frames: NDArray, frame: int, near: list[int], excess: float) -> bool:
+    """Does the mean colour change for good in this step, more than in any beside it, and make up most of the jump?
 
-    A flash changes it twice, there and back; that is left to the ratio of the jumps.
+    excess: the jump less the motion beside it. A flash changes the colour twice, there and back, and another picture
+    changes much besides the mean colour: both are left to the ratio of the jumps.
     """
 
     def change(i: int) -> float:
         return float(np.abs(frames[i].mean(axis=(0, 1)) - frames[i - 1].mean(axis=(0, 1))).max())
 
     here = change(frame)
-    return here > jump / 2 and here - max(change(i) for i in near) > COLOUR_SHIFT
+    return here > excess / 2 and here - max(change(i) for i in near) > COLOUR_SHIFT
 
 
 def make_report(

@@ -71,6 +71,7 @@ class DirectorGenPipeline(WanPipeline):
         """The text of model_index.json, with the names of the plain diffusers classes that the folder loads into."""
         index = json.loads(super().to_json_string())
         index["_class_name"] = WanPipeline.__name__
+        index.pop("_name_or_path", None)  # where it was loaded from is nobody's business
         if self.transformer is not None:
             index["transformer"] = ["diffusers", WanTransformer3DModel.__name__]
         return json.dumps(index, indent=2, sort_keys=True) + "\n"

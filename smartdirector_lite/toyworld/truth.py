@@ -10,8 +10,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import figures
-from .figures import Figure
+from .figures import (
+    BALL_OUTLINE,
+    BALLOON,
+    FOOT,
+    FOOT_OUTLINE,
+    HAND,
+    HAND_OUTLINE,
+    HORN_OUTLINE,
+    OUTLINE,
+    STRING,
+    Figure,
+    eye_centres,
+    place_figure,
+    sign_box,
+)
 from .scene import BODIES, COLOURS, HEADGEAR, Character, Prop, Scene
 from .tracks import BALL_RADIUS, CharacterTrack, PropTrack, ShotTracks, track_shot
 
@@ -154,14 +167,14 @@ def _shot_truth(scene: Scene, index: int, height: int, width: int) -> list[Frame
 
 def _character_truth(character: Character, index: int, track: CharacterTrack, screen: Screen) -> list[CharacterTruth]:
     """Frame by frame."""
-    figure = figures.place_figure(character, track)
+    figure = place_figure(character, track)
     body = _body_extent(figure, character, track)
     boxes, bodies = screen.clipped(_union([body, *_limb_extents(figure, character)])), screen.clipped(body)
     columns, _ = screen.to_pixels(figure.x, figure.y)
     speeds = columns.diff().tolist()
     speeds.append(speeds[-1] if speeds else 0.0)
     direction = int((track.x[-1] - track.x[0]).sign())
-    left, right, radius = figures.eye_centres(track, character)
+    left, right, radius = eye_centres(track, character)
     eyes = [torch.stack(screen.to_pixels(*eye), dim=1).tolist() for eye in (left, right)]
     radii = (radius * screen.pixels_per_unit).tolist()
     return [
@@ -188,17 +201,17 @@ def _body_extent(figure: Figure, character: Character, track: CharacterTrack) ->
     level = torch.linspace(-1, 1, 101)  # from the bottom to the top
     in_corner = (level.abs() * b - b + corner).clamp(min=0)
     side = a - corner + (corner.square() - in_corner.square()).clamp(min=0).sqrt()
-    half_width = (side / (1 + taper * level)).amax(dim=1) + figures.OUTLINE * figure.size
-    half_height = figure.b + figures.OUTLINE * figure.size
+    half_width = (side / (1 + taper * level)).amax(dim=1) + OUTLINE * figure.size
+    half_height = figure.b + OUTLINE * figure.size
     return figure.x - half_width, figure.x + half_width, figure.y - half_height, figure.y + half_height
 
 
 def _limb_extents(figure: Figure, character: Character) -> list[Extent]:
     """Of the feet, the hands and the tips of the headgear."""
     _, _, _, thickness, ball = HEADGEAR[character.headgear]
-    tip = max(thickness + figures.HORN_OUTLINE, ball + figures.BALL_OUTLINE if ball else 0.0)
-    hand = figures.HAND + figures.HAND_OUTLINE
-    foot = [value + figures.FOOT_OUTLINE for value in figures.FOOT]
+    tip = max(thickness + HORN_OUTLINE, ball + BALL_OUTLINE if ball else 0.0)
+    hand = HAND + HAND_OUTLINE
+    foot = [value + FOOT_OUTLINE for value in FOOT]
     parts = [(point, *foot) for point in figure.feet]
     parts += [(point, hand, hand) for point in figure.hands] + [(point, tip, tip) for _, point in figure.horns]
     size = figure.size
@@ -208,8 +221,8 @@ def _limb_extents(figure: Figure, character: Character) -> list[Extent]:
 def _prop_extent(prop: Prop, track: PropTrack) -> Extent:
     if prop.kind == "ball":
         return track.x - BALL_RADIUS, track.x + BALL_RADIUS, track.y, track.y + 2 * BALL_RADIUS
-    a, b = figures.BALLOON
-    return track.x - a, track.x + a, track.y - figures.STRING, track.y + b
+    a, b = BALLOON
+    return track.x - a, track.x + a, track.y - STRING, track.y + b
 
 
 def _union(extents: list[Extent]) -> Extent:
@@ -221,7 +234,7 @@ def _letter_boxes(scene: Scene, screen: Screen) -> list[tuple[str, list[Box]]]:
     """Each letter of the sign with its boxes, frame by frame, in or outside the frame."""
     if not scene.sign:
         return []
-    x, y, a, b = figures.sign_box(scene)
+    x, y, a, b = sign_box(scene)
     pitch, still = 2 * a / len(scene.sign), torch.zeros_like(screen.tracks.view)
     sides = [(x - a + k * pitch, x - a + (k + 1) * pitch, y - b, y + b) for k in range(len(scene.sign))]
     return [(letter, screen.boxes(tuple(still + value for value in side))) for letter, side in zip(scene.sign, sides)]

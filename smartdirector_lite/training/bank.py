@@ -2,22 +2,24 @@
 
 Rendering and encoding a clip costs more than a training step on it, so clips are encoded once, under a random chunk
 plan, and used several times with other noise and other anchors. A shard is one safetensors file whose metadata holds
-the clips' captions and plans. Shards are made by one process and read by another as they appear.
+the clips' captions and plans, and which VAE encoded them. Shards may be made by one process and read by another as they
+appear.
 """
 
+import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..media import atomic_path
 from ..multichunk import normalize_latents
 from ..storyboard import Shot, Storyboard
 from ..timeline import ChunkPlan, Condition
@@ -26,11 +28,13 @@ from .film import FilmShots
 from .parallel_vae import encode_moments
 
 FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
+FILM_FRAMES = 40  # at most, of a film clip: few shots of a film are longer
+CLIPS_AT_ONCE = 16  # rendered, then encoded together
 
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """One encoded clip: its length, its keyframes (frames), its cuts, and its caption in full and in short."""
+    """What is known of a clip. keyframes, cuts: frames. caption: in full. description: its holistic part alone."""
 
     num_frames: int
     keyframes: tuple[int, ...]
@@ -39,6 +43,7 @@ class ClipEntry:
     description: str
 
     def plan(self, stride: int) -> ChunkPlan:
+        """The chunks that the clip is encoded in: one begins at every keyframe and every cut."""
         return ChunkPlan.build(self.num_frames, [Condition(frame) for frame in self.keyframes], stride, self.cuts)
 
 
@@ -49,13 +54,13 @@ def scene_caption(scene: Scene) -> str:
 
 
 def draw_keyframes(rng: np.random.Generator, num_frames: int, cuts: tuple[int, ...]) -> tuple[int, ...]:
-    """Keyframes of every kind: evenly spaced, one or two anywhere, one a shot, none."""
+    """Keyframes of every kind: about evenly spaced, one or two anywhere, one a shot, none. Sorted, each once."""
     kind = rng.choice(4, p=[0.55, 0.18, 0.15, 0.12])
     if kind == 0:
         gap, frame, frames = int(rng.integers(8, 17)), 0 if rng.random() < 0.8 else int(rng.integers(1, 6)), []
         while frame < num_frames:
             frames.append(frame)
-            frame += max(1, gap + int(rng.integers(-2, 3)) * int(rng.random() < 0.5))
+            frame += gap + int(rng.integers(-2, 3)) * int(rng.random() < 0.5)
         if rng.random() < 0.5:
             frames.append(num_frames - 1)
     elif kind == 1:
@@ -68,14 +73,22 @@ def draw_keyframes(rng: np.random.Generator, num_frames: int, cuts: tuple[int, .
 
 
 def draw_clip(
-    rng: np.random.Generator, film: FilmShots | None, film_share: float, size: tuple[int, int], device
+    rng: np.random.Generator,
+    film: FilmShots | None,
+    film_share: float,
+    size: tuple[int, int],
+    device: torch.device | str = "cpu",
 ) -> tuple[Tensor, ClipEntry]:
-    """A training clip, (T, 3, H, W) in [0, 1], of the toy world or of the film, one or several shots. size: (height, width)."""
-    num_frames = int(rng.choice([rng.integers(13, 26), rng.integers(24, 50), rng.integers(24, 50), rng.integers(49, 74)]))
+    """A training clip of 13 to 73 frames, (T, 3, H, W) in [0, 1]: of one or more toy shots, or of one of the film's.
+
+    film_share: how often it is the film's. size: (height, width).
+    """
+    lengths = [rng.integers(13, 26), rng.integers(24, 50), rng.integers(24, 50), rng.integers(49, 74)]
+    num_frames = int(rng.choice(lengths))
     if film is not None and rng.random() < film_share:
-        first = film.sample(rng, min(num_frames, 40))
+        first = film.sample(rng, min(num_frames, FILM_FRAMES))
         if first is not None:
-            num_frames = min(num_frames, 40)
+            num_frames = min(num_frames, FILM_FRAMES)
             video = F.interpolate(film.clip(first, num_frames), size=size, mode="area").to(device)
             keyframes = draw_keyframes(rng, num_frames, ())
             return video, ClipEntry(num_frames, keyframes, (), FILM_CAPTION, FILM_CAPTION)
@@ -85,11 +98,14 @@ def draw_clip(
     return render(scene, *size, device=device), entry
 
 
-def encode_clips(vae: AutoencoderKLWan, clips: list[tuple[Tensor, ClipEntry]], tokens_at_once: int = 60) -> list[Tensor]:
-    """Normalised latents (C, F, h, w) of each clip under its own plan.
+def encode_clips(
+    vae: AutoencoderKLWan, clips: list[tuple[Tensor, ClipEntry]], latents_at_once: int = 60
+) -> list[Tensor]:
+    """Normalised latents (C, F, h, w) of each clip, (T, 3, H, W) in [0, 1], under its own plan.
 
-    All chunks of all clips go through the whole-sequence encoder in a few padded batches: the VAE is causal, so what
-    pads a chunk's end does not change the latents before it. tokens_at_once: latent frames in a batch.
+    What `multichunk.encode_video` gives, faster: all chunks of all clips go through the whole-sequence encoder in a few
+    padded batches. The VAE is causal, so what pads a chunk's end does not change the latents before it.
+    latents_at_once: latent frames in a batch.
     """
     stride = vae.config.scale_factor_temporal
     chunks = [(i, chunk) for i, (_, entry) in enumerate(clips) for chunk in entry.plan(stride).chunks]
@@ -97,7 +113,7 @@ def encode_clips(vae: AutoencoderKLWan, clips: list[tuple[Tensor, ClipEntry]], t
     pieces: dict[int, Tensor] = {}
     while order:
         longest = chunks[order[-1]][1].num_latents
-        batch = [order.pop() for _ in range(min(len(order), max(1, tokens_at_once // longest)))]
+        batch = [order.pop() for _ in range(min(len(order), max(1, latents_at_once // longest)))]
         length = 1 + stride * (longest - 1)
         videos = []
         for k in batch:
@@ -114,56 +130,102 @@ def encode_clips(vae: AutoencoderKLWan, clips: list[tuple[Tensor, ClipEntry]], t
     return [torch.cat(parts, dim=1) for parts in joined]
 
 
+def fingerprint(vae: AutoencoderKLWan) -> str:
+    """The same for two VAEs whose latents are the same: a hash of the encoder's weights and of the normalisation."""
+    digest = hashlib.sha256(json.dumps([vae.config.latents_mean, vae.config.latents_std]).encode())
+    for module in (vae.encoder, vae.quant_conv):
+        for tensor in module.state_dict().values():
+            digest.update(tensor.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def shard_path(folder: str | Path, index: int) -> Path:
+    return Path(folder) / f"shard-{index:05d}.safetensors"
+
+
 @torch.no_grad()
 def build_shard(
-    vae: AutoencoderKLWan, folder: Path, index: int, clips: int = 128, film: FilmShots | None = None, film_share: float = 0.2,
-    size: tuple[int, int] = (64, 112), seed: int = 0, precision: torch.dtype = torch.bfloat16,
-) -> Path:  # fmt: skip
-    """Render, encode and save one shard; the same index and seed give the same clips."""
+    vae: AutoencoderKLWan,
+    folder: str | Path,
+    index: int,
+    clips: int = 128,
+    film: FilmShots | None = None,
+    film_share: float = 0.2,
+    size: tuple[int, int] = (64, 112),
+    seed: int = 0,
+    precision: torch.dtype = torch.bfloat16,
+) -> Path:
+    """Render, encode and save one shard; the same index and seed give the same clips. Returns its path.
+
+    clips: how many. size: (height, width). precision: of the encoder's autocast; latents are saved in float16.
+    """
     rng = np.random.default_rng((seed, index))
     device = next(vae.parameters()).device
-    path = Path(folder) / f"shard-{index:05d}.safetensors"
     tensors, entries = {}, []
-    with torch.autocast(device.type, precision):
-        for start in range(0, clips, 16):
-            group = [draw_clip(rng, film, film_share, size, device) for _ in range(start, min(clips, start + 16))]
-            for (_, entry), latents in zip(group, encode_clips(vae, group), strict=True):
-                tensors[str(len(entries))] = latents.half().cpu().contiguous()
-                entries.append(asdict(entry))
+    for start in range(0, clips, CLIPS_AT_ONCE):
+        count = min(clips - start, CLIPS_AT_ONCE)
+        group = [draw_clip(rng, film, film_share, size, device) for _ in range(count)]
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            encoded = encode_clips(vae, group)
+        for (_, entry), latents in zip(group, encoded, strict=True):
+            tensors[str(len(entries))] = latents.half().cpu().contiguous()
+            entries.append(asdict(entry))
+    path = shard_path(folder, index)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"entries": json.dumps(entries)})
-    os.replace(partial, path)
+    contents = json.dumps({"vae": fingerprint(vae), "entries": entries})
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"contents": contents})  # one key: the order of several is not fixed
     return path
 
 
 class LatentBank:
-    """The clips of a folder of shards, in memory, by number of latents (clips of a batch need the same number)."""
+    """The clips of a folder of shards, in memory, by number of latents (clips of a batch need the same number).
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+    made_by: the `fingerprint` of the VAE that must have encoded them. ValueError for a shard of another one, for a
+    damaged one, and for a folder that holds none.
+    """
+
+    def __init__(self, folder: str | Path, made_by: str):
+        self.folder, self.made_by = Path(folder), made_by
         self.clips: list[tuple[Tensor, ClipEntry]] = []
         self.by_length: dict[int, list[int]] = {}
         self._seen: set[Path] = set()
         self.refresh()
+        if not self.clips:
+            raise ValueError(
+                f"bank = {folder}: no clips there; make shards with `train bank`, or give shards = 1 or more"
+            )
 
     def refresh(self) -> None:
         """Read the shards that have come since."""
         for path in sorted(self.folder.glob("shard-*.safetensors")):
-            if path in self._seen:
-                continue
+            if path not in self._seen:
+                self._read(path)
+                self._seen.add(path)
+
+    def _read(self, path: Path) -> None:
+        try:
             with safe_open(path, "pt") as file:
-                for k, entry in enumerate(json.loads(file.metadata()["entries"])):
-                    entry = ClipEntry(**{key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()})
-                    latents = file.get_tensor(str(k))
-                    self.by_length.setdefault(latents.shape[1], []).append(len(self.clips))
-                    self.clips.append((latents, entry))
-            self._seen.add(path)
+                contents = json.loads((file.metadata() or {})["contents"])
+                made_by, entries = contents["vae"], [_entry(values) for values in contents["entries"]]
+                tensors = [file.get_tensor(str(k)) for k in range(len(entries))]
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: damaged, or no shard of clips ({error}); delete it") from error
+        if made_by != self.made_by:
+            raise ValueError(f"{path}: encoded by another VAE; choose another bank folder, or delete this one")
+        for latents, entry in zip(tensors, entries):
+            self.by_length.setdefault(latents.shape[1], []).append(len(self.clips))
+            self.clips.append((latents, entry))
 
     def draw(self, rng: np.random.Generator, latent_frames: int) -> list[tuple[Tensor, ClipEntry]]:
-        """A batch of clips of one length, with about `latent_frames` latent frames in all."""
+        """A batch of clips with equally many latents, about `latent_frames` in all; a clip may come more than once."""
         lengths = sorted(self.by_length)
         weights = np.array([len(self.by_length[n]) * n for n in lengths], dtype=float)
         length = int(rng.choice(lengths, p=weights / weights.sum()))
         count = max(1, latent_frames // length)
         return [self.clips[k] for k in rng.choice(self.by_length[length], size=count)]
+
+
+def _entry(values: dict) -> ClipEntry:
+    """Undo `asdict` and JSON, which turns tuples into lists."""
+    return ClipEntry(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

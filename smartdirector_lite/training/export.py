@@ -1,6 +1,6 @@
 """Pack a trained pipeline as the weights that ship: half precision, safetensors in shards, and the defaults of a call.
 
-    python -m smartdirector_lite.training.export --gen runs/gen/export
+python -m smartdirector_lite.training.export --gen runs/gen/export
 """
 
 from pathlib import Path

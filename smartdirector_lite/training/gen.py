@@ -1,6 +1,7 @@
 """Train the tiny Director-Gen: flow matching on Multi-Chunk latents, with anchors of every kind (paper: Director-Gen).
 
-`x_t = (1 - t) x_0 + t x_1`, `v = x_1 - x_0`; anchors keep timestep 0 and their clean latents, and count nothing in the loss.
+`x_t = (1 - t) x_0 + t x_1`, `v = x_1 - x_0`; anchors keep timestep 0 and their clean latents, and count nothing in the
+loss.
 """
 
 from dataclasses import dataclass
@@ -16,21 +17,28 @@ from ..pipelines import DirectorGenPipeline, VideoCondition
 from ..timeline import ChunkPlan
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
-from .bank import FILM_CAPTION, ClipEntry, LatentBank, build_shard, scene_caption
+from .bank import FILM_CAPTION, ClipEntry, LatentBank, build_shard, fingerprint, scene_caption, shard_path
 from .film import FilmShots
-from .loop import LoopConfig, train
+from .loop import LoopConfig, train, write_folder
 from .optim import make_optimizers
 from .text import MAX_TOKENS, build_text_encoder, train_tokenizer
-from .vae import DRAFT, save_strip
+from .vae import DRAFT, load_vae, save_strip
 
 NUM_TRAIN_TIMESTEPS = 1000
+CAPTIONS = 3000  # that the tokenizer learns from
+REFRESH_EVERY = 200  # steps after which new shards are looked for
 
 
 @dataclass
 class GenConfig(LoopConfig):
-    """vae: the trained VAE's folder. bank: the folder of encoded clips; `shards` of them are made first where they are missing.
+    """As LoopConfig (without workers: batches come from memory), and:
 
-    latent_frames: latent frames in a batch. init: a pipeline folder to start from, instead of random weights.
+    vae: the trained VAE's folder. bank: the folder of encoded clips, of which the first `shards` are made here if they
+    are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes then
+    count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer and the
+    text encoder. latent_frames: latent frames in a batch. text_dropout, description_only: how often a clip comes
+    without its caption, or with its holistic part alone. drop_anchor, clip_anchor: see `draw_anchors`. time_mean,
+    time_std: of the normal distribution whose sigmoid is t. shift: of the scheduler that is exported.
     """
 
     out: str = "runs/gen"
@@ -56,6 +64,17 @@ class GenConfig(LoopConfig):
     time_std: float = 1.1
     shift: float = 2.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers:
+            raise ValueError(f"workers = {self.workers}: batches come from memory here; leave it at 0")
+        for name, low in (("shards", 0), ("latent_frames", 1), ("heads", 1), ("layers", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} = {getattr(self, name)}: give {low} or more")
+        for name in ("film_share", "text_dropout", "description_only", "drop_anchor", "clip_anchor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
+
 
 class TrainedGen(nn.Module):
     """Text encoder and transformer, trained as one."""
@@ -75,10 +94,11 @@ class TrainedGen(nn.Module):
 
 
 def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: GenConfig) -> list[bool]:
-    """Which latents are anchors in this step.
+    """Per latent: is it an anchor in this step?
 
-    Where a chunk would begin anyway (frame 0, a cut) its keyframe is sometimes left out; elsewhere a keyframe sometimes
-    becomes a clip, of which the first latents are anchors.
+    Where a chunk would begin without its keyframe too (frame 0, a cut), the keyframe is left out in `drop_anchor` of
+    the cases: the chunk has no anchor then. A keyframe that stays becomes a clip in `clip_anchor` of them: two or more
+    of its chunk's latents are anchors.
     """
     anchors = list(plan.anchors)
     for chunk in plan.chunks:
@@ -88,8 +108,8 @@ def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: GenConfig) -
         if natural and rng.random() < config.drop_anchor:
             anchors[chunk.latent_start] = False
         elif chunk.num_latents > 1 and rng.random() < config.clip_anchor:
-            for j in range(int(rng.integers(2, chunk.num_latents + 1))):
-                anchors[chunk.latent_start + j] = True
+            count = int(rng.integers(2, chunk.num_latents + 1))
+            anchors[chunk.latent_start : chunk.latent_start + count] = [True] * count
     return anchors
 
 
@@ -101,27 +121,37 @@ def caption_of(rng: np.random.Generator, entry: ClipEntry, config: GenConfig) ->
     return entry.description if chance < config.text_dropout + config.description_only else entry.caption
 
 
-def draw_batch(config: GenConfig, bank: LatentBank, tokenizer, stride: int, step: int, device: torch.device) -> dict[str, Tensor]:
-    """One step's batch: x_0 (B, C, F, h, w), anchors and tau (B, F), t (B,), tokens and mask (B, L)."""
+def draw_batch(
+    config: GenConfig,
+    bank: LatentBank,
+    tokenizer: PreTrainedTokenizerFast,
+    stride: int,
+    step: int,
+    device: torch.device | str,
+) -> dict[str, Tensor]:
+    """One step's batch: x_0 (B, C, F, h, w), anchors and tau (B, F), t (B,), tokens and mask (B, L).
+
+    The same step draws the same batch from the same bank. stride: frames a latent.
+    """
     rng = np.random.default_rng((config.seed, step))
     clips = bank.draw(rng, config.latent_frames)
     plans = [entry.plan(stride) for _, entry in clips]
-    text = tokenizer(
-        [caption_of(rng, entry, config) for _, entry in clips],
-        padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt",
-    )  # fmt: skip
+    captions = [caption_of(rng, entry, config) for _, entry in clips]
+    text = tokenizer(captions, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt")
     t = torch.sigmoid(torch.tensor(rng.normal(config.time_mean, config.time_std, len(clips)), dtype=torch.float32))
     batch = {
         "x_0": torch.stack([latents for latents, _ in clips]).float(),
         "anchors": torch.tensor([draw_anchors(rng, plan, config) for plan in plans]),
         "tau": torch.tensor([plan.tau() for plan in plans]),
-        "t": t, "tokens": text.input_ids, "mask": text.attention_mask,
-    }  # fmt: skip
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        "t": t,
+        "tokens": text.input_ids,
+        "mask": text.attention_mask,
+    }
+    return {name: value.to(device) for name, value in batch.items()}
 
 
 def flow_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Mean squared error of the velocity over the latents that are not anchors."""
+    """Mean squared error of the velocity over the latents that are not anchors; 0 if all are. batch: `draw_batch`'s."""
     x_0, anchors = batch["x_0"], batch["anchors"]
     x_1 = torch.randn_like(x_0)
     t = torch.where(anchors, 0.0, batch["t"][:, None])  # (B, F)
@@ -134,36 +164,91 @@ def flow_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"loss": loss}
 
 
+def build_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The run's tokenizer: trained once, then kept in `folder`, or a resumed run might read its text with another."""
+    if not folder.exists():
+        texts = [scene_caption(sample_scene(seed, 25 + seed % 37)) for seed in range(CAPTIONS)]
+        write_folder(folder, train_tokenizer([*texts, FILM_CAPTION]).save_pretrained)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
 def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, PreTrainedTokenizerFast]:
+    """The model to train, of the pipeline in `config.init` or with random weights, and its tokenizer."""
     if config.init:
+        if not (Path(config.init) / "model_index.json").is_file():
+            raise ValueError(f"init = {config.init}: no pipeline there; give the export folder of `train gen`")
         pipeline = DirectorGenPipeline.from_pretrained(config.init, vae=None)
+        if pipeline.transformer.config.in_channels != vae.config.z_dim:
+            channels = pipeline.transformer.config.in_channels
+            raise ValueError(
+                f"init = {config.init}: for latents of {channels} channels; the VAE's have {vae.config.z_dim}"
+            )
         return TrainedGen(pipeline.text_encoder, pipeline.transformer), pipeline.tokenizer
-    texts = [scene_caption(sample_scene(seed, 25 + seed % 37)) for seed in range(3000)]
-    tokenizer = train_tokenizer([*texts, FILM_CAPTION])
+    tokenizer = build_tokenizer(Path(config.out) / "tokenizer")
     transformer = DirectorTransformer3DModel(
-        num_attention_heads=config.heads, attention_head_dim=config.head_dim, in_channels=vae.config.z_dim,
-        out_channels=vae.config.z_dim, text_dim=config.text_dim, freq_dim=256, ffn_dim=config.ffn_dim, num_layers=config.layers,
-    )  # fmt: skip
+        num_attention_heads=config.heads,
+        attention_head_dim=config.head_dim,
+        in_channels=vae.config.z_dim,
+        out_channels=vae.config.z_dim,
+        text_dim=config.text_dim,
+        freq_dim=256,
+        ffn_dim=config.ffn_dim,
+        num_layers=config.layers,
+    )
     nn.init.zeros_(transformer.proj_out.weight)
     return TrainedGen(build_text_encoder(len(tokenizer), config.text_dim), transformer), tokenizer
 
 
-def as_pipeline(config: GenConfig, model: TrainedGen, tokenizer, vae: AutoencoderKLWan) -> DirectorGenPipeline:
+def as_pipeline(
+    config: GenConfig, model: TrainedGen, tokenizer: PreTrainedTokenizerFast, vae: AutoencoderKLWan
+) -> DirectorGenPipeline:
+    """What is sampled from and exported; it holds the model itself, not a copy."""
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=config.shift)
     pipeline = DirectorGenPipeline(tokenizer, model.text_encoder, vae, scheduler, model.transformer)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def train_gen(config: GenConfig) -> None:
-    """Make the bank where it is missing, train or resume, and export a pipeline folder to `<out>/export`."""
-    vae = AutoencoderKLWan.from_pretrained(config.vae).eval()
+def open_bank(config: GenConfig, vae: AutoencoderKLWan) -> LatentBank:
+    """Make the shards that are missing, on the GPU if there is one, and read them all."""
     film = FilmShots.load(config.film) if config.film else None
     for index in range(config.shards):
-        if not (Path(config.bank) / f"shard-{index:05d}.safetensors").exists():
+        if not shard_path(config.bank, index).exists():
             vae.to("cuda" if torch.cuda.is_available() else "cpu")
-            build_shard(vae, Path(config.bank), index, film=film, film_share=config.film_share, size=DRAFT, seed=config.seed)
-    bank, stride = LatentBank(config.bank), vae.config.scale_factor_temporal
+            build_shard(vae, config.bank, index, film=film, film_share=config.film_share, size=DRAFT, seed=config.seed)
+    return LatentBank(config.bank, fingerprint(vae))
+
+
+def sample_strip(config: GenConfig, model: TrainedGen, tokenizer, vae: AutoencoderKLWan, path: Path) -> None:
+    """Two held-out scenes from four keyframes each, below the truth, as one PNG."""
+    pipeline = as_pipeline(config, model, tokenizer, vae.to(model.transformer.device))
+    rows = []
+    for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
+        scene = sample_scene(seed, 37)
+        truth = render(scene, *DRAFT) * 2 - 1
+        video = pipeline(
+            scene_caption(scene),
+            conditions=[VideoCondition(image=truth[frame], frame_index=frame) for frame in (0, 12, 24, 36)],
+            num_frames=scene.num_frames,
+            height=DRAFT[0],
+            width=DRAFT[1],
+            cuts=scene.cuts,
+            num_inference_steps=12,
+            guidance_scale=1.0,
+            output_type="pt",
+            generator=torch.Generator().manual_seed(0),
+        ).frames[0]
+        rows += [truth.transpose(0, 1)[:, ::3], video.cpu().transpose(0, 1)[:, ::3] * 2 - 1]
+    save_strip(torch.cat(rows, dim=-2), path)
+
+
+def train_gen(config: GenConfig) -> None:
+    """Make the bank where it is missing, train or resume, and export a pipeline folder to `<out>/export`.
+
+    Raises ValueError for bad options, and for a VAE, a film or a bank that is not there or does not fit.
+    """
+    vae = load_vae(config.vae, "vae").eval()
+    bank, stride = open_bank(config, vae), vae.config.scale_factor_temporal
     torch.manual_seed(config.seed)
     model, tokenizer = build_model(config, vae)
     core = model.transformer
@@ -171,23 +256,12 @@ def train_gen(config: GenConfig) -> None:
     optimizers = make_optimizers(model, config.lr, config.adam_lr, outer + list(core.condition_embedder.parameters()))
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
-        if step % 200 == 0:
+        if step % REFRESH_EVERY == 0:
             bank.refresh()
         return flow_loss(model, draw_batch(config, bank, tokenizer, stride, step, device))
 
     def sample(model: TrainedGen, folder: Path, step: int) -> None:
-        pipeline = as_pipeline(config, model, tokenizer, vae.to(model.transformer.device))
-        rows = []
-        for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
-            scene = sample_scene(seed, 37)
-            truth = render(scene, *DRAFT) * 2 - 1
-            conditions = [VideoCondition(image=truth[frame], frame_index=frame) for frame in (0, 12, 24, 36)]
-            video = pipeline(
-                scene_caption(scene), conditions=conditions, num_frames=37, height=DRAFT[0], width=DRAFT[1], num_inference_steps=12,
-                guidance_scale=1.0, cuts=scene.cuts, output_type="pt", generator=torch.Generator().manual_seed(0),
-            ).frames[0].cpu()  # fmt: skip
-            rows += [truth.transpose(0, 1)[:, ::3], video.transpose(0, 1)[:, ::3] * 2 - 1]
-        save_strip(torch.cat(rows, dim=-2), folder / f"{step:06d}.png")
+        sample_strip(config, model, tokenizer, vae, folder / f"{step:06d}.png")
 
     def export(model: TrainedGen, folder: Path) -> None:
         as_pipeline(config, model, tokenizer, vae).save_pretrained(folder)

@@ -1,11 +1,12 @@
 """Train the tiny Wan-2.2-shaped VAE on the toy world and on a film.
 
 Each step draws one of several layouts with about the same number of pixels: single frames (every anchor is one), short
-clips, and long ones (a causal decoder that has only seen short clips drifts when it runs on). Half of the crops come from
-draft-size frames, half from final-size ones, so that both stages share the model.
+clips, and long ones (a causal decoder that has only seen short clips drifts when it runs on). Half of the crops come
+from draft-size frames, half from final-size ones, so that both stages share the model.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..media import write_image
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots
 from .loop import LoopConfig, Prefetch, train
 from .optim import make_optimizers
 from .parallel_vae import decode_frames, encode_moments
 
-DRAFT, FINAL = (64, 112), (128, 224)  # height, width
+DRAFT, FINAL = (64, 112), (128, 224)  # height, width; a prepared film has the final size
 LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
     (0.45, 0.15, 24, 1, 64, 80),
     (0.40, 0.15, 10, 5, 64, 64),
@@ -29,13 +31,19 @@ LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
     (0.00, 0.20, 4, 29, 48, 48),
     (0.00, 0.10, 3, 61, 32, 48),
 )
-STILLS = 4
+STILLS, STILLS_APART = 4, 8  # single frames come by the scene, so many of each, so many frames apart
 EARLY = 0.4  # the share of the steps spent mostly on pictures and short clips: many scenes a step, space before time
+MOVES = 0.06  # change of a pixel in [-1, 1], from one frame to the next, from which it counts as moving
 
 
 @dataclass
 class VAEConfig(LoopConfig):
-    """film: a folder made by `prepare_film`, or "" for the toy world alone."""
+    """As LoopConfig, and: film: a folder made by `prepare_film`, or "" for the toy world alone.
+
+    film_share: of the clips. init: a VAE's folder to start from, whose sizes then count; "" for random weights.
+    freeze_encoder: train the decoder alone, so that latents made earlier stay valid. lr: Muon's rate; adam_lr: AdamW's.
+    base_dim, decoder_base_dim, z_dim: as AutoencoderKLWan's. *_weight: of the parts of the loss.
+    """
 
     out: str = "runs/vae"
     film: str = ""
@@ -50,6 +58,13 @@ class VAEConfig(LoopConfig):
     kl_weight: float = 3e-4
     edge_weight: float = 0.5
     motion_weight: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.film_share <= 1:
+            raise ValueError(f"film_share = {self.film_share}: give 0 to 1")
+        if self.freeze_encoder and not self.init:
+            raise ValueError("freeze_encoder needs init: a random encoder is not worth keeping")
 
 
 class TrainedVAE(nn.Module):
@@ -72,15 +87,31 @@ class TrainedVAE(nn.Module):
 def build_vae(config: VAEConfig) -> AutoencoderKLWan:
     """A Wan-2.2-shaped VAE: 8x in space (patches of 2, then two halvings), 4x in time."""
     if config.init:
-        return AutoencoderKLWan.from_pretrained(config.init)
+        return load_vae(config.init, "init")
     vae = AutoencoderKLWan(
-        base_dim=config.base_dim, decoder_base_dim=config.decoder_base_dim, z_dim=config.z_dim, dim_mult=[1, 2, 2],
-        num_res_blocks=1, temperal_downsample=[True, True], is_residual=True, in_channels=12, out_channels=12, patch_size=2,
-        latents_mean=[0.0] * config.z_dim, latents_std=[1.0] * config.z_dim,
-    )  # fmt: skip
+        base_dim=config.base_dim,
+        decoder_base_dim=config.decoder_base_dim,
+        z_dim=config.z_dim,
+        dim_mult=[1, 2, 2],
+        num_res_blocks=1,
+        temperal_downsample=[True, True],
+        is_residual=True,
+        in_channels=12,
+        out_channels=12,
+        patch_size=2,
+        latents_mean=[0.0] * config.z_dim,
+        latents_std=[1.0] * config.z_dim,
+    )
     with torch.no_grad():  # begin almost without sampling noise, which would drown the first, small latents
         vae.quant_conv.bias[config.z_dim :] = -6.0
     return vae
+
+
+def load_vae(folder: str | Path, name: str) -> AutoencoderKLWan:
+    """A VAE from its folder. ValueError, with the option's `name`, if there is none; the hub is not asked."""
+    if not (Path(folder) / "config.json").is_file():
+        raise ValueError(f"{name} = {folder}: no VAE there (no config.json); give the export folder of `train vae`")
+    return AutoencoderKLWan.from_pretrained(folder)
 
 
 @torch.no_grad()
@@ -89,20 +120,32 @@ def draw_batch(config: VAEConfig, film: FilmShots | None, step: int, device: tor
     rng = np.random.default_rng((config.seed, step))
     weights = np.array([layout[step > EARLY * config.steps] for layout in LAYOUTS])
     _, _, batch, frames, rows, columns = LAYOUTS[rng.choice(len(LAYOUTS), p=weights / weights.sum())]
-    spread = STILLS if frames == 1 else 1  # stills come by the scene: the setting up costs more than the pixels
+    stills = frames == 1  # these come by the scene: setting one up costs more than its pixels
+    count, per_clip, apart = (batch // STILLS, STILLS, STILLS_APART) if stills else (batch, frames, 1)
     clips = []
-    for _ in range(batch // spread):
+    for _ in range(count):
         height, width = DRAFT if rng.random() < 0.5 else FINAL
         crop = (int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1)), rows, columns)
-        clips.append(_draw_clip(config, film, rng, (height, width), crop, frames * spread, 8 if spread > 1 else 1, device))
-    video = torch.stack(clips).transpose(1, 2)
-    if spread > 1:
-        video = video.transpose(1, 2).flatten(0, 1)[:, :, None]
+        clips.append(_draw_clip(config, film, rng, (height, width), crop, per_clip, apart, device))
+    video = torch.stack(clips)  # (B, T, 3, H, W)
+    video = video.flatten(0, 1)[:, :, None] if stills else video.transpose(1, 2)
     return video * 2 - 1
 
 
-def _draw_clip(config: VAEConfig, film: FilmShots | None, rng, size, crop, frames: int, step: int, device) -> Tensor:
-    """`frames` frames, `step` apart, of the film or of a toy scene: (T, 3, rows, columns) in [0, 1]."""
+def _draw_clip(
+    config: VAEConfig,
+    film: FilmShots | None,
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    crop: tuple[int, int, int, int],
+    frames: int,
+    step: int,
+    device: torch.device,
+) -> Tensor:
+    """`frames` frames, `step` apart, of the film or of a toy scene: (T, 3, rows, columns) in [0, 1].
+
+    size: (height, width) of the whole frames, DRAFT or FINAL; crop: (top, left, rows, columns) in them.
+    """
     span = (frames - 1) * step + 1
     start = film.sample(rng, span) if film is not None and rng.random() < config.film_share else None
     if start is None:
@@ -115,10 +158,13 @@ def _draw_clip(config: VAEConfig, film: FilmShots | None, rng, size, crop, frame
 
 
 def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Tensor:
-    """L1 on pixels and on their differences (edges); pixels that move count 1 + motion_weight times."""
+    """L1 and L2 on pixels, where those that move count 1 + motion_weight times, and L1 on their differences (edges).
+
+    output, video: (B, 3, T, H, W) in [-1, 1]. A pixel moves if it changes from or to a neighbouring frame.
+    """
     moving = torch.zeros_like(video[:, :1])
     if video.shape[2] > 1:
-        change = (video.diff(dim=2).abs().amax(dim=1, keepdim=True) > 0.06).float()
+        change = (video.diff(dim=2).abs().amax(dim=1, keepdim=True) > MOVES).float()
         moving[:, :, 1:] = change
         moving[:, :, :-1] = torch.maximum(moving[:, :, :-1], change)
     error = output - video
@@ -127,7 +173,9 @@ def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Ten
     return loss + config.edge_weight * edges
 
 
-def measure_latents(vae: AutoencoderKLWan, config: VAEConfig, film: FilmShots | None, device, batches: int = 24) -> tuple[list, list]:
+def measure_latents(
+    vae: AutoencoderKLWan, config: VAEConfig, film: FilmShots | None, device: torch.device, batches: int = 24
+) -> tuple[list[float], list[float]]:
     """Per-channel mean and standard deviation of the latents over training batches: the VAE's normalisation."""
     means, squares = [], []
     for step in range(batches):
@@ -140,22 +188,22 @@ def measure_latents(vae: AutoencoderKLWan, config: VAEConfig, film: FilmShots | 
 
 
 def train_vae(config: VAEConfig) -> None:
-    """Run or resume the training; exports a diffusers folder to `<out>/export`."""
+    """Run or resume the training; exports a diffusers folder to `<out>/export`. ValueError for bad options."""
     film = FilmShots.load(config.film) if config.film else None
+    torch.manual_seed(config.seed)
     vae = build_vae(config)
     model = TrainedVAE(vae, config.freeze_encoder)
     if config.freeze_encoder:
         for module in (vae.encoder, vae.quant_conv):
             module.requires_grad_(False)
     optimizers = make_optimizers(model, config.lr, config.adam_lr)
-
-    batches = Prefetch(lambda step, device: draw_batch(config, film, step, device), config.steps, config.workers)
+    batches = Prefetch(partial(draw_batch, config, film), config.steps, config.workers)
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
         video = batches.take(step, device)
         output, kl = model(video)
         reconstruction = reconstruction_loss(output, video, config)
-        mse = (output.detach() - video).square().mean() / 4
+        mse = (output.detach() - video).square().mean() / 4  # of pixels in [0, 1]
         return {"loss": reconstruction + config.kl_weight * kl, "kl": kl, "psnr": -10 * mse.log10()}
 
     def sample(model: TrainedVAE, folder: Path, step: int) -> None:
@@ -176,8 +224,6 @@ def train_vae(config: VAEConfig) -> None:
 
 def save_strip(video: Tensor, path: Path) -> None:
     """Frames side by side as one PNG; video: (3, T, H, W) in [-1, 1]."""
-    from PIL import Image
-
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = ((video.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(2, 1, 3, 0).flatten(1, 2)
-    Image.fromarray(pixels.cpu().numpy()).save(path)
+    write_image(path, pixels.cpu().numpy())
