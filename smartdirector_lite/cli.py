@@ -84,10 +84,16 @@ def bundled_storyboards() -> Path:
 
 
 def _load(model: str, seed: int):
+    """The director, without the libraries' bars for every file; the seed is checked first."""
+    import diffusers
+    import transformers
+
     from .loaders import load_director
     from .pipelines.director import MAX_SEED
 
     check_int("seed", seed, 0, MAX_SEED)
+    for library in (diffusers, transformers):
+        library.utils.logging.disable_progress_bar()
     return load_director(model)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from transformers import UMT5EncoderModel
 
 from .pipelines import Director, DirectorGenPipeline
 from .timeline import check_int
@@ -48,15 +49,16 @@ def load_director(
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     defaults = read_defaults(folder)
+    options = {"local_files_only": True, "use_safetensors": True}
     try:
-        gen = DirectorGenPipeline.from_pretrained(
-            folder, torch_dtype={"default": dtype, "vae": torch.float32}, local_files_only=True, use_safetensors=True
-        )
+        parts = _load_text_encoder(folder, dtype, options)
+        precision = {"default": dtype, "vae": torch.float32}
+        gen = DirectorGenPipeline.from_pretrained(folder, torch_dtype=precision, **parts, **options)
         _check_complete(gen)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError, SafetensorError) as e:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as e:
         reason = " ".join(str(e).split())[:300] or "no reason given"
         kind = "" if isinstance(e, OSError | ValueError) else f"{type(e).__name__}: "
-        raise LoadError(f"model {str(model)!r} can't be loaded from {folder}: {kind}{reason}") from e
+        raise LoadError(f"model {str(model)!r} can't be loaded: {kind}{reason}") from e
     return Director(gen.to(device), **defaults)
 
 
@@ -153,10 +155,26 @@ def _check_device(device: str | torch.device | None) -> torch.device:
     return device
 
 
+def _load_text_encoder(folder: Path, dtype: torch.dtype, options: dict) -> dict:
+    """{"text_encoder": the folder's}, or {} without one. transformers would draw weights that are missing at random."""
+    if not _read_json(folder / "model_index.json").get("text_encoder", [None])[0]:
+        return {}
+    path = folder / "text_encoder"
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such folder")
+    options = {**options, "dtype": dtype, "ignore_mismatched_sizes": True, "output_loading_info": True}
+    try:
+        model, found = UMT5EncoderModel.from_pretrained(path, **options)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: damaged weights ({error})") from error
+    for key in (*found["missing_keys"], *found["mismatched_keys"]):
+        raise ValueError(f"{path}: the weight {key} is missing or has another shape")
+    return {"text_encoder": model}
+
+
 def _check_complete(gen: DirectorGenPipeline) -> None:
-    """Weights that a file lacks stay without data (on the meta device), or are drawn at random with a warning only."""
-    for name in ("transformer", "vae", "text_encoder"):
-        model = getattr(gen, name)
-        for parameter, value in () if model is None else model.named_parameters():
+    """diffusers leaves weights that are missing without data, on the meta device."""
+    for name in ("transformer", "vae"):
+        for parameter, value in getattr(gen, name).named_parameters():
             if value.is_meta:
                 raise ValueError(f"{name}: the weight {parameter} is missing")

@@ -107,8 +107,8 @@ def test_names_that_lead_nowhere(tmp_path, monkeypatch):
     refused(tmp_path / "a.safetensors", "is a file; give the folder that holds model_index.json")
     refused(tmp_path, "no model_index.json in .*; give the folder of a saved pipeline")
     refused("", "model is empty; give 'smartdirector-tiny' or a local folder")
-    refused("a\0b", "not a usable folder name")
-    refused("x" * 5000, "not a usable folder name")
+    for name in ("a\0b", "x" * 5000):
+        refused(name, "not a usable folder name|there is no such folder")
     monkeypatch.setattr(loaders, "bundled_folder", lambda: tmp_path / "weights")
     refused("smartdirector-tiny", "its weights are missing at .*weights; install the package again")
 
@@ -145,7 +145,7 @@ def test_an_index_that_names_code_or_nonsense_runs_nothing(folder):
         7,
     ):
         (folder / "model_index.json").write_text(json.dumps({**original, "transformer": entry}))
-        refused(folder, "can't be loaded from")
+        refused(folder, "can't be loaded: ")
 
 
 # ---------------------------------------------------------------- damaged weights
@@ -175,26 +175,26 @@ def test_damaged_weights_are_refused(folder, part, damage):
         if damage != "weight missing":
             tensors[name] = torch.zeros(*value.shape, 3)
         save_file(tensors, path, metadata={"format": "pt"})
-    refused(folder, "can't be loaded from")
+    refused(folder, name if damage.startswith("weight") else "can't be loaded: ")
 
 
 def test_pickled_weights_are_not_read(folder):
     path = folder / "transformer" / WEIGHTS
     torch.save(load_file(path), folder / "transformer" / "diffusion_pytorch_model.bin")
     path.unlink()
-    refused(folder, "can't be loaded from")
+    refused(folder, "can't be loaded: ")
 
 
 @pytest.mark.parametrize("part", ["transformer", "vae", "scheduler", "tokenizer", "text_encoder"])
 def test_a_part_that_is_gone_is_refused(folder, part):
     shutil.rmtree(folder / part)
-    refused(folder, "can't be loaded from")
+    refused(folder, "can't be loaded: ")
 
 
 @pytest.mark.parametrize("part", ["transformer", "vae", "text_encoder"])
 def test_a_damaged_config_is_refused(folder, part):
     (folder / part / "config.json").write_text('{"num_layers": ')
-    refused(folder, "can't be loaded from")
+    refused(folder, "can't be loaded: ")
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99", "meta device", 3.5])

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import accelerate
 import numpy as np
@@ -80,22 +81,13 @@ def with_scheduler(pipeline, name: str):
     return result
 
 
-def count_calls(pipeline) -> list[torch.Tensor]:
-    """The timesteps of every pass through the transformer, in a list that grows."""
+@pytest.fixture
+def calls(gen):
+    """The timesteps of every pass through the transformer of `gen`, in a list that grows."""
     seen = []
-    handle = pipeline.transformer.register_forward_pre_hook(lambda module, args: seen.append(args[1]))
-    seen_handles.append(handle)
-    return seen
-
-
-seen_handles: list = []
-
-
-@pytest.fixture(autouse=True)
-def remove_hooks():
-    yield
-    while seen_handles:
-        seen_handles.pop().remove()
+    handle = gen.transformer.register_forward_pre_hook(lambda module, args: seen.append(args[1]))
+    yield seen
+    handle.remove()
 
 
 # ---------------------------------------------------------------- diffusers is the oracle
@@ -233,8 +225,7 @@ def test_what_is_not_given_follows_seed_text_and_rope(gen):
         assert (other.frames[0] - frames)[free].abs().amax(dim=(1, 2, 3)).min() > 1e-5
 
 
-def test_everything_given_needs_no_step(gen):
-    calls = count_calls(gen)
+def test_everything_given_needs_no_step(gen, calls):
     clip = VideoCondition(video=footage(6))
     frames = gen(PROMPT, **CALL, num_frames=6, conditions=[clip], generator=rng()).frames[0]
     alone = decode_clip(gen.vae, encode_clip(gen.vae, clip.to_tensor(HEIGHT, WIDTH)))[0, :, :6]
@@ -284,6 +275,11 @@ def test_embeddings_do_for_texts_and_need_no_encoder(gen):
     embeds = {"prompt_embeds": positive, "negative_prompt_embeds": negative}
     copies = bare(**embeds, **call, num_videos_per_prompt=2, generator=rng()).frames
     assert_close(copies, expected, atol=1e-5, rtol=0)
+    texts = [PROMPT, "two friends meet at night"]
+    several = dict(zip(embeds, gen.encode_prompt(texts, ["", "blue"], max_sequence_length=16), strict=True))
+    expected = gen(texts, ["", "blue"], **call, num_videos_per_prompt=2, generator=rng()).frames
+    copies = bare(**several, **call, num_videos_per_prompt=2, generator=rng()).frames
+    assert_close(copies, expected, atol=1e-5, rtol=0)
     assert torch.equal(gen(**embeds, **call, generator=rng()).frames, bare(**embeds, **call, generator=rng()).frames)
     unguided = {**call, "guidance_scale": 1.0}
     expected = gen(PROMPT, **unguided, generator=rng()).frames
@@ -305,14 +301,12 @@ def test_text_longer_than_the_tokenizer_takes_is_named(gen, caplog):
 
 
 @pytest.mark.parametrize(("guidance_scale", "passes"), [(0.0, 1), (1.0, 1), (1.5, 2)])
-def test_guidance_takes_a_second_pass_only_where_it_acts(gen, guidance_scale, passes):
-    calls = count_calls(gen)
+def test_guidance_takes_a_second_pass_only_where_it_acts(gen, calls, guidance_scale, passes):
     gen(PROMPT, **CALL | {"guidance_scale": guidance_scale}, num_frames=5)
     assert len(calls) == 3 * passes
 
 
-def test_anchors_have_timestep_0_and_the_others_share_one(gen):
-    calls = count_calls(gen)
+def test_anchors_have_timestep_0_and_the_others_share_one(gen, calls):
     gen(PROMPT, **CALL, num_frames=10, conditions=[VideoCondition(image=picture(), frame_index=4)])
     expected = [[t, 0, t, t] for t in gen.scheduler.timesteps.tolist() for _ in range(2)]
     anchored = [row.tolist()[0] for row in calls]
@@ -369,8 +363,8 @@ def test_callback_sees_every_step_and_can_change_it(gen):
     assert torch.equal(seen[-1][2], undisturbed)
 
 
-def test_interrupt_stops_the_steps(gen):
-    calls, states = count_calls(gen), []
+def test_interrupt_stops_the_steps(gen, calls):
+    states = []
 
     def stop(pipeline, i, t, tensors):
         pipeline._interrupt = i == 1
@@ -394,8 +388,7 @@ class EndGuidance(PipelineCallback):
         return callback_kwargs
 
 
-def test_callback_objects_of_diffusers_work(gen):
-    calls = count_calls(gen)
+def test_callback_objects_of_diffusers_work(gen, calls):
     gen(PROMPT, **CALL, num_frames=5, callback_on_step_end=EndGuidance())
     assert len(calls) == 2 + 1 + 1
 
@@ -432,6 +425,18 @@ def test_a_saved_folder_is_a_wan_folder_to_diffusers(gen, loader, tmp_path):
     call = {**CALL, "num_frames": 5, "generator": rng()}
     theirs = plain(PROMPT, **call).frames
     assert_close(gen(PROMPT, **call | {"generator": rng()}).frames, theirs, atol=1e-4, rtol=0)
+
+
+def test_a_folder_saved_before_wan_22_loads(gen, wan_folder, tmp_path):
+    folder = shutil.copytree(wan_folder, tmp_path / "older")
+    index = json.loads((folder / "model_index.json").read_text())
+    for key in ("transformer_2", "boundary_ratio", "expand_timesteps"):
+        del index[key]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    older = DirectorGenPipeline.from_pretrained(folder)
+    older.set_progress_bar_config(disable=True)
+    call = {**CALL, "num_frames": 5}
+    assert torch.equal(older(PROMPT, **call, generator=rng()).frames, gen(PROMPT, **call, generator=rng()).frames)
 
 
 def test_components_may_be_left_out_where_they_are_not_needed(wan_folder, gen, tmp_path):

@@ -1,6 +1,7 @@
 """What a call of a pipeline may be given. Each check raises a ValueError of one line that names the argument."""
 
 import math
+import numbers
 import reprlib
 
 from torch import Tensor
@@ -30,7 +31,7 @@ def check_numbers(steps: int, max_steps: int, guidance_scale: float, copies: int
     check_int("num_inference_steps", steps, 1, max_steps)
     check_int("num_videos_per_prompt", copies, 1)
     check_int("max_sequence_length", max_length, 1)
-    if isinstance(guidance_scale, bool) or not isinstance(guidance_scale, int | float):
+    if isinstance(guidance_scale, bool) or not isinstance(guidance_scale, numbers.Real):
         raise ValueError(f"guidance_scale must be a number, got {reprlib.repr(guidance_scale)}")
     if not (math.isfinite(guidance_scale) and guidance_scale >= 0):
         raise ValueError(f"guidance_scale must be 0 or more, got {guidance_scale}")

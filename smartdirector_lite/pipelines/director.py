@@ -140,6 +140,10 @@ class Director:
             cuts=storyboard.cuts,
             rope=rope,
         ).frames
+        if not latents.isfinite().all():
+            raise FloatingPointError(
+                "the model gave values that are not finite; try load_director(..., dtype=torch.float32)"
+            )
         frames = self._decode(plan, latents)
         ideal = [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()

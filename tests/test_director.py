@@ -1,0 +1,224 @@
+"""From a storyboard to a result: the tiny random model, real storyboards."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image
+from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
+from smartdirector_lite.pipelines import Director, DirectorGenPipeline, VideoCondition, director
+from smartdirector_lite.report import Report
+from smartdirector_lite.storyboard import Clip, Keyframe, Shot, Storyboard
+from smartdirector_lite.timeline import ChunkPlan, Condition
+
+WIDTH, HEIGHT = 48, 32
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Image.Image:
+    small = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
+
+
+def footage(num_frames: int) -> np.ndarray:
+    return np.stack([np.asarray(picture(100 + i)) for i in range(num_frames)])
+
+
+@pytest.fixture
+def tiny(gen) -> Director:
+    return Director(gen, steps=2, guidance_scale=2.0, size=(WIDTH, HEIGHT), fps=12)
+
+
+@pytest.fixture(scope="module")
+def story() -> Storyboard:
+    """14 frames: a keyframe, a cut, a clip of 3 frames, and a last keyframe."""
+    return Storyboard(
+        description="a red ball rolls over the hill",
+        shots=(Shot(0), Shot(5, "a blue bird jumps")),
+        keyframes=(Keyframe(picture(1), frame=13), Keyframe(picture(2, (96, 64)), frame=0)),
+        clips=(Clip(footage(4), frame=7, trim=(1, 4)),),
+        num_frames=14,
+    )
+
+
+def make(director: Director, story: Storyboard, **options):
+    return director(story, progress=False, **options)
+
+
+def test_the_video_is_that_of_the_pipeline(tiny, story):
+    """Frame by frame decoding to bytes gives what the pipeline's own output gives."""
+    result = make(tiny, story, seed=3)
+    conditions = [
+        VideoCondition(image=picture(1), frame_index=13),
+        VideoCondition(image=picture(2, (96, 64)), frame_index=0),
+        VideoCondition(video=footage(4)[1:], frame_index=7),
+    ]
+    expected = tiny.gen(
+        story.caption(),
+        height=HEIGHT,
+        width=WIDTH,
+        num_frames=14,
+        num_inference_steps=2,
+        guidance_scale=2.0,
+        generator=torch.Generator().manual_seed(3),
+        conditions=conditions,
+        cuts=[5],
+    ).frames[0]
+    assert result.frames.dtype == np.uint8 and result.frames.shape == (14, HEIGHT, WIDTH, 3)
+    assert np.abs(result.frames - expected * 255).max() <= 0.5 + 1e-3
+    assert result.draft is result.frames and result.fps == 12
+    assert result.plan == story.plan(4) == tiny.plan(story)
+    assert [chunk.start for chunk in result.plan.chunks] == [0, 5, 7, 10, 13]
+
+
+def test_the_same_seed_gives_the_same_video(tiny, story):
+    first = make(tiny, story, seed=5)
+    torch.manual_seed(99)  # the global state plays no part
+    assert np.array_equal(first.frames, make(tiny, story, seed=5).frames)
+    free = [frame for frame in range(14) if frame not in (0, 7, 8, 9, 13)]
+    for change in (
+        {"seed": 6},
+        {"seed": 5, "steps": 3},
+        {"seed": 5, "rope": "restart"},
+        {"seed": 5, "guidance_scale": 6.0},
+    ):
+        assert not np.array_equal(first.frames[free], make(tiny, story, **change).frames[free]), change
+
+
+def test_the_report_knows_every_given_frame(tiny, story):
+    report = make(tiny, story).report
+    assert [keyframe.frame for keyframe in report.keyframes] == [0, 7, 8, 9, 13]
+    for keyframe in report.keyframes:  # pinned: nothing is lost but what the VAE loses
+        assert keyframe.l1_reconstruction < 0.01 and keyframe.psnr_reconstruction > 60
+        assert keyframe.l1 > 1  # a random VAE loses much
+    assert [border.frame for border in report.borders] == [5, 7, 10, 13]
+    assert {border.verdict for border in report.borders if border.frame == 5} <= {"cut", "no cut"}
+
+
+def test_text_alone_is_enough_and_defaults_are_the_directors(gen):
+    director = Director(gen, steps=1, guidance_scale=1.0, size=(32, 16), fps=12)
+    seen = []
+    handle = gen.transformer.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
+    try:
+        result = make(director, Storyboard(description="a blue bird jumps", num_frames=6, fps=24))
+    finally:
+        handle.remove()
+    assert [tuple(shape) for shape in seen] == [(1, 8, 3, 2, 4)]  # one step, one pass, 32x16
+    assert result.frames.shape == (6, 16, 32, 3) and result.fps == 24
+    assert result.report.keyframes == () and result.report.borders == ()
+    assert result.report.notes == ("the storyboard has 24 frames a second; the model was made for 12",)
+    sized = make(director, Storyboard(description="x", num_frames=2, size=(64, 48)))
+    assert sized.frames.shape == (2, 48, 64, 3) and sized.report.notes == ()
+
+
+def test_negative_text_and_progress_reach_the_pipeline(tiny, capsys):
+    plain = tiny(Storyboard(description="a red ball", num_frames=2))
+    assert "Director-Gen" in (bar := capsys.readouterr().err) and "2/2" in bar
+    negative = make(tiny, Storyboard(description="a red ball", num_frames=2, negative="blue night"))
+    assert capsys.readouterr().err == ""
+    assert not np.array_equal(plain.frames, negative.frames)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed must be from 0 to 9223372036854775807, got -1"),
+        ({"seed": 2**63}, "seed must be from 0 to"),
+        ({"seed": 1.5}, "seed must be an int, got 1.5"),
+        ({"steps": 0}, "num_inference_steps must be from 1 to 1000, got 0"),
+        ({"guidance_scale": float("inf")}, "guidance_scale must be 0 or more, got inf"),
+        ({"rope": "sinus"}, "tau scheme must be one of"),
+    ],
+)
+def test_bad_options_are_refused(tiny, story, options, message, monkeypatch):
+    monkeypatch.setattr(tiny.gen.transformer, "forward", None)
+    with pytest.raises(ValueError, match=message):
+        make(tiny, story, **options)
+
+
+def test_bad_storyboards_are_refused(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"storyboard is a PosixPath|WindowsPath; give Storyboard.load\(path\)"):
+        make(tiny, tmp_path)
+    with pytest.raises(ValueError, match=r"size 50x30: the width must be a multiple of 16 .* the nearest is 48x32"):
+        make(tiny, Storyboard(description="x", num_frames=2, size=(50, 30)))
+
+
+def test_a_model_that_breaks_down_is_no_video(wan_folder, story):
+    broken = DirectorGenPipeline.from_pretrained(wan_folder)
+    broken.transformer.proj_out.bias.data[0] = float("nan")
+    with pytest.raises(FloatingPointError, match="not finite"):
+        make(Director(broken, 1, 1.0, (WIDTH, HEIGHT)), story)
+
+
+# ---------------------------------------------------------------- what is saved
+
+
+@pytest.fixture(scope="module")
+def result(session_gen, story):
+    return make(Director(session_gen, 1, 1.0, (WIDTH, HEIGHT)), story)
+
+
+def test_save_writes_a_video_a_sheet_and_a_report(result, tmp_path):
+    (tmp_path / "story.json").write_text("the storyboard itself")
+    paths = result.save(tmp_path / "story.mp4")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*(path.name for path in paths), "story.json"])
+    assert [path.name for path in paths] == ["story.mp4", "story.sheet.png", "story.report.json"]
+    assert (tmp_path / "story.json").read_text() == "the storyboard itself"
+    info = probe_video(paths[0])
+    assert (info.width, info.height, info.fps, count_frames(paths[0])) == (WIDTH, HEIGHT, 12, 14)
+    assert read_image(paths[1]).size == result.sheet().size
+    saved = json.loads(paths[2].read_text())
+    assert saved["num_frames"] == 14 and saved["fps"] == 12
+    assert [keyframe["frame"] for keyframe in saved["keyframes"]] == [0, 7, 8, 9, 13]
+    assert [border["frame"] for border in saved["borders"]] == [5, 7, 10, 13]
+    result.save(str(tmp_path / "story.mp4"))  # again, over what is there
+
+
+@pytest.mark.parametrize("failing", ["write_video", "write_image", "write_json"])
+def test_what_fails_leaves_nothing_behind(result, tmp_path, monkeypatch, failing):
+    original = getattr(director, failing)
+
+    def fail_after_writing(*args, **kwargs):
+        original(*args, **kwargs)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(director, failing, fail_after_writing)
+    (tmp_path / "a.mp4").write_text("an older video")
+    with pytest.raises(OSError, match="disk full"):
+        result.save(tmp_path / "a.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+    assert (tmp_path / "a.mp4").read_text() == "an older video"
+
+
+def test_names_that_can_not_be_saved_to(result, tmp_path):
+    with pytest.raises(MediaError, match=r"out.avi: videos are written as .mp4"):
+        result.save(tmp_path / "out.avi")
+    with pytest.raises(MediaError, match=r"the folder .*missing does not exist"):
+        result.save(tmp_path / "missing" / "out.mp4")
+    (tmp_path / "dir.mp4").mkdir()
+    with pytest.raises(MediaError, match="is a folder"):
+        result.save(tmp_path / "dir.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["dir.mp4"]
+
+
+def colours(image: Image.Image) -> int:
+    """Pixels of the colour that frames what was given."""
+    orange = np.array([int(KEYFRAME_COLOUR[i : i + 2], 16) for i in (1, 3, 5)])
+    return int((np.asarray(image) == orange).all(axis=-1).sum())
+
+
+def test_sheet_frames_what_was_given(result):
+    one_frame = (WIDTH + 8) * (HEIGHT + 8) - WIDTH * HEIGHT  # a gap of 4 pixels on each side
+    assert colours(result.sheet(count=14)) == 5 * one_frame
+    assert colours(result.sheet(count=1)) == one_frame
+    assert colours(result.sheet(count=3)) == 3 * one_frame  # 0, 7 and 13: the first of each condition
+
+
+def test_sheet_of_many_conditions_stays_small():
+    frames = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
+    plan = ChunkPlan.build(60, [Condition(frame) for frame in range(0, 60, 2)])
+    result = director.DirectorResult(frames, frames, 12, plan, Report((), ()))
+    few = director.DirectorResult(frames, frames, 12, ChunkPlan.build(60), Report((), ()))
+    assert result.sheet(count=10).size == few.sheet(count=10).size
