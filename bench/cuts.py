@@ -1,7 +1,7 @@
 """Held-out multi-shot storyboards with a keyframe at each shot's first frame: is the cut on the exact frame?
 
-A cut counts when the largest step between neighbouring frames within 4 frames of it is the step into the asked frame, and at
-least 2.5 times the median step around it.
+A cut counts when the largest step between neighbouring frames within 4 frames of it is the step into the asked
+frame, and at least 2.5 times the median step around it.
 """
 
 import torch
@@ -28,7 +28,9 @@ def main() -> None:
             asked += 1
             exact += cut_is_exact(video, cut)
             seen += cut_is_exact(truth, cut)
-    print(f"{options.storyboards} storyboards, {asked} cuts: {100 * exact / asked:.1f} % on the exact frame (target 95 %)")
+    print(
+        f"{options.storyboards} storyboards, {asked} cuts: {100 * exact / asked:.1f} % on the exact frame (target 95 %)"
+    )
     print(f"  the same test on the true videos: {100 * seen / asked:.1f} %")
 
 

@@ -1,9 +1,10 @@
 """In-between frames of held-out single shots, keyframe every 12 frames, against cross-fading and holding.
 
-Counts only pixels that move between the two keyframes around a frame, and pools their squared error. Also the step over each
-chunk border against the motion beside it, for the truth, for the VAE alone and for the generated video.
+Counts only pixels that move between the two keyframes around a frame, and pools their squared error. Also the step
+over each chunk border against the motion beside it, for the truth, for the VAE alone and for the generated video.
 """
 
+import itertools
 import statistics
 
 import torch
@@ -25,20 +26,25 @@ def main() -> None:
     if options.guidance:
         extra["guidance_scale"] = options.guidance
     keyframes, num_frames = [0, 12, 24, 36], 37
-    plan = ChunkPlan.build(num_frames, [Condition(frame) for frame in keyframes], director.gen.vae_scale_factor_temporal)
+    plan = ChunkPlan.build(
+        num_frames, [Condition(frame) for frame in keyframes], director.gen.vae_scale_factor_temporal
+    )
     names = ("generated", "VAE alone", "cross-fade", "hold nearest")
     errors = {name: PooledError() for name in names}
     borders: dict[str, list[float]] = {"truth": [], "VAE alone": [], "generated": []}
     for index in range(options.shots):
         scene, truth = held_out_scene(index, num_frames)
         video = generate(director, scene, truth, keyframes, **extra)
-        rebuilt = decode(director.gen.vae, plan, encode_video(director.gen.vae, plan, truth[None].transpose(1, 2) * 2 - 1))
+        rebuilt = decode(
+            director.gen.vae, plan, encode_video(director.gen.vae, plan, truth[None].transpose(1, 2) * 2 - 1)
+        )
         candidates = {
-            "generated": video, "VAE alone": (rebuilt[0].transpose(0, 1) + 1) / 2,
+            "generated": video,
+            "VAE alone": (rebuilt[0].transpose(0, 1) + 1) / 2,
             "cross-fade": cross_fade(truth[keyframes], keyframes, num_frames),
             "hold nearest": hold_nearest(truth[keyframes], keyframes, num_frames),
-        }  # fmt: skip
-        for a, b in zip(keyframes, keyframes[1:], strict=False):
+        }
+        for a, b in itertools.pairwise(keyframes):
             mask = moving_pixels(truth[a], truth[b])
             for name, candidate in candidates.items():
                 errors[name].add(candidate[a + 1 : b], truth[a + 1 : b], mask)
@@ -48,18 +54,19 @@ def main() -> None:
                 ratio = border_ratio(value, frame)
                 if reference is not None and ratio is not None:
                     borders[name].append(ratio)
-    print(f"{options.shots} held-out single shots, {num_frames} frames, keyframes at {keyframes}; PSNR over moving pixels, pooled")
+    print(
+        f"{options.shots} held-out single shots, {num_frames} frames, keyframes at {keyframes}; "
+        "PSNR over moving pixels, pooled"
+    )
     for name in names:
         print(f"  {name:13} {errors[name].psnr:6.2f} dB")
     gain = errors["generated"].psnr - max(errors["cross-fade"].psnr, errors["hold nearest"].psnr)
     print(f"  gain over the better baseline: {gain:+.2f} dB (target +3)")
     for name, ratios in borders.items():
-        print(f"border jump / motion beside it, {name}: median {statistics.median(ratios):.2f}, mean {statistics.mean(ratios):.2f} (target 0.8 to 1.25)")
-
-
-    from smartdirector_lite import Condition
-
-    return Condition(frame)
+        print(
+            f"border jump / motion beside it, {name}: median {statistics.median(ratios):.2f}, "
+            f"mean {statistics.mean(ratios):.2f} (target 0.8 to 1.25)"
+        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Make the storyboards that ship with the package: keyframes of a held-out toy scene, and of a held-out shot of the film.
+"""Make the storyboards that ship with the package: keyframes of a held-out toy scene, and of a held-out shot of the
+film.
 
-    python bench/make_storyboards.py --film big_buck_bunny_720p.mp4
+python bench/make_storyboards.py --film big_buck_bunny_720p.mp4
 """
 
 from pathlib import Path
@@ -25,13 +26,21 @@ def toy_story() -> None:
     frames = sorted({0, 12, *scene.cuts, 34, NUM_FRAMES - 1})
     folder = FOLDER / "snow"
     images = [
-        to_image((render(scene, *KEYFRAME_SIZE[::-1], frames=slice(f, f + 1))[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
+        to_image(
+            (render(scene, *KEYFRAME_SIZE[::-1], frames=slice(f, f + 1))[0].permute(1, 2, 0).numpy() * 255)
+            .round()
+            .astype(np.uint8)
+        )
         for f in frames
     ]
     save_all(
-        folder, images, frames, title="Two friends in the snow", description=scene.description,
+        folder,
+        images,
+        frames,
+        title="Two friends in the snow",
+        description=scene.description,
         shots=[Shot(**scene.shot_caption(i)) for i in range(len(scene.shots))],
-    )  # fmt: skip
+    )
 
 
 def film_story(film: str) -> None:
@@ -39,8 +48,13 @@ def film_story(film: str) -> None:
     clip = read_video(film, start=FILM_START, stop=FILM_START + (NUM_FRAMES + 1) / 12, fps=12)
     images = [cover_crop(to_image(clip[frame]), KEYFRAME_SIZE) for frame in frames]
     folder = FOLDER / "butterfly"
-    save_all(folder, images, frames, title="The rabbit and the butterfly",
-             description="A scene of an animated film about a big rabbit in a green forest.")  # fmt: skip
+    save_all(
+        folder,
+        images,
+        frames,
+        title="The rabbit and the butterfly",
+        description="A scene of an animated film about a big rabbit in a green forest.",
+    )
     (folder / "ATTRIBUTION.md").write_text(ATTRIBUTION, encoding="utf-8")
 
 

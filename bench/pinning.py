@@ -1,7 +1,7 @@
 """Every keyframe of random plans comes back as decode(encode(keyframe)), whatever the model generates.
 
-Prints the largest difference over all keyframes of the plans, and the keyframe error (to the image that was asked for) at
-middle and last positions divided by that at frame 0, for Multi-Chunk and for naive latent replacement.
+Prints the largest difference over all keyframes of the plans, and the keyframe error (to the image that was asked
+for) at middle and last positions divided by that at frame 0, for Multi-Chunk and for naive latent replacement.
 """
 
 import random
@@ -22,7 +22,9 @@ def pinned_difference(vae, truth: torch.Tensor, rng: random.Random) -> float:
     keyframes = [truth[:, :, frame : frame + 1] for frame in frames]
     latents = encode_conditions(vae, plan, keyframes)
     free = ~torch.tensor(plan.anchors).view(1, 1, -1, 1, 1)
-    latents = torch.where(free, torch.randn(latents.shape, generator=torch.Generator().manual_seed(rng.randrange(10**6))), latents)
+    latents = torch.where(
+        free, torch.randn(latents.shape, generator=torch.Generator().manual_seed(rng.randrange(10**6))), latents
+    )
     shown = decode(vae, plan, latents)
     ideal = [decode_clip(vae, encode_clip(vae, keyframe)) for keyframe in keyframes]
     return max(float((shown[:, :, f : f + 1] - image).abs().max()) for f, image in zip(frames, ideal, strict=True))

@@ -1,4 +1,6 @@
-"""Seconds: a video of 49 frames with 3 keyframes; each step; encoding; decoding; cost against length; memory in decoding."""
+"""Seconds: a video of 49 frames with 3 keyframes; each step; encoding; decoding; cost against length; memory in
+decoding.
+"""
 
 import resource
 import subprocess
@@ -44,12 +46,17 @@ def main() -> None:
             pass
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
-    print(f"{torch.get_num_threads()} threads, {WIDTH}x{HEIGHT}, {director.steps} steps, guidance {director.guidance_scale}")
+    print(
+        f"{torch.get_num_threads()} threads, {WIDTH}x{HEIGHT}, {director.steps} steps, "
+        f"guidance {director.guidance_scale}"
+    )
     for num_frames in (25, 49, 97, 181, 361):
         _, truth = held_out_scene(0, 49)
         places = [0, num_frames // 2, num_frames - 1]
         images = [truth[k % 49] * 2 - 1 for k in places]
-        conditions = [VideoCondition(image=image, frame_index=frame) for image, frame in zip(images, places, strict=True)]
+        conditions = [
+            VideoCondition(image=image, frame_index=frame) for image, frame in zip(images, places, strict=True)
+        ]
         plan = gen.plan(num_frames, conditions)
         videos = [image[None, :, None] for image in images]
         latents = torch.randn(1, vae.config.z_dim, plan.num_latents, HEIGHT // 8, WIDTH // 8)
@@ -60,10 +67,18 @@ def main() -> None:
         encoding = timed(lambda p=plan, v=videos: encode_conditions(vae, p, v))
         decoding = timed(lambda p=plan, l=latents: decode(vae, p, l))
         started = time.perf_counter()
-        gen("A sunny meadow.", conditions=conditions, num_frames=num_frames, height=HEIGHT, width=WIDTH,
-            num_inference_steps=director.steps, guidance_scale=director.guidance_scale)  # fmt: skip
+        gen(
+            "A sunny meadow.",
+            conditions=conditions,
+            num_frames=num_frames,
+            height=HEIGHT,
+            width=WIDTH,
+            num_inference_steps=director.steps,
+            guidance_scale=director.guidance_scale,
+        )
         print(
-            f"{num_frames:4} frames, {plan.num_latents:3} latents: video {time.perf_counter() - started:6.2f} s; model call {step:.3f} s, "
+            f"{num_frames:4} frames, {plan.num_latents:3} latents: video {time.perf_counter() - started:6.2f} s; "
+            f"model call {step:.3f} s, "
             f"encode {encoding:.3f} s, decode {decoding:.2f} s"
         )
     short, long = decode_peak(options.model, 49), decode_peak(options.model, 721)

@@ -1,7 +1,8 @@
 """Does the text matter where no keyframe shows the answer? Generated from text alone, judged by the toy world's truth.
 
-Colour: one character in the snow, of four colours (chance 25 %). Direction: a character that walks left or right; where does
-the centre of its colour go (chance 50 %)? Camera: pan left or right; which way does the backdrop slide (chance 50 %)?
+Colour: one character in the snow, of four colours (chance 25 %). Direction: a character that walks left or right;
+where does the centre of its colour go (chance 50 %)? Camera: pan left or right; which way does the backdrop slide
+(chance 50 %)?
 """
 
 from dataclasses import replace
@@ -24,7 +25,9 @@ def staged_scene(index: int, colour: str, action: str, camera: str):
     pan = {"pan right": 0.5, "pan left": -0.5}.get(camera, 0.0)
     shot = SceneShot(0, NUM_FRAMES, "medium", camera, 0.0, pan, (Role(0, action, 0.0, speed, 0.3),))
     assert shot.framing in FRAMINGS
-    return replace(scene, setting=SETTINGS[3], characters=(Character(colour, body, headgear),), shots=(shot,), sign=None)
+    return replace(
+        scene, setting=SETTINGS[3], characters=(Character(colour, body, headgear),), shots=(shot,), sign=None
+    )
 
 
 def colour_mask(video: torch.Tensor, colour: str) -> torch.Tensor:
@@ -50,7 +53,10 @@ def pan(video: torch.Tensor) -> str:
     rows = video[:, :, : HEIGHT * 2 // 3]
     scores = {}
     for shift in range(-3, 4):
-        a, b = rows[:-2, ..., max(0, shift) : WIDTH + min(0, shift)], rows[2:, ..., max(0, -shift) : WIDTH - max(0, shift)]
+        a, b = (
+            rows[:-2, ..., max(0, shift) : WIDTH + min(0, shift)],
+            rows[2:, ..., max(0, -shift) : WIDTH - max(0, shift)],
+        )
         scores[shift] = (a - b).abs().mean(dim=(1, 2, 3))
     costs = torch.stack([scores[s] for s in range(-3, 4)], dim=1)
     drift = sum(float((costs[:, 3 - s] - costs[:, 3 + s]).sum()) for s in range(1, 4))
@@ -69,7 +75,9 @@ def main() -> None:
         walk, slide = staged_scene(index, colour, action, "static"), staged_scene(index, colour, "stands still", camera)
         for tally, make in ((right, None), (truth_right, render)):
             videos = [
-                make(scene, HEIGHT, WIDTH) if make else generate(director, scene, None, [], seed=index, guidance_scale=options.guidance)
+                make(scene, HEIGHT, WIDTH)
+                if make
+                else generate(director, scene, None, [], seed=index, guidance_scale=options.guidance)
                 for scene in (walk, slide)
             ]
             tally["colour"] += named_colour(videos[0]) == colour

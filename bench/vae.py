@@ -1,7 +1,7 @@
 """The VAE on held-out footage: PSNR of the toy world and of a film, over moving pixels, and flatness in time.
 
-Also the reason for Multi-Chunk: the error at a keyframe that stands in the middle, encoded as a chunk's first frame, against
-one whose latent is put into a single causal sequence.
+Also the reason for Multi-Chunk: the error at a keyframe that stands in the middle, encoded as a chunk's first
+frame, against one whose latent is put into a single causal sequence.
 """
 
 import numpy as np

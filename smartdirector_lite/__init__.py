@@ -1,7 +1,7 @@
 """SmartDirector-Lite: from a storyboard to a video.
 
 Names are looked up when they are first used, so that `import smartdirector_lite.timeline`, which is pure Python, or
-`smartdirector --help` need not wait for torch. diffusers finds our classes here by name when it reads a saved pipeline.
+`smartdirector --help` need not wait for torch.
 """
 
 from importlib import import_module

@@ -23,6 +23,7 @@ from torch.testing import assert_close
 from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions
 from smartdirector_lite.pipelines import DirectorGenPipeline, VideoCondition
 from smartdirector_lite.pipelines.checks import OUTPUT_TYPES
+from smartdirector_lite.timeline import ChunkPlan
 from smartdirector_lite.training.text import MAX_TOKENS
 from smartdirector_lite.transformer import DirectorTransformer3DModel, DirectorTransformerBlock
 
@@ -170,7 +171,8 @@ def test_any_placement_equals_a_hand_written_loop(gen, name, rope):
     pipeline, conditions = with_scheduler(gen, "euler"), conditions_for(given)
     call = {**CALL, "num_frames": num_frames, "guidance_scale": 1.0, "conditions": conditions, "cuts": cuts}
     latents = pipeline(PROMPT, **call | {"output_type": "latent"}, rope=rope, generator=rng()).frames
-    plan = pipeline.plan(num_frames, conditions, cuts)
+    plan = ChunkPlan.build(num_frames, [condition.placement() for condition in conditions], 4, cuts)
+    assert pipeline.plan(num_frames, conditions, cuts) == plan
     x = torch.randn(1, 8, plan.num_latents, HEIGHT // 8, WIDTH // 8, generator=rng())
     anchors = torch.tensor(plan.anchors)
     if conditions:
