@@ -3,6 +3,7 @@
 python -m smartdirector_lite.training.export --gen runs/gen/export
 """
 
+import json
 from pathlib import Path
 
 import torch
@@ -36,6 +37,10 @@ def export(
     folder = (bundled_folder() if out is None else out) / STAGE_FOLDER
     pipeline = DirectorGenPipeline.from_pretrained(gen, torch_dtype=torch.float16)
     pipeline.save_pretrained(folder, max_shard_size=MAX_SHARD_SIZE)
+    for config in folder.rglob("*.json"):  # diffusers notes where a component came from: a path of one machine
+        values = json.loads(config.read_text(encoding="utf-8"))
+        if values.pop("_name_or_path", None) is not None:
+            write_json(config, values)
     write_json(
         folder / "smartdirector.json",
         {"steps": steps, "guidance_scale": guidance_scale, "size": list(size), "fps": fps},
