@@ -82,7 +82,7 @@ def probe_video(path: PathLike) -> VideoInfo:
         return VideoInfo(width, height, fps, num_frames, duration, round(frame.rotation) % 360, has_audio)
 
 
-def _decode(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame]]:
+def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame]]:
     """(seconds since the first frame, seconds it lasts, frame) of each frame; MediaError where the file is cut."""
     with _open_video(path) as (container, stream, fps):
         origin, end, num_frames, num_packets = None, 0.0, 0, 0
@@ -114,7 +114,7 @@ def _pixels(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
 
 def iter_video(path: PathLike, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
     """Yield every frame, (H, W, 3) uint8, one at a time: for films too long for read_video."""
-    for _, _, frame in _decode(path):
+    for _, _, frame in decoded_frames(path):
         yield _pixels(frame, size)
 
 
@@ -127,7 +127,7 @@ def _select(path: PathLike, start: int | float, stop: int | float | None, fps: f
     def reached(bound: int | float, index: int, time: float) -> bool:
         return index >= bound if isinstance(bound, numbers.Integral) else time + period / 2 >= bound
 
-    for time, period, frame in _decode(path):
+    for time, period, frame in decoded_frames(path):
         if stop is not None and reached(stop, count, time):
             break
         if reached(start, count, time):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..media import atomic_path, probe_video, write_json
-from ..media.videos import _decode  # frames as they come, not yet converted to RGB
+from ..media.videos import decoded_frames  # frames as they come, not yet converted to RGB
 
 CUT_THRESHOLD = 0.11  # mean absolute difference of two thumbnails, of 1
 MIN_SHOT_SECONDS = 1.0
@@ -71,7 +71,7 @@ def _read_frames(
 ) -> Iterator[np.ndarray]:
     """Every step-th frame within `seconds`, (H, W, 3) uint8. Those in between are decoded, but not converted."""
     num_bytes = 0
-    for index, (time, _, frame) in enumerate(_decode(path)):
+    for index, (time, _, frame) in enumerate(decoded_frames(path)):
         if time >= seconds[1]:
             return
         if index % step == 0 and time >= seconds[0]:
