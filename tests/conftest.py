@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tiny import STATISTICS, WAN22_VAE
 
 settings.register_profile("any speed", deadline=None)
 settings.load_profile("any speed")
@@ -23,22 +24,7 @@ def wan_folder(tmp_path_factory) -> Path:
     from smartdirector_lite.training.text import build_text_encoder, train_tokenizer
 
     torch.manual_seed(0)
-    vae = AutoencoderKLWan(
-        base_dim=16,
-        decoder_base_dim=16,
-        z_dim=8,
-        dim_mult=[1, 2, 2],
-        num_res_blocks=1,
-        temperal_downsample=[True, True],
-        is_residual=True,
-        in_channels=12,
-        out_channels=12,
-        patch_size=2,
-        latents_mean=[0.1 * i for i in range(8)],
-        latents_std=[0.5 + 0.2 * i for i in range(8)],
-        scale_factor_temporal=4,
-        scale_factor_spatial=8,
-    )
+    vae = AutoencoderKLWan(**WAN22_VAE, **STATISTICS)
     transformer = WanTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=24,

@@ -8,38 +8,13 @@ from itertools import zip_longest
 import pytest
 import torch
 from diffusers import AutoencoderKLWan
+from tiny import STATISTICS, WAN21_VAE, WAN22_VAE
 from torch.testing import assert_close
 
 from smartdirector_lite import multichunk, naive
 from smartdirector_lite.timeline import ChunkPlan, Condition
 
-SHAPES = {
-    "wan2.2": {
-        "base_dim": 16,
-        "decoder_base_dim": 16,
-        "z_dim": 8,
-        "dim_mult": [1, 2, 2],
-        "num_res_blocks": 1,
-        "temperal_downsample": [True, True],
-        "is_residual": True,
-        "in_channels": 12,
-        "out_channels": 12,
-        "patch_size": 2,
-    },
-    "wan2.1": {
-        "base_dim": 8,
-        "z_dim": 8,
-        "dim_mult": [1, 2, 2, 2],
-        "num_res_blocks": 1,
-        "temperal_downsample": [False, True, True],
-    },
-}
-STATISTICS = {
-    "latents_mean": [0.1 * i for i in range(8)],
-    "latents_std": [0.5 + 0.2 * i for i in range(8)],
-    "scale_factor_temporal": 4,
-    "scale_factor_spatial": 8,
-}
+SHAPES = {"wan2.2": WAN22_VAE, "wan2.1": WAN21_VAE}
 
 
 def tiny_vae(shape: str) -> AutoencoderKLWan:

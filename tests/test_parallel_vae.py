@@ -3,6 +3,7 @@
 import pytest
 import torch
 from diffusers import AutoencoderKLWan
+from tiny import WAN22_VAE
 from torch.testing import assert_close
 
 from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments
@@ -10,21 +11,7 @@ from smartdirector_lite.training.parallel_vae import decode_frames, encode_momen
 
 def tiny_vae(**changes) -> AutoencoderKLWan:
     torch.manual_seed(0)
-    config = {
-        "base_dim": 16,
-        "decoder_base_dim": 16,
-        "z_dim": 8,
-        "dim_mult": [1, 2, 2],
-        "num_res_blocks": 1,
-        "temperal_downsample": [True, True],
-        "is_residual": True,
-        "in_channels": 12,
-        "out_channels": 12,
-        "patch_size": 2,
-        "latents_mean": [0.0] * 8,
-        "latents_std": [1.0] * 8,
-    }
-    return AutoencoderKLWan(**{**config, **changes}).eval()
+    return AutoencoderKLWan(**{**WAN22_VAE, **changes}).eval()
 
 
 VAES = {

@@ -20,6 +20,7 @@ from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.training import bank, film, gen, loop, vae
 from smartdirector_lite.training.optim import Muon, make_optimizers, orthogonalize
+from smartdirector_lite.training.precision import has_fast_bf16
 from smartdirector_lite.training.text import MAX_TOKENS, build_text_encoder, train_tokenizer
 
 CPU = torch.device("cpu")
@@ -50,6 +51,23 @@ def test_orthogonalize_evens_the_singular_values(shape):
     assert cosine > 0.97  # and it is the nearest one that it approaches
 
 
+@pytest.mark.parametrize(
+    ("instructions", "dtype", "name"),
+    [
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, torch.float32, "no"),
+        ({"avx512_bf16": True}, torch.bfloat16, "bf16"),
+        ({"amx_bf16": True}, torch.bfloat16, "bf16"),
+        ({}, torch.float32, "no"),
+    ],
+)
+def test_a_cpu_that_would_emulate_bfloat16_is_spared_it(instructions, dtype, name, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    assert orthogonalize(torch.eye(3)).dtype == dtype
+    assert loop.mixed_precision("auto", CPU) == name
+    assert has_fast_bf16(torch.device("cuda"))
+    assert loop.mixed_precision("bf16", CPU) == "bf16" and loop.mixed_precision("fp32", torch.device("cuda")) == "no"
+
+
 def test_muon_takes_the_steps_of_torchs_own():
     start = torch.randn(12, 20, generator=torch.Generator().manual_seed(1))
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
@@ -61,7 +79,7 @@ def test_muon_takes_the_steps_of_torchs_own():
             parameter.grad = gradient.clone()
             optimizer.step()
     step_size, difference = (ours - start).abs().mean(), (ours - theirs).abs().mean()
-    assert difference < 0.05 * step_size  # the iteration itself runs in bfloat16
+    assert difference < 0.05 * step_size  # torch's iterates in bfloat16
 
 
 def test_muon_takes_a_kernel_as_a_matrix_and_finds_a_minimum():
@@ -327,7 +345,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_done(tmp
         ({"log_every": 0}, "log_every = 0"),
         ({"minutes": 0.0}, "minutes = 0.0"),
         ({"decay": 1.5}, "decay = 1.5"),
-        ({"precision": "fp8"}, "precision = 'fp8'.*fp32, bf16"),
+        ({"precision": "fp8"}, "precision = 'fp8'.*auto, bf16, fp32"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -687,7 +705,7 @@ SMALL_LAYOUTS = ((0.5, 0.5, 4, 1, 16, 16), (0.5, 0.5, 2, 5, 16, 16))
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """Two steps of the VAE and two of Director-Gen, in bf16, as `train vae` and `train gen` take them."""
+    """Two steps of the VAE and two of Director-Gen, as `train vae` and `train gen` take them."""
     folder = tmp_path_factory.mktemp("runs")
     AcceleratorState._reset_state(reset_partial_state=True)
     with pytest.MonkeyPatch.context() as patch:

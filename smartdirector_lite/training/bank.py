@@ -26,6 +26,7 @@ from ..timeline import ChunkPlan, Condition
 from ..toyworld import HELD_OUT_SEED, Scene, render, sample_scene
 from .film import FilmShots
 from .parallel_vae import encode_moments
+from .precision import has_fast_bf16
 
 FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
 FILM_FRAMES = 40  # at most, of a film clip: few shots of a film are longer
@@ -153,14 +154,16 @@ def build_shard(
     film_share: float = 0.2,
     size: tuple[int, int] = (64, 112),
     seed: int = 0,
-    precision: torch.dtype = torch.bfloat16,
+    precision: torch.dtype | None = None,
 ) -> Path:
     """Render, encode and save one shard; the same index and seed give the same clips. Returns its path.
 
-    clips: how many. size: (height, width). precision: of the encoder's autocast; latents are saved in float16.
+    clips: how many. size: (height, width). precision: of the encoder's autocast, by default bfloat16 where that is
+    fast; latents are saved in float16.
     """
     rng = np.random.default_rng((seed, index))
     device = next(vae.parameters()).device
+    precision = precision or (torch.bfloat16 if has_fast_bf16(device) else torch.float32)
     tensors, entries = {}, []
     for start in range(0, clips, CLIPS_AT_ONCE):
         count = min(clips - start, CLIPS_AT_ONCE)

@@ -177,7 +177,7 @@ def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, P
     if config.init:
         if not (Path(config.init) / "model_index.json").is_file():
             raise ValueError(f"init = {config.init}: no pipeline there; give the export folder of `train gen`")
-        pipeline = DirectorGenPipeline.from_pretrained(config.init, vae=None)
+        pipeline = DirectorGenPipeline.from_pretrained(config.init, vae=None, torch_dtype=torch.float32)
         if pipeline.transformer.config.in_channels != vae.config.z_dim:
             channels = pipeline.transformer.config.in_channels
             raise ValueError(

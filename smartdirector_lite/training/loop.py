@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import send_to_device
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-PRECISIONS = {"fp32": "no", "bf16": "bf16"}  # -> accelerate's names
+from .precision import has_fast_bf16
+
+PRECISIONS = ("auto", "bf16", "fp32")
 
 
 @dataclass
@@ -33,8 +35,8 @@ class LoopConfig:
     out: the run's folder. minutes: wall-clock limit of this call. steps: the run's whole length, which the learning
     rate's decay follows; the run ends at whichever comes first. warmup: steps. decay: the share of the steps, at the
     end, over which the rate falls to a tenth. ema: decay of the averaged weights. clip: of the gradient's norm.
-    precision: bf16 (autocast) or fp32. workers: processes that draw batches ahead (0: none, right on a GPU).
-    save_minutes: between checkpoints. log_every: steps.
+    precision: bf16 (autocast), fp32, or auto: bf16 where the device is fast at it. workers: processes that draw batches
+    ahead (0: none, right on a GPU). save_minutes: between checkpoints. log_every: steps.
     """
 
     out: str = "runs/run"
@@ -45,7 +47,7 @@ class LoopConfig:
     ema: float = 0.998
     clip: float = 1.0
     seed: int = 0
-    precision: str = "bf16"
+    precision: str = "auto"
     workers: int = 0
     save_minutes: float = 4.0
     log_every: int = 20
@@ -147,6 +149,13 @@ def rate(step: int, config: LoopConfig) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, (step - start) / max(1.0, config.steps - start))))
 
 
+def mixed_precision(precision: str, device: torch.device) -> str:
+    """accelerate's name for one of PRECISIONS on `device`."""
+    if precision == "auto":
+        precision = "bf16" if has_fast_bf16(device) else "fp32"
+    return "no" if precision == "fp32" else precision
+
+
 def train(
     config: LoopConfig,
     model: nn.Module,
@@ -164,7 +173,7 @@ def train(
     """
     started, out = time.monotonic(), Path(config.out)
     _open_folder(out)
-    accelerator = Accelerator(mixed_precision=PRECISIONS[config.precision])
+    accelerator = Accelerator(mixed_precision=mixed_precision(config.precision, PartialState().device))
     if accelerator.num_processes > 1:
         raise ValueError(f"{accelerator.num_processes} processes: training runs in one, or each would do the same")
     torch.manual_seed(config.seed)

@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from .precision import has_fast_bf16
+
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
     """Newton-Schulz iteration towards the orthogonal matrix nearest to `matrix: (rows, columns)`.
 
-    Returns bfloat16 with singular values near 1: within about 0.3 after 5 steps, which is what Muon needs.
+    Returns singular values near 1: within about 0.3 after 5 steps, which is what Muon needs. Works in bfloat16, which
+    is exact enough for it, where that is fast, else in float32; the result has that type.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16()
+    x = matrix.bfloat16() if has_fast_bf16(matrix.device) else matrix.float()
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T

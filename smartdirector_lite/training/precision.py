@@ -1,0 +1,15 @@
+"""Which arithmetic pays on which machine."""
+
+import torch
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware.
+
+    A CPU without AMX or AVX-512's bfloat16 instructions emulates them, some hundred times slower than float32; a torch
+    too old to tell which it has counts as one.
+    """
+    if device.type != "cpu":
+        return True
+    instructions = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(instructions.get(name, False) for name in ("amx_bf16", "avx512_bf16"))

@@ -1,0 +1,27 @@
+"""Sizes that several test files share: VAEs of Wan's shapes, very small."""
+
+WAN22_VAE = {
+    "base_dim": 16,
+    "decoder_base_dim": 16,
+    "z_dim": 8,
+    "dim_mult": [1, 2, 2],
+    "num_res_blocks": 1,
+    "temperal_downsample": [True, True],
+    "is_residual": True,
+    "in_channels": 12,
+    "out_channels": 12,
+    "patch_size": 2,
+    "scale_factor_temporal": 4,
+    "scale_factor_spatial": 8,
+}
+WAN21_VAE = {
+    "base_dim": 8,
+    "z_dim": 8,
+    "dim_mult": [1, 2, 2, 2],
+    "num_res_blocks": 1,
+    "temperal_downsample": [False, True, True],
+    "scale_factor_temporal": 4,
+    "scale_factor_spatial": 8,
+}
+# Of 8 channels, none of them 0 and 1: a latent that was not normalised, or twice, is noticed.
+STATISTICS = {"latents_mean": [0.1 * i for i in range(8)], "latents_std": [0.5 + 0.2 * i for i in range(8)]}
