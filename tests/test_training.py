@@ -1,8 +1,10 @@
 """Training: optimisers, footage, the bank of clips, the loss, and a loop that can be killed at any moment."""
 
 import dataclasses
+import functools
 import itertools
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -654,6 +656,8 @@ def test_a_step_always_draws_the_same_batch_and_no_held_out_scene():
         layouts = {(n, frames, rows, columns) for _, _, n, frames, rows, columns in vae.LAYOUTS}
         assert (batch.shape[0], *batch.shape[2:]) in layouts
     assert not torch.equal(vae.draw_batch(config, None, 1, CPU)[:1, :, :1, :32, :32], batch[:1, :, :1, :32, :32])
+    for_a_worker = pickle.dumps(functools.partial(vae.draw_step, config))
+    assert torch.equal(pickle.loads(for_a_worker)(step, CPU), batch)
 
 
 def test_a_film_clip_of_draft_size_is_the_shrunken_final_one():

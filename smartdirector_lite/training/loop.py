@@ -83,7 +83,7 @@ class Prefetch:
     """Batches by step number, drawn ahead by worker processes; with no workers, drawn when asked for, on the device.
 
     draw(step, device) makes a step's batch; the same step always makes the same one, so a resumed run sees what an
-    unbroken one would have seen.
+    unbroken one would have seen. Workers are sent a pickle of it: it should name what is large, not hold it.
     """
 
     def __init__(self, draw: Callable[[int, torch.device], object], steps: int, workers: int):
@@ -106,6 +106,7 @@ class Prefetch:
                 sampler=range(step, self.steps),
                 num_workers=self.workers,
                 prefetch_factor=3,
+                multiprocessing_context="spawn",  # a fork would copy locks that other threads hold, and wait for ever
                 generator=torch.Generator(),  # or it would draw from the one that a resumed run must find untouched
             )
             self._batches = iter(loader)
