@@ -1,7 +1,6 @@
 """Training: optimisers, footage, the bank of clips, the loss, and a loop that can be killed at any moment."""
 
 import dataclasses
-import functools
 import itertools
 import json
 import pickle
@@ -158,6 +157,17 @@ def test_a_prepared_film_is_not_decoded_again_nor_taken_for_another(movie, tmp_p
     assert (cache / "frames.npy").stat().st_mtime_ns == before
     with pytest.raises(ValueError, match="was made from"):
         film.prepare_film(movie, tmp_path, size=(48, 16), seconds=(1.0, 4.0))
+
+
+def test_a_worker_maps_the_film_instead_of_being_sent_it(movie, tmp_path):
+    footage = film.FilmShots.load(film.prepare_film(movie, tmp_path, size=(32, 16), seconds=(1.0, 4.0)))
+    sent = pickle.dumps(footage)
+    mapped = pickle.loads(sent)
+    assert len(sent) < 1000 < footage.frames.nbytes and isinstance(mapped.frames, np.memmap)
+    assert np.array_equal(mapped.frames, footage.frames)
+    assert (mapped.shots, mapped.fps) == (footage.shots, footage.fps)
+    in_memory = film.FilmShots(np.ones((4, 2, 2, 3), np.uint8), [(0, 4)], 12.0)
+    assert np.array_equal(pickle.loads(pickle.dumps(in_memory)).frames, in_memory.frames)
 
 
 def test_clips_lie_within_one_shot():
@@ -656,8 +666,6 @@ def test_a_step_always_draws_the_same_batch_and_no_held_out_scene():
         layouts = {(n, frames, rows, columns) for _, _, n, frames, rows, columns in vae.LAYOUTS}
         assert (batch.shape[0], *batch.shape[2:]) in layouts
     assert not torch.equal(vae.draw_batch(config, None, 1, CPU)[:1, :, :1, :32, :32], batch[:1, :, :1, :32, :32])
-    for_a_worker = pickle.dumps(functools.partial(vae.draw_step, config))
-    assert torch.equal(pickle.loads(for_a_worker)(step, CPU), batch)
 
 
 def test_a_film_clip_of_draft_size_is_the_shrunken_final_one():

@@ -140,6 +140,11 @@ class FilmShots:
             ) from error
         return cls(frames, shots, info["fps"])
 
+    def __reduce__(self) -> tuple:
+        """A pickle of a film on disk names its file, so that a worker process maps it instead of being sent it."""
+        on_disk = isinstance(self.frames, np.memmap)
+        return _unpickle, (self.frames.filename if on_disk else self.frames, self.shots, self.fps)
+
     def clip(self, start: int, num_frames: int, crop: tuple[int, int, int, int] | None = None) -> Tensor:
         """Frames [start, start + num_frames) as (T, 3, H, W) in [0, 1]; crop = (top, left, rows, columns)."""
         top, left, rows, columns = crop or (0, 0, *self.frames.shape[1:3])
@@ -153,3 +158,7 @@ class FilmShots:
             return None
         chosen = rng.choice(len(rooms), p=rooms / rooms.sum())
         return self.shots[chosen][0] + int(rng.integers(int(rooms[chosen])))
+
+
+def _unpickle(frames: np.ndarray | Path, shots: list[tuple[int, int]], fps: float) -> FilmShots:
+    return FilmShots(frames if isinstance(frames, np.ndarray) else np.load(frames, mmap_mode="r"), shots, fps)

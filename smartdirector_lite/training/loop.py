@@ -83,7 +83,7 @@ class Prefetch:
     """Batches by step number, drawn ahead by worker processes; with no workers, drawn when asked for, on the device.
 
     draw(step, device) makes a step's batch; the same step always makes the same one, so a resumed run sees what an
-    unbroken one would have seen. Workers are sent a pickle of it: it should name what is large, not hold it.
+    unbroken one would have seen. Workers are sent a pickle of it, which should be small.
     """
 
     def __init__(self, draw: Callable[[int, torch.device], object], steps: int, workers: int):

@@ -6,7 +6,7 @@ from draft-size frames, half from final-size ones, so that both stages share the
 """
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,17 +114,6 @@ def load_vae(folder: str | Path, name: str) -> AutoencoderKLWan:
     return AutoencoderKLWan.from_pretrained(folder)
 
 
-@cache
-def open_film(folder: str) -> FilmShots | None:
-    """The prepared film in `folder`, opened once in each process; None for ""."""
-    return FilmShots.load(folder) if folder else None
-
-
-def draw_step(config: VAEConfig, step: int, device: torch.device) -> Tensor:
-    """`draw_batch` for a worker process, which opens the film itself."""
-    return draw_batch(config, open_film(config.film), step, device)
-
-
 @torch.no_grad()
 def draw_batch(config: VAEConfig, film: FilmShots | None, step: int, device: torch.device) -> Tensor:
     """One step's clips, (B, 3, T, H, W) in [-1, 1]; the same step always draws the same batch."""
@@ -200,7 +189,7 @@ def measure_latents(
 
 def train_vae(config: VAEConfig) -> None:
     """Run or resume the training; exports a diffusers folder to `<out>/export`. ValueError for bad options."""
-    film = open_film(config.film)
+    film = FilmShots.load(config.film) if config.film else None
     torch.manual_seed(config.seed)
     vae = build_vae(config)
     model = TrainedVAE(vae, config.freeze_encoder)
@@ -208,7 +197,7 @@ def train_vae(config: VAEConfig) -> None:
         for module in (vae.encoder, vae.quant_conv):
             module.requires_grad_(False)
     optimizers = make_optimizers(model, config.lr, config.adam_lr)
-    batches = Prefetch(partial(draw_step, config), config.steps, config.workers)
+    batches = Prefetch(partial(draw_batch, config, film), config.steps, config.workers)
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
         video = batches.take(step, device)
