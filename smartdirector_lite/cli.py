@@ -3,23 +3,19 @@
 Each command imports what it needs when it runs: `--help` and `plan` do not wait for torch.
 """
 
-import contextlib
-import difflib
-import functools
-import io
-import itertools
-import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from . import __version__
+from .cli_parse import choose, later, parse
+from .cli_train import train
 from .timeline import TAU_SCHEMES, check_int
 
 Positional = tyro.conf.Positional
@@ -34,6 +30,7 @@ def generate(
     steps: int | None = None,
     guidance_scale: float | None = None,
     rope: str = "frame_time",
+    stage: Literal["all", "gen"] = "all",
 ) -> None:
     """Generate the video of a storyboard, with a contact sheet (PNG) and a report (JSON) beside it.
 
@@ -45,6 +42,7 @@ def generate(
         steps: denoising steps; more is slower and finer. None: what the model was made for.
         guidance_scale: how strictly the text is followed; 1 is no stricter than learned, and twice as fast.
         rope: temporal positions: frame_time, continuous, restart or midpoint.
+        stage: all, or gen for the draft alone, in the storyboard's own size; the second stage doubles it.
     """
     from .storyboard import Storyboard
 
@@ -52,7 +50,8 @@ def generate(
     _check_writable(out)
     _check_rope(rope)
     director = _load(model, seed)
-    _render(director, story, out, seed=seed, steps=steps, guidance_scale=guidance_scale, rope=rope)
+    options = {"seed": seed, "steps": steps, "guidance_scale": guidance_scale, "rope": rope, "stage": stage}
+    _render(director, story, out, **options)
 
 
 def demo(out: Path = Path("out/demo"), model: str = "smartdirector-tiny", seed: int = 0) -> None:
@@ -125,6 +124,40 @@ def _check_rope(rope: str) -> None:
         raise ValueError(f"rope must be one of {', '.join(TAU_SCHEMES)}, got {rope!r}")
 
 
+def upscale(
+    video: Positional[Path],
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("upscaled.mp4"),
+    keyframe: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
+    scale: float = 2.0,
+    steps: int | None = None,
+    tile: int = 256,
+    model: str = "smartdirector-tiny",
+) -> None:
+    """Enlarge a video with Director-SR; its sound and its timing are kept. Any length: memory does not grow with it.
+
+    Args:
+        video: the video to enlarge.
+        out: the mp4 to write.
+        keyframe: FRAME=IMAGE, a large picture of what that frame shows; once for each. Its detail is carried on.
+        scale: of width and height; 2 is what the model was trained for.
+        steps: of the flow; None: what the model was made for.
+        tile: side of the parts that a large frame is refined in, in pixels; 0 for whole frames.
+        model: smartdirector-tiny, or a local folder with a second stage.
+    """
+    from .upscale import parse_keyframes, upscale_video
+
+    keyframes = parse_keyframes(keyframe)
+    _check_writable(out)
+    director = _load(model, 0)
+    if director.sr is None:
+        raise ValueError(f"model {model} has no second stage (director-sr); give one that does")
+    started = time.perf_counter()
+    options = {"scale": scale, "steps": director.sr_steps if steps is None else steps, "tile": tile or None}
+    count, notes = upscale_video(director.sr, video, out, keyframes, **options)
+    seconds = time.perf_counter() - started
+    print("\n".join([f"{out}: {count} frames in {seconds:.1f} s, {seconds / count:.2f} s each", *notes]), flush=True)
+
+
 def plan(storyboard: Positional[Path], stride: int = 4, rope: str = "frame_time") -> None:
     """Print how a storyboard's video is cut into chunks and latents, without a model.
 
@@ -139,134 +172,14 @@ def plan(storyboard: Positional[Path], stride: int = 4, rope: str = "frame_time"
     print(Storyboard.load(storyboard).plan(stride).table(rope))
 
 
-def train_film(movie: Positional[Path], cache: Path = Path("runs/film"), start: float = 0.0, stop: float = 1e9) -> None:
-    """Decode a film once, cut it into shots, and keep it small on disk, for `train vae` and `train gen`.
-
-    Args:
-        movie: the film's file.
-        cache: the folder to write to.
-        start: seconds to leave out at the beginning (titles).
-        stop: second to end at (credits).
-    """
-    from .training.film import FilmShots, prepare_film
-
-    prepare_film(movie, cache, seconds=(start, stop))
-    training, held_out = FilmShots.load(cache), FilmShots.load(cache, held_out=True)
-    print(f"{cache}: {len(training.shots)} shots to train on, {len(held_out.shots)} held out")
-
-
-def train_bank(
-    bank: Path = Path("runs/bank"),
-    vae: Path = Path("runs/vae/export"),
-    film: str = "",
-    film_share: float = 0.2,
-    first: int = 0,
-    count: int = 8,
-    seed: int = 0,
-) -> None:
-    """Render and encode shards of clips, for `train gen` to read; may run beside it.
-
-    Args:
-        bank: the folder of shards.
-        vae: the trained VAE's folder.
-        film: a folder made by `train film`, or nothing.
-        film_share: the share of the clips that come from the film.
-        first: number of the first shard.
-        count: how many shards to make.
-        seed: the clips' seed.
-    """
-    check_int("first", first, 0)
-    check_int("count", count, 1)
-    check_int("seed", seed, 0)
-    if not 0 <= film_share <= 1:
-        raise ValueError(f"film_share must be from 0 to 1, got {film_share}")
-    import torch
-
-    from .training.bank import build_shard
-    from .training.film import FilmShots
-    from .training.vae import load_vae
-
-    coder = load_vae(vae, "vae").eval().to("cuda" if torch.cuda.is_available() else "cpu")
-    footage = FilmShots.load(film) if film else None
-    for index in range(first, first + count):
-        print(build_shard(coder, bank, index, film=footage, film_share=film_share, seed=seed), flush=True)
-
-
-TRAIN_USAGE = f"""usage: {PROGRAM} train STAGE [--help] ...
-
-  film      decode a film and cut it into shots
-  vae       train the VAE
-  bank      render and encode clips, ahead of the next stage
-  gen       train the text encoder and the transformer
-"""
-
-
-def train(arguments: Sequence[str]) -> None:
-    """`train film | vae | bank | gen`: everything from a film and the toy world to the weights that ship."""
-    stage, rest = _choose("training stage", arguments, ("film", "vae", "bank", "gen"), TRAIN_USAGE)
-    name = f"{PROGRAM} train {stage}"
-    if stage in ("film", "bank"):
-        _parse(_later(train_film if stage == "film" else train_bank), name, rest)()
-    elif stage == "vae":
-        from .training.vae import VAEConfig, train_vae
-
-        train_vae(_parse(VAEConfig, name, rest))
-    else:
-        from .training.gen import GenConfig, train_gen
-
-        train_gen(_parse(GenConfig, name, rest))
-
-
-def _choose(what: str, arguments: Sequence[str], known: Sequence[str], usage: str) -> tuple[str, Sequence[str]]:
-    """The command that the arguments begin with, and the rest. ValueError for an unknown one; exits after `--help`."""
-    if not arguments:
-        raise ValueError(f"give a {what}: {', '.join(known)}")
-    if arguments[0] in ("-h", "--help"):
-        print(usage, end="")
-        raise SystemExit(0)
-    if arguments[0] not in known:
-        near = difflib.get_close_matches(arguments[0], known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"give one of {', '.join(known)}"
-        raise ValueError(f"unknown {what} {arguments[0]!r}; {hint}")
-    return arguments[0], arguments[1:]
-
-
-def _later(function: Callable) -> Callable:
-    """A function of the same signature that returns the call, for tyro to make without running it."""
-
-    @functools.wraps(function)
-    def bind(*args: object, **kwargs: object) -> Callable:
-        return functools.partial(function, *args, **kwargs)
-
-    return bind
-
-
-def _parse(target: Callable, name: str, arguments: Sequence[str]) -> object:
-    """What tyro makes of the arguments; its box of several lines about a wrong one becomes a ValueError of one line."""
-    box = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(box):
-            return tyro.cli(target, prog=name, args=arguments)
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-    lines = [line.strip(" │╭╮╰╯") for line in box.getvalue().splitlines()[1:]]  # without the title
-    body = itertools.dropwhile(_is_rule, lines)
-    message = " ".join(" ".join(itertools.takewhile(lambda line: not _is_rule(line), body)).split())
-    raise ValueError(f"{message or 'wrong options'} (see {name} --help)")
-
-
-def _is_rule(line: str) -> bool:
-    return re.fullmatch("[─-]+", line) is not None
-
-
-COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "train": train}
+COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "upscale": upscale, "train": train}
 USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
 
   demo      generate the videos of the storyboards that ship with the package
   generate  generate the video of a storyboard
   plan      print how a storyboard is cut into chunks and latents
-  train     train the tiny model: film, vae, bank, gen
+  upscale   enlarge a video, with the detail of keyframes
+  train     train the tiny model: film, vae, bank, gen, sr
 
   --version
 """
@@ -279,11 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"smartdirector-lite {__version__}")
         return 0
     try:
-        name, rest = _choose("command", arguments, tuple(COMMANDS), USAGE)
+        name, rest = choose("command", arguments, tuple(COMMANDS), USAGE)
         if name == "train":
             train(rest)
         else:
-            _parse(_later(COMMANDS[name]), f"{PROGRAM} {name}", rest)()
+            parse(later(COMMANDS[name]), f"{PROGRAM} {name}", rest)()
     except SystemExit as stop:  # after --help
         return int(stop.code or 0)
     except (ValueError, OSError) as error:

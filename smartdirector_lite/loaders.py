@@ -14,12 +14,13 @@ import torch
 from safetensors import SafetensorError
 from transformers import UMT5EncoderModel
 
-from .pipelines import Director, DirectorGenPipeline
+from .pipelines import Director, DirectorGenPipeline, DirectorSRPipeline
 from .timeline import check_int
 
 BUNDLED = "smartdirector-tiny"
-STAGE_FOLDER = "director-gen"
+STAGE_FOLDER, SR_FOLDER = "director-gen", "director-sr"
 DEFAULTS_FILE = "smartdirector.json"
+LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError)
 PIPELINES = ("WanPipeline", "DirectorGenPipeline")  # what model_index.json may name
 MAX_STEPS, MAX_GUIDANCE, MAX_SIDE, MAX_FPS = 1000, 100, 8192, 240
 
@@ -39,7 +40,8 @@ def load_director(
     """Load a director.
 
     model: "smartdirector-tiny" (ships with the package, works offline), or a local folder in the diffusers layout:
-    a Wan text-to-video pipeline, or a folder with such a one in `director-gen`. device: None takes CUDA where there is
+    a Wan text-to-video pipeline, or a folder with such a one in `director-gen` and, if there is a second stage, that in
+    `director-sr`; it uses the first one's VAE. device: None takes CUDA where there is
     one, else the CPU. dtype: of the transformer and the text encoder; None is float32 on the CPU and bfloat16 on CUDA.
     The VAE stays in float32, as Wan's authors advise. Nothing is downloaded, no pickle is read, no code that lies in
     the folder is run. Raises LoadError for the model, ValueError for the device.
@@ -55,11 +57,29 @@ def load_director(
         precision = {"default": dtype, "vae": torch.float32}
         gen = DirectorGenPipeline.from_pretrained(folder, torch_dtype=precision, **parts, **options)
         _check_complete(gen)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as e:
-        reason = " ".join(str(e).split())[:300] or "no reason given"
-        kind = "" if isinstance(e, OSError | ValueError) else f"{type(e).__name__}: "
-        raise LoadError(f"model {str(model)!r} can't be loaded: {kind}{reason}") from e
-    return Director(gen.to(device), **defaults)
+    except LOADING_ERRORS as error:
+        raise _not_loaded(model, error) from error
+    return Director(gen.to(device), **defaults, **_load_second_stage(folder, gen, dtype, options))
+
+
+def _load_second_stage(folder: Path, gen: DirectorGenPipeline, dtype: torch.dtype, options: dict) -> dict:
+    """Director-SR beside the folder of Director-Gen, and its steps, as arguments of `Director`; {} without one."""
+    folder = folder.parent / SR_FOLDER
+    if gen.vae is None or not (folder / "model_index.json").is_file():
+        return {}
+    steps = read_defaults(folder).get("steps")
+    try:
+        sr = DirectorSRPipeline.from_pretrained(folder, vae=gen.vae, torch_dtype={"default": dtype}, **options)
+        _check_complete(sr)
+    except LOADING_ERRORS as error:
+        raise _not_loaded(folder, error) from error
+    return {"sr": sr.to(gen.device)} if steps is None else {"sr": sr.to(gen.device), "sr_steps": steps}
+
+
+def _not_loaded(model: str | Path, error: Exception) -> LoadError:
+    reason = " ".join(str(error).split())[:300] or "no reason given"
+    kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+    return LoadError(f"model {str(model)!r} can't be loaded: {kind}{reason}")
 
 
 def find_model(model: str | Path) -> Path:
@@ -172,9 +192,9 @@ def _load_text_encoder(folder: Path, dtype: torch.dtype, options: dict) -> dict:
     return {"text_encoder": model}
 
 
-def _check_complete(gen: DirectorGenPipeline) -> None:
+def _check_complete(pipeline: DirectorGenPipeline | DirectorSRPipeline) -> None:
     """diffusers leaves weights that are missing without data, on the meta device."""
     for name in ("transformer", "vae"):
-        for parameter, value in getattr(gen, name).named_parameters():
+        for parameter, value in getattr(pipeline, name).named_parameters():
             if value.is_meta:
                 raise ValueError(f"{name}: the weight {parameter} is missing")

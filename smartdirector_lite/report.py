@@ -5,7 +5,7 @@ Differences are mean absolute ones, in levels of 255.
 """
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .timeline import ChunkPlan
 
+BESIDE = 2  # frames on either side of a keyframe that should look like it
 WINDOW = 4  # steps on either side of a border that count as the motion beside it
 STILL = 0.4  # levels: less motion than this is none
 FLASH_RATIO = 2.0  # a larger jump over a border, against the motion beside it, is seen as a flash
@@ -25,8 +26,10 @@ COLOUR_SHIFT = 4.0  # levels: a change of the mean colour beyond those beside th
 class KeyframeReport:
     """One frame of a condition, compared with the image that was asked for.
 
-    l1: levels of 255. psnr: dB, infinite where the two are equal. The other two compare with that image passed through
-    the VAE alone, which is the best that any latents can give.
+    l1: levels of 255. psnr: dB, infinite where the two are equal. The next two compare with that image passed through
+    the VAE alone, which is the best that any latents can give. The last two tell whether its look carries over to the
+    frames beside it, within the shot (None where there are none): their sharpness over the image's, 1 for as sharp, and
+    the difference of the mean colours, in levels.
     """
 
     frame: int
@@ -34,6 +37,8 @@ class KeyframeReport:
     psnr: float
     l1_reconstruction: float
     psnr_reconstruction: float
+    sharpness_beside: float | None = None
+    colour_beside: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,13 @@ class Report:
                 f"{len(self.keyframes)} frames given: mean difference {mean:.2f} levels of 255, "
                 f"at most {worst.l1:.2f} (frame {worst.frame})"
             )
+            beside = [keyframe for keyframe in self.keyframes if keyframe.sharpness_beside is not None]
+            if beside:
+                sharp = np.mean([keyframe.sharpness_beside for keyframe in beside])
+                colour = max(keyframe.colour_beside for keyframe in beside)
+                lines.append(
+                    f"the frames beside them: {100 * sharp:.0f} % as sharp, mean colour at most {colour:.1f} levels off"
+                )
         for border in self.borders:
             ratio = "" if border.ratio is None else f" (jump / motion beside it = {border.ratio:.2f})"
             lines.append(f"border at frame {border.frame}: {border.verdict}{ratio}")
@@ -95,15 +107,23 @@ def difference(a: NDArray, b: NDArray) -> float:
     return float(np.abs(a.astype(np.int16) - b).mean())
 
 
-def keyframe_report(frame: int, shown: NDArray, asked: NDArray, reconstruction: NDArray) -> KeyframeReport:
-    """Compare the frame that is shown; all three images are uint8 (H, W, 3)."""
-    return KeyframeReport(
-        frame,
-        difference(shown, asked),
-        psnr(shown, asked),
-        difference(shown, reconstruction),
-        psnr(shown, reconstruction),
-    )
+def sharpness(image: NDArray) -> float:
+    """Mean absolute Laplacian of the brightness of a uint8 image (H, W, 3), in levels; 0 for a flat one."""
+    y = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return float(np.abs(4 * y[1:-1, 1:-1] - y[:-2, 1:-1] - y[2:, 1:-1] - y[1:-1, :-2] - y[1:-1, 2:]).mean())
+
+
+def keyframe_report(
+    frame: int, shown: NDArray, asked: NDArray, reconstruction: NDArray, beside: Sequence[NDArray] = ()
+) -> KeyframeReport:
+    """Compare the frame that is shown; all images are uint8 (H, W, 3). beside: the generated frames next to it."""
+    exact = difference(shown, asked), psnr(shown, asked)
+    ideal = difference(shown, reconstruction), psnr(shown, reconstruction)
+    if not beside:
+        return KeyframeReport(frame, *exact, *ideal)
+    sharp = float(np.mean([sharpness(image) for image in beside])) / max(sharpness(asked), STILL)
+    colour = np.mean([image.mean(axis=(0, 1)) for image in beside], axis=0) - asked.mean(axis=(0, 1))
+    return KeyframeReport(frame, *exact, *ideal, sharp, float(np.abs(colour).max()))
 
 
 def border_report(frames: NDArray, frame: int, cuts: Collection[int] = ()) -> BorderReport:
@@ -137,6 +157,13 @@ def _steps_beside(num_frames: int, frame: int, cuts: Collection[int]) -> list[in
     return result
 
 
+def _frames_beside(num_frames: int, frame: int, cuts: Collection[int]) -> list[int]:
+    """The frames up to BESIDE before and after `frame` that belong to its shot."""
+    start = max([cut for cut in cuts if cut <= frame], default=0)
+    stop = min([cut for cut in cuts if cut > frame], default=num_frames)
+    return [i for i in range(max(start, frame - BESIDE), min(stop, frame + BESIDE + 1)) if i != frame]
+
+
 def _colour_shift(frames: NDArray, frame: int, near: list[int], excess: float) -> bool:
     """Does the mean colour change for good in this step, more than in any beside it, and make up most of the jump?
 
@@ -163,10 +190,12 @@ def make_report(
     asked, reconstructions: for each condition of the plan, in its order, uint8 frames (L, H, W, 3): the wanted ones,
     and those after the VAE alone.
     """
-    keyframes = [
-        keyframe_report(condition.frame_index + k, frames[condition.frame_index + k], wanted[k], ideal[k])
-        for condition, wanted, ideal in zip(plan.conditions, asked, reconstructions, strict=True)
-        for k in range(condition.num_frames)
-    ]
+    given = {condition.frame_index + k for condition in plan.conditions for k in range(condition.num_frames)}
+    keyframes = []
+    for condition, wanted, ideal in zip(plan.conditions, asked, reconstructions, strict=True):
+        for k in range(condition.num_frames):
+            frame = condition.frame_index + k
+            beside = [frames[i] for i in _frames_beside(len(frames), frame, plan.cuts) if i not in given]
+            keyframes.append(keyframe_report(frame, frames[frame], wanted[k], ideal[k], beside))
     borders = [border_report(frames, chunk.start, plan.cuts) for chunk in plan.chunks[1:]]
     return Report(tuple(sorted(keyframes, key=lambda keyframe: keyframe.frame)), tuple(borders), notes)

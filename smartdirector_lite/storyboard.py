@@ -134,6 +134,16 @@ class Storyboard:
             for condition, (name, item) in zip(self.conditions, self._named(), strict=True)
         ]
 
+    def crops(self, size: tuple[int, int]) -> list[str]:
+        """What `load_conditions(size)` cuts off, a sentence for each condition of another shape than size."""
+        sentences = []
+        for name, item in self._named():
+            width, height = item.size(name, self.folder)
+            if abs(width * size[1] - height * size[0]) > 0.01 * width * size[1]:
+                shape = f"{size[0]} x {size[1]}"
+                sentences.append(f"{name} is {width} x {height}: its middle was cut out, in the shape of {shape}")
+        return sentences
+
     def retime(self, pacing: str | Sequence[int | float]) -> "Storyboard":
         """The same keyframes and clips, in the same order, at other times; the cuts between them move along.
 

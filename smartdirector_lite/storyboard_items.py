@@ -9,7 +9,17 @@ import numpy as np
 from PIL import Image
 
 from . import storyboard_checks as check
-from .media import atomic_path, count_frames, cover_crop, read_image, read_video, to_image, write_image, write_video
+from .media import (
+    atomic_path,
+    count_frames,
+    cover_crop,
+    probe_video,
+    read_image,
+    read_video,
+    to_image,
+    write_image,
+    write_video,
+)
 from .storyboard_checks import StoryboardError
 
 
@@ -45,6 +55,10 @@ class Keyframe:
         else:
             raise StoryboardError(f"{name}.image must be a path or a PIL image, got {type(self.image).__name__}")
         return np.asarray(image)[None]
+
+    def size(self, name: str, folder: Path | None) -> tuple[int, int]:
+        """(width, height) before any cropping."""
+        return self.read(name, folder, 1.0).shape[2:0:-1]
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,13 @@ class Clip:
             return np.stack([np.asarray(cover_crop(Image.fromarray(frame), size)) for frame in frames])
         path = check.inside(f"{name}.video", self.video, folder)
         return read_video(path, *(self.trim or (0, None)), size=size, fps=fps)
+
+    def size(self, name: str, folder: Path | None) -> tuple[int, int]:
+        """(width, height) before any cropping."""
+        if isinstance(self.video, np.ndarray):
+            return self.video.shape[2:0:-1]
+        info = probe_video(check.inside(f"{name}.video", self.video, folder))
+        return info.width, info.height
 
     def _array_trim(self, fps: float) -> tuple[int, int]:
         start, stop = self.trim or (0, len(self.video))

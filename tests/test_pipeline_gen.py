@@ -290,7 +290,7 @@ def test_embeddings_do_for_texts_and_need_no_encoder(gen):
 
 
 def test_text_longer_than_the_tokenizer_takes_is_named(gen, caplog):
-    logger = logging.getLogger("smartdirector_lite.pipelines.director_gen")
+    logger = logging.getLogger("smartdirector_lite.pipelines.base")
     logger.addHandler(caplog.handler)
     call = {**CALL, "num_frames": 1, "num_inference_steps": 1, "max_sequence_length": 512, "guidance_scale": 1.0}
     try:

@@ -629,7 +629,7 @@ def test_training_reads_text_as_the_pipeline_does(wan_folder):
     pipeline = DirectorGenPipeline.from_pretrained(wan_folder)
     text = pipeline.tokenizer(["a red ball"], padding="max_length", max_length=MAX_TOKENS, return_tensors="pt")
     seen = []
-    model = gen.TrainedGen(pipeline.text_encoder, pipeline.transformer)
+    model = gen.TrainedGen(pipeline.text_encoder, pipeline.transformer, None)
     handle = pipeline.transformer.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[2]))
     with torch.no_grad():
         latents, tau = torch.randn(1, 8, 2, 4, 4), torch.tensor([[0.0, 1.0]])

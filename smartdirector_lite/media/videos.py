@@ -17,11 +17,13 @@ from PIL import Image
 
 from .files import MediaError, PathLike, atomic_path, check_file, one_line
 from .images import cover_crop
+from .sound import sound_track
 
 MAX_FRAME_PIXELS = 36_000_000  # one video frame: 8K and a little
 MAX_VIDEO_FRAMES = 3_600  # that read_video returns at once: 60 s at 60 fps
 MAX_VIDEO_PIXELS = 1_500_000_000  # that read_video returns at once: 4.5 GB, 60 s of 720p at 24 fps
 VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg"  # no playlists: they open other files
+TICK = Fraction(1, 90_000)  # seconds; of frames that have times of their own
 TOLERANCE = 0.1  # seconds that may be missing where a header states the duration only (Matroska), not the frames
 # The default conversion is fast and darkens by a level or two, with misplaced chroma (mean error 3.5, this 0.5).
 CONVERSION = Interpolation.BICUBIC.value | Interpolation.FULL_CHR_H_INT.value | Interpolation.ACCURATE_RND.value
@@ -105,7 +107,7 @@ def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame
             raise MediaError(f"{path}: cut short at {end:.2f} of {duration:.2f} s")
 
 
-def _pixels(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
+def frame_pixels(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndarray:
     """An upright RGB array (H, W, 3) of a decoded frame, cover-cropped to `size`."""
     array = frame.reformat(format="rgb24", interpolation=CONVERSION).to_ndarray()
     array = np.rot90(array, round(frame.rotation / 90))
@@ -115,7 +117,7 @@ def _pixels(frame: av.VideoFrame, size: tuple[int, int] | None) -> np.ndarray:
 def iter_video(path: PathLike, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
     """Yield every frame, (H, W, 3) uint8, one at a time: for films too long for read_video."""
     for _, _, frame in decoded_frames(path):
-        yield _pixels(frame, size)
+        yield frame_pixels(frame, size)
 
 
 def _select(path: PathLike, start: int | float, stop: int | float | None, fps: float | None, convert: Callable) -> list:
@@ -172,7 +174,7 @@ def read_video(
 
     def convert(frame: av.VideoFrame) -> np.ndarray:
         nonlocal num_pixels, shape
-        pixels = _pixels(frame, size)
+        pixels = frame_pixels(frame, size)
         num_pixels, shape = num_pixels + pixels.shape[0] * pixels.shape[1], shape or pixels.shape
         if num_pixels > MAX_VIDEO_PIXELS:
             raise MediaError(f"{path}: more than {MAX_VIDEO_PIXELS} pixels; give stop or a smaller size")
@@ -190,12 +192,20 @@ def count_frames(
     return len(_select(path, start, stop, fps, lambda frame: None))
 
 
-def write_video(path: PathLike, frames: np.ndarray | Iterable[np.ndarray], fps: float, quality: int = 16) -> None:
+def write_video(
+    path: PathLike,
+    frames: np.ndarray | Iterable[np.ndarray],
+    fps: float,
+    quality: int = 16,
+    times: Sequence[float] | None = None,
+    sound: PathLike | None = None,
+) -> None:
     """Write an H.264 mp4 (yuv420p, BT.709, ready to stream).
 
     frames: (T, H, W, 3) uint8 RGB, or any iterable of (H, W, 3), so that a long video need not be in memory.
-    quality: x264's constant rate factor, 0 (best) to 51 (worst). MediaError for odd sizes (4:2:0 has none), frames of
-    unequal size or type, and no frames at all.
+    quality: x264's constant rate factor, 0 (best) to 51 (worst). times: of the frames, in seconds from the first;
+    every 1 / fps when not given. sound: a file whose sound goes with them. MediaError for odd sizes (4:2:0 has none),
+    frames of unequal size or type, and no frames at all.
     """
     if Path(path).suffix.lower() != ".mp4":
         raise MediaError(f"{path}: videos are written as .mp4; end the name so")
@@ -211,9 +221,15 @@ def write_video(path: PathLike, frames: np.ndarray | Iterable[np.ndarray], fps: 
     height, width = first.shape[:2]
     if height % 2 or width % 2:
         raise MediaError(f"{path}: H.264 needs an even width and height, got {width} x {height}; crop or resize first")
-    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
+    with (
+        atomic_path(path) as temporary,
+        av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container,
+        sound_track(sound, container) as track,
+    ):
         stream = container.add_stream("libx264", rate=Fraction(float(fps)).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        if times is not None:
+            stream.codec_context.time_base = TICK
         stream.options = {"crf": str(quality), "preset": "medium"}
         stream.codec_context.colorspace = stream.codec_context.color_primaries = Colorspace.ITU709.value
         stream.codec_context.color_trc, stream.codec_context.color_range = 1, ColorRange.MPEG.value
@@ -222,8 +238,14 @@ def write_video(path: PathLike, frames: np.ndarray | Iterable[np.ndarray], fps: 
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=CONVERSION)
             frame.pts = index
+            if times is not None:
+                frame.pts, frame.time_base = round(times[index] / TICK), TICK
             container.mux(stream.encode(frame))
+            if track is not None:
+                track.advance(index / fps if times is None else times[index])
         container.mux(stream.encode())
+        if track is not None:
+            track.advance(math.inf)
 
 
 def _check_frame(path: PathLike, frame: object, shape: tuple[int, ...], index: int = 0) -> None:

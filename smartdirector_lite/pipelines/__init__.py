@@ -3,5 +3,13 @@
 from .conditions import VideoCondition
 from .director import Director, DirectorResult
 from .director_gen import DirectorGenPipeline
+from .director_sr import DirectorSRPipeline, SROptions
 
-__all__ = ["Director", "DirectorGenPipeline", "DirectorResult", "VideoCondition"]
+__all__ = [
+    "Director",
+    "DirectorGenPipeline",
+    "DirectorResult",
+    "DirectorSRPipeline",
+    "SROptions",
+    "VideoCondition",
+]

@@ -1,5 +1,7 @@
 """From a storyboard to a video: the stages behind one call, and what comes of it."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +19,12 @@ from ..storyboard import Storyboard
 from ..timeline import ChunkPlan, Condition, check_int
 from .conditions import VideoCondition
 from .director_gen import DirectorGenPipeline
+from .director_sr import DirectorSRPipeline, SROptions
+from .sizes import FACTOR, to_bytes
 
 MAX_SEED = 2**63 - 1
+STAGES = ("all", "gen")
+SPARE_BYTES = 4_000_000_000  # free on a GPU, with which stage two needs no more room
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +88,9 @@ def result_paths(path: PathLike) -> tuple[Path, Path, Path]:
 class Director:
     """Runs a storyboard through the stages it holds. Make one with `load_director`.
 
-    steps, guidance_scale: what a call uses unless it says otherwise. size: (width, height) where the storyboard has
-    none. fps: the frame rate that the model was made for, if it is known; another one gives a note in the report.
+    gen, sr: the stages; without `sr` the draft is the result. steps, guidance_scale, sr_steps: what a call uses unless
+    it says otherwise. size: (width, height) of the draft where the storyboard has none. fps: the frame rate that the
+    model was made for, if it is known; another one gives a note in the report.
     """
 
     def __init__(
@@ -93,8 +100,11 @@ class Director:
         guidance_scale: float = 5.0,
         size: tuple[int, int] = (832, 480),
         fps: float | None = None,
+        sr: DirectorSRPipeline | None = None,
+        sr_steps: int = 4,
     ):
         self.gen, self.steps, self.guidance_scale, self.size, self.fps = gen, steps, guidance_scale, size, fps
+        self.sr, self.sr_steps = sr, sr_steps
 
     def plan(self, storyboard: Storyboard) -> ChunkPlan:
         """The chunks that the storyboard's video is made in."""
@@ -108,23 +118,24 @@ class Director:
         guidance_scale: float | None = None,
         rope: str = "frame_time",
         progress: bool = True,
+        stage: str = "all",
     ) -> DirectorResult:
         """Generate the video of a storyboard; the same seed gives the same video on one machine.
 
-        seed: 0 to MAX_SEED. rope: a scheme of `ChunkPlan.tau`. progress: show a bar. Raises StoryboardError,
-        MediaError or ValueError, with one line that says what to change, before anything is generated.
+        seed: 0 to MAX_SEED. rope: a scheme of `ChunkPlan.tau`. progress: show a bar. stage: "gen" for the draft alone,
+        "all" for the second stage too, where there is one: twice the storyboard's size, with the detail of its
+        keyframes. Raises StoryboardError, MediaError or ValueError, with one line that says what to change, before
+        anything is generated.
         """
         if not isinstance(storyboard, Storyboard):
             raise ValueError(f"storyboard is a {type(storyboard).__name__}; give Storyboard.load(path)")
+        if stage not in STAGES:
+            raise ValueError(f"stage must be one of {', '.join(STAGES)}, got {stage!r}")
         check_int("seed", seed, 0, MAX_SEED)
         width, height = storyboard.size or self.size
         self.gen.check_size(height, width)
         plan = self.plan(storyboard)
-        given = [frames for _, frames in storyboard.load_conditions((width, height))]
-        conditions = [
-            VideoCondition(video=frames, frame_index=placed.frame_index)
-            for placed, frames in zip(plan.conditions, given, strict=True)
-        ]
+        given, conditions = _conditions(storyboard, plan, (width, height))
         self.gen.set_progress_bar_config(disable=not progress, desc="Director-Gen")
         latents = self.gen(
             prompt=storyboard.caption(),
@@ -140,23 +151,40 @@ class Director:
             cuts=storyboard.cuts,
             rope=rope,
         ).frames
-        if not latents.isfinite().all():
-            raise FloatingPointError(
-                "the model gave values that are not finite; try load_director(..., dtype=torch.float32)"
-            )
-        frames = self._decode(plan, latents)
+        _check_finite(latents)
+        draft = self._decode(plan, latents)
+        frames = draft
+        if stage == "all" and self.sr is not None:
+            width, height = FACTOR * width, FACTOR * height
+            given, conditions = _conditions(storyboard, plan, (width, height))
+            frames = self._upscale(plan, latents, conditions, rope, progress)
         ideal = [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()
-        report = make_report(frames, plan, given, ideal, self._notes(storyboard))
-        return DirectorResult(frames, frames, storyboard.fps, plan, report)
+        report = make_report(frames, plan, given, ideal, self._notes(storyboard, (width, height)))
+        return DirectorResult(frames, draft, storyboard.fps, plan, report)
+
+    def _upscale(
+        self, plan: ChunkPlan, latents: torch.Tensor, conditions: list[VideoCondition], rope: str, progress: bool
+    ) -> NDArray:
+        """The second stage: from the draft's latents (1, C, F, h, w) to uint8 (T, 2H, 2W, 3)."""
+        self.sr.set_progress_bar_config(disable=not progress, desc="Director-SR")
+        size = tuple(self.gen.vae_scale_factor_spatial * side for side in latents.shape[-2:])
+        options, video = SROptions(steps=self.sr_steps, rope=rope), None
+        with _room_for(self.sr.transformer, beside=self.gen):
+            for start, part in self.sr.stream(
+                latents, plan.num_frames, size, conditions, cuts=plan.cuts, options=options
+            ):
+                if video is None:
+                    video = np.empty((plan.num_frames, *part.shape[1:]), np.uint8)
+                video[start : start + len(part)] = part
+        return video
 
     def _decode(self, plan: ChunkPlan, latents: torch.Tensor) -> NDArray:
         """(1, C, F, h, w) -> uint8 (T, H, W, 3), a few frames at a time, so that only the bytes are held."""
         device = get_module_execution_device(self.gen.vae)
         video = None
         for start, part in iter_decode(self.gen.vae, plan, latents.to(device)):
-            part = ((part[0].float() + 1) * 127.5).round().clamp(0, 255).to("cpu", torch.uint8)
-            part = part.permute(1, 2, 3, 0).numpy()
+            part = to_bytes(part)
             if video is None:
                 video = np.empty((plan.num_frames, *part.shape[1:]), np.uint8)
             video[start : start + len(part)] = part
@@ -169,7 +197,42 @@ class Director:
         video = condition.to_tensor(height, width).to(get_module_execution_device(self.gen.vae))
         return self._decode(alone, encode_conditions(self.gen.vae, alone, [video]))
 
-    def _notes(self, storyboard: Storyboard) -> tuple[str, ...]:
-        if self.fps is None or self.fps == storyboard.fps:
-            return ()
-        return (f"the storyboard has {storyboard.fps:g} frames a second; the model was made for {self.fps:g}",)
+    def _notes(self, storyboard: Storyboard, size: tuple[int, int]) -> tuple[str, ...]:
+        notes = storyboard.crops(size)
+        if self.fps is not None and self.fps != storyboard.fps:
+            notes.append(f"the storyboard has {storyboard.fps:g} frames a second; the model was made for {self.fps:g}")
+        return tuple(notes)
+
+
+def _conditions(
+    storyboard: Storyboard, plan: ChunkPlan, size: tuple[int, int]
+) -> tuple[list[NDArray], list[VideoCondition]]:
+    """A storyboard's keyframes and clips in one size (width, height): as uint8 frames, and as a pipeline takes them."""
+    given = [frames for _, frames in storyboard.load_conditions(size)]
+    placed = zip(plan.conditions, given, strict=True)
+    return given, [VideoCondition(video=frames, frame_index=place.frame_index) for place, frames in placed]
+
+
+def _check_finite(latents: torch.Tensor) -> None:
+    if not latents.isfinite().all():
+        raise FloatingPointError(
+            "the model gave values that are not finite; try load_director(..., dtype=torch.float32)"
+        )
+
+
+@contextlib.contextmanager
+def _room_for(model: torch.nn.Module, beside: DirectorGenPipeline) -> Iterator[None]:
+    """Where a GPU is short of memory for `model`, keep the transformer and text encoder `beside` it on the CPU."""
+    device = model.device
+    parts = [part for part in (beside.transformer, beside.text_encoder) if part is not None and part.device == device]
+    if device.type != "cuda" or torch.cuda.mem_get_info(device)[0] > SPARE_BYTES:
+        parts = []
+    for part in parts:
+        part.to("cpu")
+    if parts:
+        torch.cuda.empty_cache()
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.to(device)

@@ -1,99 +1,28 @@
 """Director-Gen: text and keyframes at chosen frames become a video (SmartDirector, arXiv 2605.27891, stage one).
 
-A subclass of diffusers' `WanPipeline`: prompt encoding, LoRA loading and the offloading hooks are its own. What is
-added is the chunk plan: anchors are encoded first and stay clean (timestep 0) while the other latents are denoised.
-With one keyframe at frame 0 that is what Wan 2.2 TI2V does; without any it is plain Wan.
+What it adds to diffusers' `WanPipeline` is the chunk plan: anchors are encoded first and stay clean (timestep 0) while
+the other latents are denoised. With one keyframe at frame 0 that is what Wan 2.2 TI2V does; without any, plain Wan.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
-from diffusers.utils import logging
 from diffusers.utils.torch_utils import get_module_execution_device, randn_tensor
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
 from ..multichunk import decode, encode_conditions
 from ..timeline import ChunkPlan
-from ..transformer import DirectorTransformer3DModel
-from .checks import check_numbers, check_output_type, check_size, check_texts
+from .base import DirectorPipeline
+from .checks import check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
+from .preconditioning import to_velocity
 
-logger = logging.get_logger(__name__)
 
-
-class DirectorGenPipeline(WanPipeline):
-    """Keyframe-conditioned video generation with Multi-Chunk latents and MC-RoPE.
-
-    Components are those of `WanPipeline` (vae, transformer, scheduler, text_encoder, tokenizer). A plain
-    `WanTransformer3DModel`, as the hub's Wan folders hold, is adopted as a `DirectorTransformer3DModel` in place; a
-    saved folder states plain diffusers' names, so `WanPipeline` can load it too. Any component that a call does not
-    need may be None: the text encoder and tokenizer when prompt embeddings are given, for instance. expand_timesteps:
-    kept for diffusers, which reads it from a saved folder; here every latent frame has its own timestep anyway.
-
-    Raises:
-        ValueError: for a model of two transformers (Wan 2.2 A14B), an image-to-video one, or a VAE of other channels.
-    """
-
-    _optional_components = ["tokenizer", "text_encoder", "transformer", "transformer_2"]  # noqa: RUF012
-
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase | None,
-        text_encoder: UMT5EncoderModel | None,
-        vae: AutoencoderKLWan | None,
-        scheduler: FlowMatchEulerDiscreteScheduler,
-        transformer: DirectorTransformer3DModel | WanTransformer3DModel | None = None,
-        transformer_2: None = None,
-        boundary_ratio: None = None,
-        expand_timesteps: bool = True,
-    ):
-        if transformer_2 is not None or boundary_ratio is not None:
-            raise ValueError(
-                "transformer_2: models of two transformers (Wan 2.2 A14B) are not supported; "
-                "use Wan 2.1 T2V or Wan 2.2 TI2V"
-            )
-        if transformer is not None:
-            transformer = DirectorTransformer3DModel.adopt(transformer)
-            if vae is not None and transformer.config.in_channels != vae.config.z_dim:
-                raise ValueError(
-                    f"transformer takes {transformer.config.in_channels} channels, the VAE's latents have "
-                    f"{vae.config.z_dim}; use the VAE that it was trained with"
-                )
-        super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
-
-    def to_json_string(self) -> str:
-        """The text of model_index.json, with the names of the plain diffusers classes that the folder loads into."""
-        index = json.loads(super().to_json_string())
-        index["_class_name"] = WanPipeline.__name__
-        index.pop("_name_or_path", None)  # where it was loaded from is nobody's business
-        if self.transformer is not None:
-            index["transformer"] = ["diffusers", WanTransformer3DModel.__name__]
-        return json.dumps(index, indent=2, sort_keys=True) + "\n"
-
-    @property
-    def size_multiple(self) -> tuple[int, int]:
-        """(height, width) of a frame must be multiples of these, in pixels."""
-        _, patch_height, patch_width = self.transformer.config.patch_size
-        return self.vae_scale_factor_spatial * patch_height, self.vae_scale_factor_spatial * patch_width
-
-    def check_size(self, height: int, width: int) -> None:
-        """ValueError if the model can't take this size; the message says which it can."""
-        check_size(height, width, self.size_multiple)
-
-    def plan(self, num_frames: int, conditions: Sequence[VideoCondition] = (), cuts: Sequence[int] = ()) -> ChunkPlan:
-        """The chunks that a call with these arguments works in. ValueError names what does not fit."""
-        for i, condition in enumerate(conditions):
-            if not isinstance(condition, VideoCondition):
-                kind = type(condition).__name__
-                raise ValueError(f"conditions[{i}] is a {kind}; write VideoCondition(image=..., frame_index=...)")
-        placements = [condition.placement() for condition in conditions]
-        return ChunkPlan.build(num_frames, placements, self.vae_scale_factor_temporal, cuts)
+class DirectorGenPipeline(DirectorPipeline):
+    """Keyframe-conditioned video generation with Multi-Chunk latents and MC-RoPE. Components: see DirectorPipeline."""
 
     @torch.no_grad()
     def __call__(
@@ -174,22 +103,6 @@ class DirectorGenPipeline(WanPipeline):
             raise ValueError(f"generator: {len(generator)} for {batch_size} videos; give one each, or one for all")
         return randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
 
-    def _embed(self, texts: tuple, embeds: tuple, copies: int, max_length: int) -> tuple[Tensor, Tensor | None]:
-        """Embeddings (B, L, D) of prompts and negative prompts: computed, or those given, once for each copy."""
-        prompt, device = texts[0], self._execution_device
-        if self.tokenizer is not None:  # longer padding than it was trained with would be other input to the model
-            max_length = min(max_length, self.tokenizer.model_max_length)
-        for text in [prompt] if isinstance(prompt, str) else prompt or ():
-            if len(self.tokenizer(text, truncation=True, max_length=max_length + 1).input_ids) > max_length:
-                logger.warning(f"The prompt has more than {max_length} tokens; the rest is not read: {text[-60:]!r}")
-        guided = self.do_classifier_free_guidance
-        made = self.encode_prompt(*texts, guided, copies, *embeds, max_sequence_length=max_length, device=device)
-        result = []
-        for given, value in zip(embeds, made, strict=True):
-            value = value if given is None else given.repeat_interleave(copies, dim=0)
-            result.append(None if value is None else value.to(device, self.transformer.dtype))
-        return tuple(result)
-
     def _place_anchors(self, plan: ChunkPlan, videos: list[Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
         """The latents to start from, (B, C, F, h, w), and which are anchors, (1, 1, F, 1, 1)."""
         anchored = torch.tensor(plan.anchors, device=noise.device).view(1, 1, -1, 1, 1)
@@ -247,7 +160,7 @@ class DirectorGenPipeline(WanPipeline):
         def predict(name: str, embeds: Tensor) -> Tensor:
             context = {"step_index": step, "sigma": float(self.scheduler.sigmas[step])}
             with self.transformer.cache_context(name, **context, num_inference_steps=self._num_timesteps):
-                return self.transformer(
+                output = self.transformer(
                     latents.to(self.transformer.dtype),
                     timestep,
                     embeds,
@@ -255,6 +168,8 @@ class DirectorGenPipeline(WanPipeline):
                     return_dict=False,
                     rotary_emb=rotary,
                 )[0].float()
+            t = timestep / self.scheduler.config.num_train_timesteps
+            return to_velocity(output, latents, t, self.config.sigma_data)
 
         velocity = predict("cond", prompt_embeds)
         if self.do_classifier_free_guidance:

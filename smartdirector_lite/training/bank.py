@@ -26,7 +26,7 @@ from ..timeline import ChunkPlan, Condition
 from ..toyworld import HELD_OUT_SEED, Scene, render, sample_scene
 from .film import FilmShots
 from .parallel_vae import encode_moments
-from .precision import has_fast_bf16
+from .precision import fast_dtype
 
 FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
 FILM_FRAMES = 40  # at most, of a film clip: few shots of a film are longer
@@ -163,19 +163,24 @@ def build_shard(
     """
     rng = np.random.default_rng((seed, index))
     device = next(vae.parameters()).device
-    precision = precision or (torch.bfloat16 if has_fast_bf16(device) else torch.float32)
-    tensors, entries = {}, []
+    precision = precision or fast_dtype(device)
+    tensors: list[Tensor] = []
+    entries: list[ClipEntry] = []
     for start in range(0, clips, CLIPS_AT_ONCE):
         count = min(clips - start, CLIPS_AT_ONCE)
         group = [draw_clip(rng, film, film_share, size, device) for _ in range(count)]
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             encoded = encode_clips(vae, group)
-        for (_, entry), latents in zip(group, encoded, strict=True):
-            tensors[str(len(entries))] = latents.half().cpu().contiguous()
-            entries.append(asdict(entry))
-    path = shard_path(folder, index)
+        tensors += encoded
+        entries += [entry for _, entry in group]
+    return write_shard(shard_path(folder, index), fingerprint(vae), tensors, entries)
+
+
+def write_shard(path: Path, made_by: str, latents: list[Tensor], entries: list[ClipEntry]) -> Path:
+    """Save clips' latents (C, F, h, w) in float16, with what is known of them. Returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    contents = json.dumps({"vae": fingerprint(vae), "entries": entries})
+    contents = json.dumps({"vae": made_by, "entries": [asdict(entry) for entry in entries]})
+    tensors = {str(k): value.half().cpu().contiguous() for k, value in enumerate(latents)}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"contents": contents})  # one key: the order of several is not fixed
     return path

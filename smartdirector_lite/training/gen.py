@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from ..pipelines import DirectorGenPipeline, VideoCondition
+from ..pipelines.preconditioning import to_velocity
 from ..timeline import ChunkPlan
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
@@ -34,11 +35,12 @@ class GenConfig(LoopConfig):
     """As LoopConfig (without workers: batches come from memory), and:
 
     vae: the trained VAE's folder. bank: the folder of encoded clips, of which the first `shards` are made here if they
-    are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes then
-    count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer and the
-    text encoder. latent_frames: latent frames in a batch. text_dropout, description_only: how often a clip comes
-    without its caption, or with its holistic part alone. drop_anchor, clip_anchor: see `draw_anchors`. time_mean,
-    time_std: of the normal distribution whose sigmoid is t. shift: of the scheduler that is exported.
+    are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes and
+    skip then count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the
+    transformer and the text encoder. sigma_data: of the skip around it, see `to_velocity`; None for none.
+    latent_frames: latent frames in a batch. text_dropout, description_only: how often a clip comes without its caption,
+    or with its holistic part alone. drop_anchor, clip_anchor: see `draw_anchors`. time_mean, time_std: of the normal
+    distribution whose sigmoid is t. shift: of the scheduler that is exported.
     """
 
     out: str = "runs/gen"
@@ -55,6 +57,7 @@ class GenConfig(LoopConfig):
     layers: int = 10
     ffn_dim: int = 1024
     text_dim: int = 192
+    sigma_data: float | None = 0.5
     latent_frames: int = 120
     text_dropout: float = 0.15
     description_only: float = 0.1
@@ -79,18 +82,20 @@ class GenConfig(LoopConfig):
 class TrainedGen(nn.Module):
     """Text encoder and transformer, trained as one."""
 
-    def __init__(self, text_encoder: nn.Module, transformer: DirectorTransformer3DModel):
+    def __init__(self, text_encoder: nn.Module, transformer: DirectorTransformer3DModel, sigma_data: float | None):
         super().__init__()
         self.text_encoder = text_encoder
         self.transformer = transformer
+        self.sigma_data = sigma_data
 
-    def forward(self, latents: Tensor, timestep: Tensor, tokens: Tensor, mask: Tensor, tau: Tensor) -> Tensor:
-        """latents (B, C, F, h, w), timestep (B, F), tokens and mask (B, L), tau (B, F) -> velocity (B, C, F, h, w).
+    def forward(self, latents: Tensor, t: Tensor, tokens: Tensor, mask: Tensor, tau: Tensor) -> Tensor:
+        """latents (B, C, F, h, w), t (B, F) in [0, 1], tokens, mask (B, L), tau (B, F) -> velocity (B, C, F, h, w).
 
         Embeddings of padding are zeroed, as `WanPipeline` does.
         """
         embeds = self.text_encoder(tokens, mask).last_hidden_state * mask[..., None]
-        return self.transformer(latents, timestep, embeds, return_dict=False, tau=tau)[0]
+        output = self.transformer(latents, t * NUM_TRAIN_TIMESTEPS, embeds, return_dict=False, tau=tau)[0]
+        return to_velocity(output, latents, t, self.sigma_data).float()
 
 
 def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: GenConfig) -> list[bool]:
@@ -157,7 +162,7 @@ def flow_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     t = torch.where(anchors, 0.0, batch["t"][:, None])  # (B, F)
     per_frame = t[:, None, :, None, None]
     x_t = (1 - per_frame) * x_0 + per_frame * x_1
-    velocity = model(x_t, t * NUM_TRAIN_TIMESTEPS, batch["tokens"], batch["mask"], batch["tau"]).float()
+    velocity = model(x_t, t, batch["tokens"], batch["mask"], batch["tau"])
     error = (velocity - (x_1 - x_0)).square().mean(dim=(1, 3, 4))  # (B, F)
     free = (~anchors).float()
     loss = (error * free).sum() / free.sum().clamp(min=1)
@@ -183,7 +188,8 @@ def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, P
             raise ValueError(
                 f"init = {config.init}: for latents of {channels} channels; the VAE's have {vae.config.z_dim}"
             )
-        return TrainedGen(pipeline.text_encoder, pipeline.transformer), pipeline.tokenizer
+        model = TrainedGen(pipeline.text_encoder, pipeline.transformer, pipeline.config.sigma_data)
+        return model, pipeline.tokenizer
     tokenizer = build_tokenizer(Path(config.out) / "tokenizer")
     transformer = DirectorTransformer3DModel(
         num_attention_heads=config.heads,
@@ -196,7 +202,8 @@ def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, P
         num_layers=config.layers,
     )
     nn.init.zeros_(transformer.proj_out.weight)
-    return TrainedGen(build_text_encoder(len(tokenizer), config.text_dim), transformer), tokenizer
+    text_encoder = build_text_encoder(len(tokenizer), config.text_dim)
+    return TrainedGen(text_encoder, transformer, config.sigma_data), tokenizer
 
 
 def as_pipeline(
@@ -204,7 +211,9 @@ def as_pipeline(
 ) -> DirectorGenPipeline:
     """What is sampled from and exported; it holds the model itself, not a copy."""
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=config.shift)
-    pipeline = DirectorGenPipeline(tokenizer, model.text_encoder, vae, scheduler, model.transformer)
+    pipeline = DirectorGenPipeline(
+        tokenizer, model.text_encoder, vae, scheduler, model.transformer, sigma_data=model.sigma_data
+    )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

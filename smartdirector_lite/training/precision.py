@@ -13,3 +13,8 @@ def has_fast_bf16(device: torch.device) -> bool:
         return True
     instructions = getattr(torch.cpu, "get_capabilities", dict)()
     return any(instructions.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where that is fast, else float32."""
+    return torch.bfloat16 if has_fast_bf16(device) else torch.float32

@@ -1,0 +1,206 @@
+"""One causal run of frames through diffusers' Wan VAE: encoded and decoded without the cache on the VAE object.
+
+diffusers keeps the causal feature cache on the VAE, where an exception or a second decoder would find it half used.
+Encoder and decoder take the cache as an argument, though; here it is a local list. So any number of decoders may run
+side by side, in turns or in threads, and one that is abandoned leaves nothing behind. `vae.enable_slicing()` (one
+sample at a time) and `vae.enable_tiling()` are respected; a tiled run is decoded at once, since diffusers tiles around
+the time loop.
+
+Axes: B batch, T frames, H, W pixels; C latent channels, n latent frames, h, w latent height and width; s frames a
+latent. Latents are float32 and normalised unless said otherwise.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+import torch
+from diffusers import AutoencoderKLWan
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, patchify, unpatchify
+
+from .timeline import num_latents_for
+
+# ---------------------------------------------------------------- latents
+
+
+def normalize_latents(vae: AutoencoderKLWan, z: torch.Tensor) -> torch.Tensor:
+    """The VAE's latents (B, C, n, h, w) -> (z - mean) / std with the statistics of its config, in float32."""
+    mean, std = _latent_statistics(vae, z.device)
+    return (z.float() - mean) * (1.0 / std)
+
+
+def denormalize_latents(vae: AutoencoderKLWan, z: torch.Tensor) -> torch.Tensor:
+    """Normalised latents (B, C, n, h, w) -> z * std + mean, what the VAE decodes, in float32."""
+    mean, std = _latent_statistics(vae, z.device)
+    return z.float() / (1.0 / std) + mean
+
+
+def _latent_statistics(vae: AutoencoderKLWan, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    shape = (1, vae.config.z_dim, 1, 1, 1)
+    return (
+        torch.tensor(vae.config.latents_mean, device=device).view(shape),
+        torch.tensor(vae.config.latents_std, device=device).view(shape),
+    )
+
+
+def latent_shape(vae: AutoencoderKLWan, num_latents: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """(C, F, h, w) of latents for frames of height x width pixels. ValueError for a size that the VAE can't take."""
+    ratio = vae.config.scale_factor_spatial
+    if height % ratio or width % ratio or height < ratio or width < ratio:
+        raise ValueError(f"frames are {height} x {width}: height and width must be multiples of {ratio}")
+    return vae.config.z_dim, num_latents, height // ratio, width // ratio
+
+
+# ---------------------------------------------------------------- runs
+
+
+def encode_moments(vae: AutoencoderKLWan, video: torch.Tensor) -> torch.Tensor:
+    """Encode one causal run; the posterior as the VAE gives it, for training. Follows the caller's grad mode.
+
+    Args:
+        video: (B, 3, T, H, W) in [-1, 1]; a tail shorter than the stride is padded by repeating the last frame
+            (diffusers would drop it).
+
+    Returns:
+        (B, 2C, n, h, w) in the VAE's dtype: means, then log-variances; not normalised. n = 1 + ceil((T - 1) / s).
+
+    Raises:
+        ValueError: video of another shape, integer video, or a size that the VAE can't take.
+    """
+    check_video(vae, video)
+    stride = vae.config.scale_factor_temporal
+    x = pad_tail(video, stride).to(vae.dtype)
+    if vae.use_tiling and (x.shape[-1] > vae.tile_sample_min_width or x.shape[-2] > vae.tile_sample_min_height):
+        with _cache_on_object(vae):
+            return vae.encode(x, return_dict=False)[0].parameters
+    _move_to_device(vae)
+    if vae.config.patch_size is not None:
+        x = patchify(x, vae.config.patch_size)
+    parts = []
+    for part in x.split(1) if vae.use_slicing else (x,):
+        cache = _new_cache(vae.encoder)
+        runs = [part[:, :, :1], *part[:, :, 1:].split(stride, dim=2)] if part.shape[2] > 1 else [part]
+        parts.append(torch.cat([vae.encoder(run, feat_cache=cache, feat_idx=[0]) for run in runs], dim=2))
+    return vae.quant_conv(torch.cat(parts))
+
+
+def encode_clip(vae: AutoencoderKLWan, video: torch.Tensor) -> torch.Tensor:
+    """Encode one causal run: (B, 3, T, H, W) in [-1, 1] -> normalised latents (B, C, n, h, w).
+
+    Deterministic (the posterior's mode). The tail is padded, and errors are raised, as by `encode_moments`.
+    """
+    return normalize_latents(vae, encode_moments(vae, video).chunk(2, dim=1)[0])
+
+
+def decode_clip(vae: AutoencoderKLWan, latents: torch.Tensor) -> torch.Tensor:
+    """Decode one causal run: normalised latents (B, C, n, h, w) -> (B, 3, 1 + s (n - 1), H, W) in [-1, 1]."""
+    return torch.cat(list(decode_run(vae, latents.split(1, dim=2))), dim=2)
+
+
+def encode_run(vae: AutoencoderKLWan, frames: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Encode one causal run as its frames come: (B, 3, 1, H, W) each -> normalised latents (B, C, 1, h, w).
+
+    What `encode_clip` gives, with the memory of one latent. The last group is padded by repeating its last frame.
+    """
+    cache, group, size = _new_cache(vae.encoder), [], 1
+    for frame in frames:
+        group.append(frame)
+        if len(group) == size:
+            yield _encode_group(vae, torch.cat(group, dim=2), cache)
+            group, size = [], vae.config.scale_factor_temporal
+    if group:
+        group += group[-1:] * (size - len(group))
+        yield _encode_group(vae, torch.cat(group, dim=2), cache)
+
+
+def _encode_group(vae: AutoencoderKLWan, frames: torch.Tensor, cache: list) -> torch.Tensor:
+    """The next latent of a run, of 1 or s frames (B, 3, t, H, W); `cache` is what the frames before have left."""
+    check_video(vae, frames)
+    _move_to_device(vae)
+    x = frames.to(vae.dtype)
+    if vae.config.patch_size is not None:
+        x = patchify(x, vae.config.patch_size)
+    moments = vae.quant_conv(vae.encoder(x, feat_cache=cache, feat_idx=[0]))
+    return normalize_latents(vae, moments.chunk(2, dim=1)[0])
+
+
+def decode_run(vae: AutoencoderKLWan, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Decode one causal run as its latents (B, C, 1, h, w) come, normalised.
+
+    Returns 1 frame for the first, then s for each, as (B, 3, t, H, W) in [-1, 1].
+    """
+    caches: list[list] = []
+    for i, latent in enumerate(latents):
+        if vae.use_tiling and _is_tiled(vae, latent):
+            yield _decode_tiled(vae, torch.cat([latent, *latents], dim=2))  # what is left of the iterator, at once
+            return
+        _move_to_device(vae)  # each time, since other models may have run since the last frames were handed on
+        z = denormalize_latents(vae, latent).to(vae.dtype)
+        parts = [vae.post_quant_conv(part) for part in (z.split(1) if vae.use_slicing else (z,))]
+        caches = caches or [_new_cache(vae.decoder) for _ in parts]
+        frames = torch.cat(
+            [
+                vae.decoder(part, feat_cache=cache, feat_idx=[0], first_chunk=(i == 0))
+                for part, cache in zip(parts, caches, strict=True)
+            ]
+        )
+        if vae.config.patch_size is not None:
+            frames = unpatchify(frames, vae.config.patch_size)
+        yield frames.clamp(-1.0, 1.0)
+
+
+def _is_tiled(vae: AutoencoderKLWan, latent: torch.Tensor) -> bool:
+    ratio = vae.spatial_compression_ratio
+    height, width = vae.tile_sample_min_height // ratio, vae.tile_sample_min_width // ratio
+    return latent.shape[-2] > height or latent.shape[-1] > width
+
+
+def _decode_tiled(vae: AutoencoderKLWan, latents: torch.Tensor) -> torch.Tensor:
+    with _cache_on_object(vae):
+        return vae.decode(denormalize_latents(vae, latents).to(vae.dtype), return_dict=False)[0]
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def pad_tail(video: torch.Tensor, stride: int) -> torch.Tensor:
+    """(B, 3, T, H, W) -> the same with its last frame repeated until the length is s k + 1."""
+    missing = 1 + stride * (num_latents_for(video.shape[2], stride) - 1) - video.shape[2]
+    return torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2) if missing else video
+
+
+def _new_cache(coder: torch.nn.Module) -> list[None]:
+    """An empty feature cache for the VAE's encoder or decoder: one slot per causal convolution."""
+    return [None] * sum(isinstance(module, WanCausalConv3d) for module in coder.modules())
+
+
+def _move_to_device(vae: AutoencoderKLWan) -> None:
+    """What diffusers does before `vae.encode` and `vae.decode`: let model offloading bring the VAE in."""
+    hook = getattr(vae, "_hf_hook", None)
+    if hasattr(hook, "pre_forward"):
+        hook.pre_forward(vae)
+
+
+_LOCKS: "WeakKeyDictionary[torch.nn.Module, threading.Lock]" = WeakKeyDictionary()
+_LOCKS_GUARD = threading.Lock()
+
+
+@contextmanager
+def _cache_on_object(vae: AutoencoderKLWan) -> Iterator[None]:
+    """For the tiled ways, whose cache is on the VAE: one thread at a time, and empty afterwards, come what may."""
+    with _LOCKS_GUARD:
+        lock = _LOCKS.setdefault(vae, threading.Lock())
+    with lock:
+        try:
+            yield
+        finally:
+            vae.clear_cache()
+
+
+def check_video(vae: AutoencoderKLWan, video: torch.Tensor, name: str = "video") -> None:
+    if video.ndim != 5 or video.shape[1] != 3 or 0 in video.shape:
+        raise ValueError(f"{name} has shape {tuple(video.shape)}: give (B, 3, frames, height, width)")
+    if not video.is_floating_point():
+        raise ValueError(f"{name} is {video.dtype}: give floats in [-1, 1]")
+    latent_shape(vae, 1, *video.shape[-2:])

@@ -1,0 +1,252 @@
+"""Director-SR: a small video becomes a large one, and the original keyframes carry the detail (paper: Director-SR).
+
+Flow matching from low-resolution to high-resolution latents, `x_t = (1 - t) z_HR + t z_LR`, `v = z_LR - z_HR`, over the
+Multi-Chunk plan of stage one. Where a keyframe is known in full size its latents take the place of the upsampled ones:
+an anchor, clean, at timestep 0, which every other latent attends to. Without keyframes it is a plain video
+super-resolver.
+
+Latents are refined in windows that overlap and are blended, so that memory does not grow with the video's length, and
+in tiles where asked. LR / HR: low / high resolution, half and full size. B is 1 throughout.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
+from diffusers.utils.torch_utils import get_module_execution_device
+from torch import Tensor
+
+from ..multichunk import encode_clip, iter_decode, iter_encode
+from ..timeline import ChunkPlan
+from .base import DirectorPipeline
+from .checks import check_numbers, check_output_type
+from .conditions import VideoCondition
+from .sizes import FACTOR, Sizes, frame_size, large_condition, pad, resize, small_frame, to_bytes, upsample_latents
+from .windows import Window, blend_tiles, blend_windows, tiles, windows
+
+UPSAMPLING = ("latent", "pixel")
+MAX_SCALE = 8
+
+
+@dataclass(frozen=True)
+class SROptions:
+    """How Director-SR works, not on what.
+
+    steps: of the flow; 1 to 8 make sense. rope: a scheme of `ChunkPlan.tau`. upsample: "latent" (paper), or "pixel":
+    the frames are upsampled, then encoded. window, overlap: latent frames that are refined together, and that two
+    windows share. tile: side in pixels of the HR tiles to refine one by one, for large frames; None for whole frames.
+    """
+
+    steps: int = 4
+    rope: str = "frame_time"
+    upsample: str = "latent"
+    window: int = 24
+    overlap: int = 4
+    tile: int | None = None
+
+
+class DirectorSRPipeline(DirectorPipeline):
+    """Video super-resolution by 2 with keyframes as anchors. Components: see DirectorPipeline.
+
+    Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text.
+    """
+
+    is_wan = False
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        video: Sequence | np.ndarray | Tensor | None = None,
+        conditions: Sequence[VideoCondition] = (),
+        scale: float = FACTOR,
+        *,
+        latents: Tensor | None = None,
+        num_frames: int | None = None,
+        prompt: str = "",
+        prompt_embeds: Tensor | None = None,
+        num_inference_steps: int = 4,
+        cuts: Sequence[int] = (),
+        rope: str = "frame_time",
+        upsample: str = "latent",
+        tile: int | None = None,
+        output_type: str = "np",
+        return_dict: bool = True,
+    ) -> WanPipelineOutput | tuple:
+        """Upscale a video.
+
+        Args:
+            video: the small video, as `VideoCondition` takes one: images, a uint8 array, or a tensor in [-1, 1].
+            conditions: keyframes and clips in full size; images of another size are cover-cropped.
+            scale: of width and height. 2 is native; after it the frames are resized to another one.
+            latents: instead of `video`, normalised LR latents (1, C, F, h, w), as `DirectorGenPipeline` gives for these
+                conditions and cuts; `num_frames` says how many frames they hold.
+            prompt, prompt_embeds: for a model with a text encoder; at most one.
+            num_inference_steps, rope, upsample, tile: see `SROptions`.
+            output_type: as in `DirectorGenPipeline`; "latent" gives HR latents (1, C, F, 2h, 2w).
+
+        Raises:
+            ValueError: naming the argument, before any model runs.
+        """
+        check_output_type(output_type)
+        if (video is None) == (latents is None):
+            raise ValueError("give video or latents, and not both")
+        if latents is not None:
+            source, size = latents, self._size_of(latents)
+        else:
+            source = VideoCondition(video=video).frames
+            num_frames, size = len(source), frame_size(source[0])
+        plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
+        options = SROptions(num_inference_steps, rope, upsample, tile=tile)
+        refined = self._refine(plan, source, sizes, conditions, options, prompt, prompt_embeds)
+        if output_type == "latent":
+            result = torch.cat(list(refined), dim=2)
+        else:
+            parts = [part for _, part in self._decoded(plan, refined, sizes)]
+            result = self.video_processor.postprocess_video(torch.cat(parts, dim=2), output_type=output_type)
+        self.maybe_free_model_hooks()
+        return WanPipelineOutput(frames=result) if return_dict else (result,)
+
+    def stream(
+        self,
+        frames: Iterable[np.ndarray] | Tensor,
+        num_frames: int,
+        size: tuple[int, int],
+        conditions: Sequence[VideoCondition] = (),
+        scale: float = FACTOR,
+        cuts: Sequence[int] = (),
+        options: SROptions = SROptions(),
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Upscale a video of any length as its frames come; memory does not grow with it.
+
+        frames: num_frames uint8 arrays (H, W, 3), or LR latents (1, C, F, h, w). size: their (height, width). The rest
+        is as in `__call__`. Returns an iterator over (index of the first frame, uint8 (t, H', W', 3)). ValueError for
+        bad arguments at once, for a frame of another size when it comes.
+        """
+        plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
+        refined = self._refine(plan, frames, sizes, conditions, options)
+        return self._as_bytes(plan, refined, sizes)
+
+    @torch.no_grad()
+    def _as_bytes(self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes) -> Iterator[tuple[int, np.ndarray]]:
+        for start, part in self._decoded(plan, refined, sizes):
+            yield start, to_bytes(part)
+        self.maybe_free_model_hooks()
+
+    def _sizes(self, given: tuple[int, int], scale: float) -> Sizes:
+        """ValueError for a scale out of range."""
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
+            raise ValueError(f"scale must be a number from 1 to {MAX_SCALE}, got {scale!r}")
+        multiples = [max(self.vae_scale_factor_spatial, multiple // FACTOR) for multiple in self.size_multiple]
+        padded = tuple(-(-side // multiple) * multiple for side, multiple in zip(given, multiples, strict=True))
+        return Sizes(given, padded, tuple(round(scale * side) for side in given))
+
+    def _size_of(self, latents: Tensor) -> tuple[int, int]:
+        if latents.ndim != 5 or len(latents) != 1:
+            raise ValueError(f"latents has shape {tuple(latents.shape)}; give (1, C, F, h, w)")
+        return tuple(self.vae_scale_factor_spatial * side for side in latents.shape[-2:])
+
+    @torch.no_grad()
+    def _refine(
+        self,
+        plan: ChunkPlan,
+        source: Iterable | Tensor,
+        sizes: Sizes,
+        conditions: Sequence[VideoCondition],
+        options: SROptions,
+        prompt: str = "",
+        prompt_embeds: Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """HR latents (1, C, 1, 2h, 2w), one by one, of frames or LR latents. Checks its arguments at once."""
+        check_numbers(options.steps, self.scheduler.config.num_train_timesteps, 1.0, 1, 1)
+        tau, smallest = plan.tau(options.rope), 2 * max(self.size_multiple)
+        if options.upsample not in UPSAMPLING:
+            raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {options.upsample!r}")
+        if isinstance(source, Tensor) and (options.upsample != "latent" or source.shape[2] != plan.num_latents):
+            raise ValueError(
+                f"latents holds {source.shape[2]} latent frames, upsample is {options.upsample!r}: with latents, give "
+                f"the plan's {plan.num_latents}, and upsample 'latent'"
+            )
+        if options.tile is not None and options.tile < smallest:
+            raise ValueError(f"tile must be at least {smallest} pixels, got {options.tile}")
+        spans = windows(plan.num_latents, options.window, options.overlap)
+        videos = [large_condition(condition, sizes) for condition in conditions]
+        embeds = self._text(prompt, prompt_embeds)
+        latents = self._upsampled(plan, source, sizes, options.upsample)
+        cells = None if options.tile is None else options.tile // self.vae_scale_factor_spatial
+        anchored = torch.tensor(plan.anchors, device=self._execution_device).view(1, 1, -1, 1, 1)
+
+        def refine(span: Window, latents: Tensor) -> Tensor:
+            fixed, place, whole = (
+                anchored[:, :, span.start : span.stop],
+                tau[span.start : span.stop],
+                latents.shape[-2:],
+            )
+            parts = [
+                (box, self._integrate(latents[..., box.rows, box.columns], fixed, place, embeds, options.steps))
+                for box in tiles(whole, cells, self.transformer.config.patch_size[1:])
+            ]
+            bar.update()
+            return blend_tiles(parts, whole)
+
+        bar = self.progress_bar(total=len(spans))
+        return blend_windows(spans, latents, self._anchors(plan, videos), refine)
+
+    def _anchors(self, plan: ChunkPlan, videos: list[Tensor]) -> dict[int, Tensor]:
+        """The conditions' HR latents, (1, C, 1, 2h, 2w) each, by their place among the plan's."""
+        device, anchors = get_module_execution_device(self.vae), {}
+        for chunk in plan.chunks:
+            if chunk.condition is not None:
+                encoded = encode_clip(self.vae, videos[chunk.condition].to(device)).to(self._execution_device)
+                anchors |= {chunk.latent_start + i: part for i, part in enumerate(encoded.split(1, dim=2))}
+        return anchors
+
+    def _upsampled(self, plan: ChunkPlan, source: Iterable | Tensor, sizes: Sizes, upsample: str) -> Iterator[Tensor]:
+        """The LR latents at twice the size, one by one: what the flow starts from."""
+        if isinstance(source, Tensor):
+            small: Iterable[Tensor] = source.split(1, dim=2)
+        else:
+            device = get_module_execution_device(self.vae)
+            padded = (pad(small_frame(frame, sizes.given), sizes.padded).to(device) for frame in source)
+            if upsample == "pixel":
+                padded = (resize(frame, tuple(FACTOR * side for side in sizes.padded)) for frame in padded)
+            small = iter_encode(self.vae, plan, padded)
+        for latent in small:
+            latent = latent.to(self._execution_device, torch.float32)
+            yield latent if upsample == "pixel" else upsample_latents(latent)
+
+    def _integrate(self, latents: Tensor, anchored: Tensor, tau: list[float], embeds: Tensor, steps: int) -> Tensor:
+        """The flow from LR latents (1, C, F, h, w), anchors in their places, to HR ones, in Euler steps."""
+        anchors, free = latents, ~anchored.view(1, -1)
+        if anchored.all():
+            return latents
+        rotary = self.transformer.rotary(tau, *latents.shape[-2:], device=latents.device)
+        times = torch.linspace(1, 0, steps + 1).tolist()
+        for t, t_next in itertools.pairwise(times):
+            timestep = free * t * self.scheduler.config.num_train_timesteps
+            velocity = self.transformer(
+                latents.to(self.transformer.dtype), timestep, embeds, return_dict=False, rotary_emb=rotary
+            )[0].float()
+            latents = torch.where(anchored, anchors, latents - (t - t_next) * velocity)
+        return latents
+
+    def _text(self, prompt: str, prompt_embeds: Tensor | None) -> Tensor:
+        """(1, L, D) embeddings; one zero vector for a model without a text encoder."""
+        device, dtype = self._execution_device, self.transformer.dtype
+        if prompt_embeds is not None:
+            return prompt_embeds.to(device, dtype)
+        if self.text_encoder is None or self.tokenizer is None:
+            if prompt:
+                raise ValueError("prompt: this pipeline has no text encoder; leave it empty or give prompt_embeds")
+            return torch.zeros(1, 1, self.transformer.config.text_dim, device=device, dtype=dtype)
+        self._guidance_scale = 1.0
+        return self._embed((prompt, None), (None, None), 1, 512)[0]
+
+    def _decoded(self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes) -> Iterator[tuple[int, Tensor]]:
+        """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
+        device = get_module_execution_device(self.vae)
+        for start, frames in iter_decode(self.vae, plan, (latent.to(device) for latent in refined)):
+            frames = frames[..., : sizes.native[0], : sizes.native[1]]
+            yield start, frames if sizes.out == sizes.native else resize(frames, sizes.out)

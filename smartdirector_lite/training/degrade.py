@@ -1,0 +1,67 @@
+"""What befalls a small video before it is upscaled: blur, resampling, noise, compression (as in real-world SR).
+
+Videos are (T, 3, H, W) in [0, 1]. Random numbers come from the generator that is given.
+"""
+
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+CRF = (20, 36)  # of H.264: hardly seen to blocky
+BLUR = (0.3, 1.2)  # standard deviation, pixels
+SHRINK = (0.6, 1.0)
+NOISE = 0.03  # standard deviation, of 1, at most
+
+
+def degrade(rng: np.random.Generator, video: Tensor, clean: float = 0.4) -> Tensor:
+    """A clip as it might come from the world; left alone with probability `clean`."""
+    if rng.random() < clean:
+        return video
+    if rng.random() < 0.5:
+        video = blur(video, rng.uniform(*BLUR))
+    if rng.random() < 0.4:
+        video = resample(video, rng.uniform(*SHRINK))
+    if rng.random() < 0.4:
+        noise = rng.standard_normal(video.shape, dtype=np.float32) * rng.uniform(0, NOISE)
+        video = video + torch.from_numpy(noise).to(video)
+    video = video.clamp(0, 1)
+    return compress(video, int(rng.integers(*CRF))) if rng.random() < 0.6 else video
+
+
+def blur(video: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur in space."""
+    reach = max(1, round(3 * sigma))
+    place = torch.arange(-reach, reach + 1, device=video.device, dtype=torch.float32)
+    kernel = (-0.5 * (place / sigma).square()).exp()
+    kernel = (kernel / kernel.sum()).expand(3, 1, 1, -1)
+    padded = F.pad(video, (reach, reach, reach, reach), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel, groups=3), kernel.transpose(2, 3), groups=3)
+
+
+def resample(video: Tensor, scale: float) -> Tensor:
+    """Shrunk, and enlarged again."""
+    small = [max(1, round(scale * side)) for side in video.shape[-2:]]
+    shrunk = F.interpolate(video, size=small, mode="bilinear", antialias=True, align_corners=False)
+    return F.interpolate(shrunk, size=video.shape[-2:], mode="bicubic", align_corners=False).clamp(0, 1)
+
+
+def compress(video: Tensor, crf: int) -> Tensor:
+    """Through H.264 (4:2:0) and back, in memory. Sides must be even."""
+    pixels = (video.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=Fraction(12))
+        stream.height, stream.width = pixels.shape[1:3]
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": "veryfast"}
+        for image in pixels:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    return torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).to(video.device, torch.float32) / 255

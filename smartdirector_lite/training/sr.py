@@ -1,0 +1,202 @@
+"""Train the tiny Director-SR: flow matching from LR to HR latents, HR keyframes as anchors (paper: Director-SR).
+
+`x_t = (1 - t) z_HR + t z_LR`, `v = z_LR - z_HR`. The flow has no noise: it begins at the upsampled LR latents, and most
+of the training is there, at t = 1. Anchors are HR latents at timestep 0, and count nothing in the loss.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
+from ..toyworld import HELD_OUT_SEED, render, sample_scene
+from ..transformer import DirectorTransformer3DModel
+from .bank import LatentBank, fingerprint, shard_path
+from .film import FilmShots
+from .gen import NUM_TRAIN_TIMESTEPS, REFRESH_EVERY, draw_anchors
+from .loop import LoopConfig, train
+from .optim import make_optimizers
+from .pairs import build_pairs
+from .vae import DRAFT, FINAL, load_vae, save_strip
+
+
+@dataclass
+class SRConfig(LoopConfig):
+    """As LoopConfig (without workers: batches come from memory), and:
+
+    vae: the trained VAE's folder. gen: a trained pipeline's folder, for its artefacts; "" leaves them out. bank: the
+    folder of pairs, of which the first `shards` are made here if they are missing. film, film_share: as VAEConfig's,
+    for those. init: a pipeline's folder to start from, whose sizes then count. lr: Muon's rate; adam_lr: AdamW's. heads
+    to text_dim: sizes of the transformer. latent_frames: in a batch. no_anchor: how often a clip has no keyframe at
+    all. drop_anchor, clip_anchor: see `draw_anchors`. at_start: how often t is 1; else it is uniform.
+    """
+
+    out: str = "runs/sr"
+    vae: str = "runs/vae/export"
+    gen: str = ""
+    bank: str = "runs/pairs"
+    shards: int = 8
+    film: str = ""
+    film_share: float = 0.3
+    init: str = ""
+    lr: float = 2e-3
+    adam_lr: float = 1e-3
+    heads: int = 4
+    head_dim: int = 64
+    layers: int = 6
+    ffn_dim: int = 1024
+    text_dim: int = 64
+    latent_frames: int = 32
+    no_anchor: float = 0.3
+    drop_anchor: float = 0.15
+    clip_anchor: float = 0.05
+    at_start: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.workers:
+            raise ValueError(f"workers = {self.workers}: batches come from memory here; leave it at 0")
+        for name, low in (("shards", 0), ("latent_frames", 1), ("heads", 1), ("layers", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} = {getattr(self, name)}: give {low} or more")
+        for name in ("film_share", "no_anchor", "drop_anchor", "clip_anchor", "at_start"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
+
+
+class TrainedSR(nn.Module):
+    """The transformer, trained without a text."""
+
+    def __init__(self, transformer: DirectorTransformer3DModel):
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, latents: Tensor, t: Tensor, tau: Tensor) -> Tensor:
+        """latents (B, C, F, h, w), t and tau (B, F) -> velocity z_LR - z_HR, (B, C, F, h, w)."""
+        text = latents.new_zeros(len(latents), 1, self.transformer.config.text_dim)
+        return self.transformer(latents, t * NUM_TRAIN_TIMESTEPS, text, return_dict=False, tau=tau)[0].float()
+
+
+def draw_batch(
+    config: SRConfig, bank: LatentBank, stride: int, step: int, device: torch.device | str
+) -> dict[str, Tensor]:
+    """One step's batch, always the same: z_LR and z_HR (B, C, F, h, w), anchors and tau (B, F), t (B,)."""
+    rng = np.random.default_rng((config.seed, step))
+    clips = bank.draw(rng, config.latent_frames)
+    plans = [entry.plan(stride) for _, entry in clips]
+    anchors = [
+        [False] * plan.num_latents if rng.random() < config.no_anchor else draw_anchors(rng, plan, config)
+        for plan in plans
+    ]
+    at_start = rng.random(len(clips)) < config.at_start
+    lr, hr = torch.stack([latents for latents, _ in clips]).float().chunk(2, dim=1)
+    batch = {
+        "z_lr": lr,
+        "z_hr": hr,
+        "anchors": torch.tensor(anchors),
+        "tau": torch.tensor([plan.tau() for plan in plans]),
+        "t": torch.tensor(np.where(at_start, 1.0, rng.random(len(clips))), dtype=torch.float32),
+    }
+    return {name: value.to(device) for name, value in batch.items()}
+
+
+def sr_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Mean squared error of the velocity over the latents that are not anchors; 0 if all are. batch: `draw_batch`'s."""
+    z_lr, z_hr, anchors = batch["z_lr"], batch["z_hr"], batch["anchors"]
+    t = torch.where(anchors, 0.0, batch["t"][:, None])  # (B, F)
+    per_frame = t[:, None, :, None, None]
+    velocity = model((1 - per_frame) * z_hr + per_frame * z_lr, t, batch["tau"])
+    error = (velocity - (z_lr - z_hr)).square().mean(dim=(1, 3, 4))  # (B, F)
+    free = (~anchors).float()
+    return {"loss": (error * free).sum() / free.sum().clamp(min=1)}
+
+
+def build_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransformer3DModel:
+    """The transformer of the pipeline in `config.init`, or a random one that leaves LR latents as they are."""
+    if config.init:
+        if not (Path(config.init) / "model_index.json").is_file():
+            raise ValueError(f"init = {config.init}: no pipeline there; give the export folder of `train sr`")
+        return DirectorSRPipeline.from_pretrained(config.init, vae=None, torch_dtype=torch.float32).transformer
+    transformer = DirectorTransformer3DModel(
+        num_attention_heads=config.heads,
+        attention_head_dim=config.head_dim,
+        in_channels=vae.config.z_dim,
+        out_channels=vae.config.z_dim,
+        text_dim=config.text_dim,
+        freq_dim=256,
+        ffn_dim=config.ffn_dim,
+        num_layers=config.layers,
+    )
+    nn.init.zeros_(transformer.proj_out.weight)
+    nn.init.zeros_(transformer.proj_out.bias)
+    return transformer
+
+
+def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
+    """What is sampled from and exported; the VAE is stage one's."""
+    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS)
+    pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
+    """Make the shards that are missing, on the GPU if there is one, and read them all."""
+    film = FilmShots.load(config.film) if config.film else None
+    device, gen = "cuda" if torch.cuda.is_available() else "cpu", None
+    for index in range(config.shards):
+        if not shard_path(config.bank, index).exists():
+            if config.gen and gen is None:
+                gen = DirectorGenPipeline.from_pretrained(config.gen, vae=None, torch_dtype=torch.float32).to(device)
+            build_pairs(
+                vae.to(device), gen, config.bank, index, film=film, film_share=config.film_share, seed=config.seed
+            )
+    return LatentBank(config.bank, fingerprint(vae))
+
+
+def sample_strip(model: TrainedSR, vae: AutoencoderKLWan, path: Path) -> None:
+    """Held-out scenes: bicubic, without and with anchors, the truth; one below the other, as one PNG."""
+    pipeline = as_pipeline(model, vae.to(model.transformer.device))
+    columns = []
+    for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
+        scene = sample_scene(seed, 25, num_shots=1)
+        small, large = (render(scene, *size).transpose(0, 1) * 2 - 1 for size in (DRAFT, FINAL))
+        rows = [F.interpolate(small.transpose(0, 1), size=FINAL, mode="bicubic").transpose(0, 1), large]
+        for frames in ((), (0, 24)):
+            conditions = [VideoCondition(image=large[:, frame], frame_index=frame) for frame in frames]
+            video = pipeline(small, conditions, num_inference_steps=2, output_type="pt").frames[0]
+            rows.insert(-1, video.cpu().transpose(0, 1) * 2 - 1)
+        columns.append(torch.cat([row[:, 6::6] for row in rows], dim=-2))
+    save_strip(torch.cat(columns, dim=1), path)
+
+
+def train_sr(config: SRConfig) -> None:
+    """Make the pairs where they are missing, train or resume, and export a pipeline folder to `<out>/export`.
+
+    Raises ValueError for bad options, and for a VAE, a film or a bank that is not there or does not fit.
+    """
+    vae = load_vae(config.vae, "vae").eval()
+    bank, stride = open_pairs(config, vae), vae.config.scale_factor_temporal
+    torch.manual_seed(config.seed)
+    model = TrainedSR(build_transformer(config, vae))
+    core = model.transformer
+    outer = [core.patch_embedding.weight, core.proj_out.weight, *core.condition_embedder.parameters()]
+    optimizers = make_optimizers(model, config.lr, config.adam_lr, outer)
+
+    def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
+        if step % REFRESH_EVERY == 0:
+            bank.refresh()
+        return sr_loss(model, draw_batch(config, bank, stride, step, device))
+
+    def sample(model: TrainedSR, folder: Path, step: int) -> None:
+        sample_strip(model, vae, folder / f"{step:06d}.png")
+
+    def export(model: TrainedSR, folder: Path) -> None:
+        as_pipeline(model, None).save_pretrained(folder)
+
+    train(config, model, optimizers, loss, sample, export)
