@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import UMT5EncoderModel
 
+from .causal import use_channels_last
 from .pipelines import Director, DirectorGenPipeline, DirectorSRPipeline
 from .timeline import check_int
 
@@ -55,21 +56,23 @@ def load_director(
     try:
         parts = _load_text_encoder(folder, dtype, options)
         precision = {"default": dtype, "vae": torch.float32}
-        gen = DirectorGenPipeline.from_pretrained(folder, torch_dtype=precision, **parts, **options)
+        gen = DirectorGenPipeline.from_pretrained(folder, dtype=precision, **parts, **options)
         _check_complete(gen)
     except LOADING_ERRORS as error:
         raise _not_loaded(model, error) from error
+    if device.type == "cpu" and gen.vae is not None:
+        use_channels_last(gen.vae)
     return Director(gen.to(device), **defaults, **_load_second_stage(folder, gen, dtype, options))
 
 
 def _load_second_stage(folder: Path, gen: DirectorGenPipeline, dtype: torch.dtype, options: dict) -> dict:
     """Director-SR beside the folder of Director-Gen, and its steps, as arguments of `Director`; {} without one."""
     folder = folder.parent / SR_FOLDER
-    if gen.vae is None or not (folder / "model_index.json").is_file():
+    if gen.vae is None or not folder.is_dir():
         return {}
     steps = read_defaults(folder).get("steps")
     try:
-        sr = DirectorSRPipeline.from_pretrained(folder, vae=gen.vae, torch_dtype={"default": dtype}, **options)
+        sr = DirectorSRPipeline.from_pretrained(folder, vae=gen.vae, dtype={"default": dtype}, **options)
         _check_complete(sr)
     except LOADING_ERRORS as error:
         raise _not_loaded(folder, error) from error

@@ -40,18 +40,18 @@ def upscale_video(
     find damage before the work. `out` appears when it is whole. MediaError or ValueError for what can't be done.
     """
     info = probe_video(video)
-    times = [time for time, _, _ in decoded_frames(video)]
-    size = info.height, info.width
-    large = tuple(2 * (round(scale * side) // 2) for side in size)  # H.264 has even sides
-    conditions, notes = _conditions(keyframes or {}, len(times), info)
-    if tile is not None and max(large) <= tile:
+    shown = [(time, lasts) for time, lasts, _ in decoded_frames(video)]
+    times, size = [*(time for time, _ in shown), sum(shown[-1])], (info.height, info.width)
+    conditions, notes = _conditions(keyframes or {}, len(shown), info)
+    if tile is not None and scale * max(size) <= tile:
         tile = None
     sr.set_progress_bar_config(disable=True)
     frames = (frame_pixels(frame) for _, _, frame in decoded_frames(video))
-    parts = sr.stream(frames, len(times), size, conditions, scale, options=SROptions(steps=steps, tile=tile))
-    with tqdm(total=len(times), unit="frame", desc="Director-SR", disable=not progress) as bar:
+    parts = sr.stream(frames, len(shown), size, conditions, scale, options=SROptions(steps=steps, tile=tile))
+    large = tuple(2 * (round(scale * side) // 2) for side in size)  # H.264 has even sides
+    with tqdm(total=len(shown), unit="frame", desc="Director-SR", disable=not progress) as bar:
         write_video(out, _counted(parts, large, bar), info.fps, times=times, sound=video if info.has_audio else None)
-    return len(times), notes
+    return len(shown), notes
 
 
 def _conditions(

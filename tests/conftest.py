@@ -60,3 +60,37 @@ def gen(session_gen):
     """The tiny DirectorGenPipeline. Its components are shared: a test that changes one loads its own."""
     session_gen.set_progress_bar_config(disable=True)
     return session_gen
+
+
+@pytest.fixture(scope="session")
+def two_stage_folder(wan_folder, tmp_path_factory) -> Path:
+    """That pipeline in `director-gen`, and beside it a random Director-SR in `director-sr`; both in two steps."""
+    import json
+    import shutil
+
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    from smartdirector_lite.pipelines import DirectorSRPipeline
+    from smartdirector_lite.transformer import DirectorTransformer3DModel
+
+    folder = tmp_path_factory.mktemp("models") / "both"
+    defaults = {"steps": 2, "guidance_scale": 2.0, "size": [48, 32], "fps": 12}
+    shutil.copytree(wan_folder, folder / "director-gen")
+    (folder / "director-gen" / "smartdirector.json").write_text(json.dumps(defaults))
+    torch.manual_seed(1)
+    transformer = DirectorTransformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=24,
+        in_channels=8,
+        out_channels=8,
+        text_dim=16,
+        freq_dim=32,
+        ffn_dim=96,
+        num_layers=1,
+        rope_max_seq_len=64,
+    )
+    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000)
+    DirectorSRPipeline(None, None, None, scheduler, transformer).save_pretrained(folder / "director-sr")
+    (folder / "director-sr" / "smartdirector.json").write_text('{"steps": 2}')
+    return folder

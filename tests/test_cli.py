@@ -78,7 +78,7 @@ def test_generate_writes_what_it_says(story, model, capsys):
     assert (
         printed[0].startswith(f"{out}: 30 frames at 12 fps in ") and "story.sheet.png, story.report.json" in printed[0]
     )
-    assert printed[1].startswith("3 frames given: mean difference ") and printed[2].startswith("border at frame 13: ")
+    assert printed[1].startswith("3 frames given: mean difference ") and printed[3].startswith("border at frame 13: ")
     assert read_video(out).shape == (30, 32, 48, 3)
     assert json.loads(story.read_text()) == STORY  # out's report does not take the storyboard's name
     report = json.loads((story.parent / "story.report.json").read_text())
@@ -106,11 +106,39 @@ def test_options_reach_the_director(story, model, monkeypatch):
     monkeypatch.setattr(Director, "__call__", look)
     out = ("--model", model, "--out", story.parent / "a.mp4")
     assert run("generate", story, *out) == 0
-    assert run("generate", story, *out, "--steps", 1, "--guidance-scale", 1.5, "--rope", "restart", "--seed", 4) == 0
+    assert (
+        run(
+            "generate",
+            story,
+            *out,
+            "--steps",
+            1,
+            "--guidance-scale",
+            1.5,
+            "--rope",
+            "restart",
+            "--seed",
+            4,
+            "--stage",
+            "gen",
+        )
+        == 0
+    )
     assert seen == [
-        {"seed": 0, "steps": None, "guidance_scale": None, "rope": "frame_time"},
-        {"seed": 4, "steps": 1, "guidance_scale": 1.5, "rope": "restart"},
+        {"seed": 0, "steps": None, "guidance_scale": None, "rope": "frame_time", "stage": "all"},
+        {"seed": 4, "steps": 1, "guidance_scale": 1.5, "rope": "restart", "stage": "gen"},
     ]
+
+
+def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, two_stage_folder, capsys):
+    for stage, shape in (("all", (30, 64, 96, 3)), ("gen", (30, 32, 48, 3))):
+        out = story.parent / f"{stage}.mp4"
+        given = [] if stage == "all" else ["--stage", stage]
+        assert run("generate", story, "--out", out, "--model", two_stage_folder, *given) == 0
+        assert read_video(out).shape == shape
+        printed = capsys.readouterr()
+        assert ("Director-SR" in printed.err) == (stage == "all")
+        assert printed.out.splitlines()[2].startswith("the frames beside them: ")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +158,7 @@ def test_options_reach_the_director(story, model, monkeypatch):
         ),
         (["story.json", "--steps", "0"], "num_inference_steps must be from 1 to 1000, got 0"),
         (["story.json", "--steps", "few"], "--steps"),
+        (["story.json", "--stage", "sr"], "--stage"),
         (["story.json", "--guidance-scale", "nan"], "guidance_scale must be 0 or more, got nan"),
         (["story.json", "--seed", "-1"], "seed must be from 0 to 9223372036854775807, got -1"),
         (["story.json", "--seed", str(2**70)], "seed must be from 0 to 9223372036854775807"),
@@ -214,9 +243,9 @@ def test_plan_refuses(story, capsys):
 
 def test_commands_that_are_not_there(capsys):
     refused(capsys, "unknown command 'generat'; did you mean generate?", "generat")
-    refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, train", "xyz")
-    refused(capsys, "give a command: demo, generate, plan, train")
-    refused(capsys, "give a training stage: film, vae, bank, gen", "train")
+    refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, upscale, train", "xyz")
+    refused(capsys, "give a command: demo, generate, plan, upscale, train")
+    refused(capsys, "give a training stage: film, vae, bank, gen, sr", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")
 
 
@@ -224,6 +253,8 @@ def test_training_options_are_checked(capsys, tmp_path):
     refused(capsys, "count must be at least 1, got 0", "train", "bank", "--count", 0)
     refused(capsys, "film_share must be from 0 to 1, got 2.0", "train", "bank", "--film-share", 2)
     refused(capsys, "no VAE there", "train", "bank", "--vae", tmp_path / "nowhere")
+    refused(capsys, "vae = nowhere: no VAE there", "train", "sr", "--vae", "nowhere")
+    refused(capsys, "at_start = 2.0: give 0 to 1", "train", "sr", "--at-start", 2)
     refused(capsys, "Unrecognized options: --stepps", "train", "vae", "--stepps", 3)
     refused(capsys, "nowhere.mp4", "train", "film", tmp_path / "nowhere.mp4", "--cache", tmp_path / "cache")
 
@@ -231,13 +262,15 @@ def test_training_options_are_checked(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--help"], ["generate", "plan", "demo", "train"]),
+        (["--help"], ["generate", "plan", "demo", "upscale", "train"]),
         (["-h"], ["usage: smartdirector COMMAND"]),
         (["--version"], [__version__]),
         (["generate", "--help"], ["--guidance-scale", "denoising steps"]),
         (["plan", "-h"], ["--stride"]),
+        (["upscale", "--help"], ["--keyframe", "FRAME=IMAGE"]),
         (["demo", "--help"], ["--seed"]),
-        (["train", "--help"], ["film", "vae", "bank", "gen"]),
+        (["train", "--help"], ["film", "vae", "bank", "gen", "sr"]),
+        (["train", "sr", "--help"], ["--at-start"]),
         (["train", "gen", "--help"], ["--minutes"]),
     ],
 )

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
+from smartdirector_lite.loaders import load_director
 from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
 from smartdirector_lite.pipelines import Director, DirectorGenPipeline, VideoCondition, director
@@ -150,6 +151,89 @@ def test_a_model_that_breaks_down_is_no_video(wan_folder, story):
     broken.transformer.proj_out.bias.data[0] = float("nan")
     with pytest.raises(FloatingPointError, match="not finite"):
         make(Director(broken, 1, 1.0, (WIDTH, HEIGHT)), story)
+
+
+# ---------------------------------------------------------------- both stages
+
+
+@pytest.fixture(scope="module")
+def both(two_stage_folder) -> Director:
+    return load_director(two_stage_folder, device="cpu")
+
+
+def test_the_second_stage_doubles_the_size_and_keeps_the_draft(both, story):
+    calls = []
+    handle = both.sr.transformer.register_forward_pre_hook(lambda module, args: calls.append(args[0].shape))
+    try:
+        result = make(both, story, seed=3)
+    finally:
+        handle.remove()
+    assert result.frames.shape == (14, 2 * HEIGHT, 2 * WIDTH, 3) and result.frames.dtype == np.uint8
+    assert [tuple(shape[-2:]) for shape in calls] == [(8, 12)] * 2  # the whole frame, in two steps
+    first = make(Director(both.gen, 2, 2.0, (WIDTH, HEIGHT), 12), story, seed=3)
+    assert np.array_equal(result.draft, first.frames)
+    assert np.array_equal(result.frames, make(both, story, seed=3, stage="all").frames)
+
+
+def test_the_video_is_what_the_second_pipeline_makes_of_the_drafts_latents(both, story):
+    result = make(both, story, seed=3)
+    small, large = (
+        [
+            VideoCondition(video=frames, frame_index=place.frame_index)
+            for place, (_, frames) in zip(story.conditions, story.load_conditions(size), strict=True)
+        ]
+        for size in ((WIDTH, HEIGHT), (2 * WIDTH, 2 * HEIGHT))
+    )
+    options = {"num_frames": 14, "cuts": [5]}
+    latents = both.gen(
+        story.caption(),
+        height=HEIGHT,
+        width=WIDTH,
+        num_inference_steps=2,
+        guidance_scale=2.0,
+        generator=torch.Generator().manual_seed(3),
+        conditions=small,
+        output_type="latent",
+        **options,
+    ).frames
+    expected = both.sr(latents=latents, conditions=large, num_inference_steps=2, **options).frames[0]
+    assert np.abs(result.frames - expected * 255).max() <= 1
+
+
+def test_keyframes_are_pinned_in_full_size(both, story):
+    """Each comes back as what diffusers' own VAE makes of the large picture alone."""
+    result = make(both, story)
+    for frame, image in ((13, picture(1)), (0, picture(2, (96, 64)))):
+        large = ImageOps.fit(image, (2 * WIDTH, 2 * HEIGHT), Image.Resampling.LANCZOS)
+        video = torch.from_numpy(np.array(large)).permute(2, 0, 1)[None, :, None] / 127.5 - 1
+        with torch.no_grad():
+            decoded = both.gen.vae.decode(both.gen.vae.encode(video).latent_dist.mode()).sample
+        expected = ((decoded[0, :, 0].permute(1, 2, 0).clamp(-1, 1) + 1) * 127.5).numpy()
+        assert np.abs(result.frames[frame] - expected).max() <= 0.6
+    assert [keyframe.frame for keyframe in result.report.keyframes] == [0, 7, 8, 9, 13]
+    assert max(keyframe.l1_reconstruction for keyframe in result.report.keyframes) < 0.01
+
+
+def test_the_first_stage_alone_skips_the_second(both, story, monkeypatch):
+    monkeypatch.setattr(both.sr.transformer, "forward", None)
+    result = make(both, story, stage="gen")
+    assert result.frames.shape == (14, HEIGHT, WIDTH, 3) and result.draft is result.frames
+    for stage in ("sr", "", None):
+        with pytest.raises(ValueError, match=f"stage must be one of all, gen, got {stage!r}"):
+            make(both, story, stage=stage)
+
+
+def test_a_keyframe_that_is_cut_is_noted_in_the_size_that_is_made(both, tiny):
+    story = Storyboard(description="x", num_frames=3, keyframes=(Keyframe(picture(1, (64, 64)), frame=1),))
+    cut = "keyframes[0] is 64 x 64: its middle was cut out, in the shape of"
+    assert make(both, story).report.notes == (f"{cut} 96 x 64",)
+    assert make(both, story, stage="gen").report.notes == make(tiny, story).report.notes == (f"{cut} 48 x 32",)
+
+
+def test_each_stage_shows_its_own_bar(both, capsys):
+    both(Storyboard(description="a red ball", num_frames=2))
+    shown = capsys.readouterr().err
+    assert "Director-Gen" in shown and "Director-SR" in shown
 
 
 # ---------------------------------------------------------------- what is saved

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from smartdirector_lite import loaders
 from smartdirector_lite.loaders import LoadError, load_director
-from smartdirector_lite.pipelines import Director, DirectorGenPipeline
+from smartdirector_lite.pipelines import Director, DirectorGenPipeline, DirectorSRPipeline
 from smartdirector_lite.transformer import DirectorTransformer3DModel
 
 DEFAULTS = {"steps": 12, "guidance_scale": 1.5, "size": [112, 64], "fps": 12}
@@ -48,7 +48,7 @@ def test_precision_is_of_all_but_the_vae(wan_folder):
 
 
 def test_weights_saved_in_half_precision_load_in_full(gen, wan_folder, tmp_path):
-    half = DirectorGenPipeline.from_pretrained(wan_folder, torch_dtype=torch.float16)
+    half = DirectorGenPipeline.from_pretrained(wan_folder, dtype=torch.float16)
     half.save_pretrained(tmp_path / "half")
     assert load_file(tmp_path / "half" / "transformer" / WEIGHTS)["proj_out.weight"].dtype == torch.float16
     loaded = load_director(tmp_path / "half", device="cpu").gen
@@ -87,6 +87,77 @@ def test_bad_defaults_are_named(folder, text, message):
     (folder / "smartdirector.json").write_text(text)
     with pytest.raises(LoadError, match=f"smartdirector.json: .*{message}"):
         load_director(folder)
+
+
+# ---------------------------------------------------------------- the second stage
+
+
+@pytest.fixture
+def both(two_stage_folder, tmp_path):
+    """A copy of the two stages, to damage."""
+    return shutil.copytree(two_stage_folder, tmp_path / "model")
+
+
+def test_the_second_stage_is_found_beside_the_first_and_shares_its_vae(both):
+    for model in (both, both / "director-gen"):
+        director = load_director(model)
+        assert type(director.sr) is DirectorSRPipeline
+        assert director.sr.vae is director.gen.vae and director.sr.device == director.gen.device
+        assert (director.steps, director.sr_steps) == (2, 2)
+    saved = load_file(both / "director-sr" / "transformer" / WEIGHTS)
+    loaded = director.sr.transformer.state_dict()
+    assert saved.keys() == loaded.keys() and all(torch.equal(saved[k], loaded[k].cpu()) for k in saved)
+
+
+def test_its_steps_are_its_own_and_four_where_it_says_none(both):
+    (both / "director-sr" / "smartdirector.json").write_text('{"steps": 7}')
+    assert load_director(both).sr_steps == 7
+    (both / "director-sr" / "smartdirector.json").unlink()
+    director = load_director(both)
+    assert director.sr_steps == 4 and director.steps == 2
+
+
+def test_its_precision_is_the_first_ones(both):
+    director = load_director(both, device="cpu", dtype=torch.bfloat16)
+    assert director.sr.transformer.dtype == torch.bfloat16 and director.sr.vae.dtype == torch.float32
+    assert load_director(both, device="cpu").sr.transformer.dtype == torch.float32
+
+
+def test_without_its_folder_there_is_one_stage(both):
+    shutil.rmtree(both / "director-sr")
+    assert load_director(both).sr is None
+
+
+@pytest.mark.parametrize(
+    "damage", ["index gone", "index broken", "weights cut", "weights gone", "a weight missing", "part gone", "channels"]
+)
+def test_a_damaged_second_stage_is_named(both, damage):
+    folder = both / "director-sr"
+    weights, index = folder / "transformer" / WEIGHTS, folder / "model_index.json"
+    if damage == "index gone":
+        index.unlink()
+    elif damage == "index broken":
+        index.write_text('{"_class_name": ')
+    elif damage == "weights cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif damage == "weights gone":
+        weights.unlink()
+    elif damage == "a weight missing":
+        tensors = load_file(weights)
+        del tensors["proj_out.weight"]
+        save_file(tensors, weights, metadata={"format": "pt"})
+    elif damage == "part gone":
+        shutil.rmtree(folder / "transformer")
+    else:
+        config = json.loads((folder / "transformer" / "config.json").read_text())
+        transformer = DirectorTransformer3DModel.from_config({**config, "in_channels": 4, "out_channels": 4})
+        transformer.save_pretrained(folder / "transformer")
+    refused(both, r"director-sr' can't be loaded: .*")
+
+
+def test_its_defaults_are_checked(both):
+    (both / "director-sr" / "smartdirector.json").write_text('{"steps": 0}')
+    refused(both, r"director-sr.smartdirector.json: steps must be from 1 to 1000, got 0")
 
 
 # ---------------------------------------------------------------- what is not a model

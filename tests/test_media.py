@@ -79,6 +79,38 @@ def test_write_video_errors(tmp_path: Path, frames: object, fps: float, message:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("end", [[], [1.9]])
+def test_frames_keep_the_times_they_are_given(tmp_path: Path, end: list[float]) -> None:
+    times = [0.0, 0.05, 0.2, 0.6, 0.65, 1.5]
+    media.write_video(tmp_path / "t.mp4", moving_frames(6), fps=12, times=times + end)
+    shown = list(media.decoded_frames(tmp_path / "t.mp4"))
+    assert [time for time, _, _ in shown] == pytest.approx(times, abs=1e-4)
+    wanted = np.diff([*times, *(end or [1.5 + 1 / 12])])
+    assert [lasts for _, lasts, _ in shown] == pytest.approx(wanted, abs=1e-4)
+    assert media.probe_video(tmp_path / "t.mp4").duration == pytest.approx(sum(wanted), abs=1e-4)
+    assert numbers([media.frame_pixels(frame) for _, _, frame in shown]) == list(range(6))
+
+
+def test_the_same_frames_give_the_same_file(tmp_path: Path) -> None:
+    """x264 of PyAV's wheels is not so by itself: smooth shapes that move show it within a few files."""
+    from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
+
+    frames = (render(sample_scene(HELD_OUT_SEED + 1, 12), 64, 112) * 255).byte().permute(0, 2, 3, 1).numpy()
+    for index in range(8):
+        media.write_video(tmp_path / f"{index}.mp4", frames, fps=12)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_times_that_are_even_but_for_rounding_give_the_frame_rate(tmp_path: Path) -> None:
+    fps = 24000 / 1001
+    times = [round(i / fps, 3) for i in range(24)]  # as Matroska rounds them
+    media.write_video(tmp_path / "t.mp4", moving_frames(), fps, times=times)
+    assert media.probe_video(tmp_path / "t.mp4").fps == pytest.approx(fps, rel=1e-9)
+    media.write_video(tmp_path / "one.mp4", moving_frames(1), fps, times=[0.0, 0.7])
+    ((time, lasts, _),) = media.decoded_frames(tmp_path / "one.mp4")
+    assert (time, lasts) == (0, pytest.approx(0.7, abs=1e-4))
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

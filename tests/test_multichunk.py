@@ -3,6 +3,7 @@
 import gc
 import random
 import threading
+import weakref
 from itertools import zip_longest
 
 import pytest
@@ -11,7 +12,7 @@ from diffusers import AutoencoderKLWan
 from tiny import STATISTICS, WAN21_VAE, WAN22_VAE
 from torch.testing import assert_close
 
-from smartdirector_lite import multichunk, naive
+from smartdirector_lite import causal, multichunk, naive
 from smartdirector_lite.timeline import ChunkPlan, Condition
 
 SHAPES = {"wan2.2": WAN22_VAE, "wan2.1": WAN21_VAE}
@@ -200,6 +201,72 @@ def test_iter_decode_hands_on_every_frame_once_and_equals_decode(vae):
         assert torch.equal(streamed(vae, plan, latents), multichunk.decode(vae, plan, latents))
 
 
+def test_iter_encode_gives_what_encode_video_does(vae):
+    rng = random.Random(3)
+    for seed in range(12):
+        plan = random_plan(rng, clips=True)
+        video = video_of(plan.num_frames, 16, batch=2, seed=seed)
+        latents = list(multichunk.iter_encode(vae, plan, video.split(1, dim=2)))
+        assert [latent.shape[2] for latent in latents] == [1] * plan.num_latents
+        assert_close(torch.cat(latents, dim=2), multichunk.encode_video(vae, plan, video), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 5, 8])
+def test_a_run_may_come_in_parts(vae, num_frames):
+    video = video_of(num_frames, 16)
+    latents = torch.cat(list(causal.encode_run(vae, video.split(1, dim=2))), dim=2)
+    assert_close(latents, multichunk.encode_clip(vae, video), atol=1e-5, rtol=0)
+    frames = list(causal.decode_run(vae, latents.split(1, dim=2)))
+    assert [part.shape[2] for part in frames] == [1] + [4] * (latents.shape[2] - 1)
+    assert torch.equal(torch.cat(frames, dim=2), multichunk.decode_clip(vae, latents))
+
+
+def test_iter_encode_reads_and_holds_no_more_frames_than_a_latent_shows(wan22):
+    plan, alive, read = ChunkPlan.build(13, [Condition(6)]), weakref.WeakSet(), []
+
+    def frames():
+        for i in range(plan.num_frames):
+            frame = video_of(1, 16, seed=i)
+            alive.add(frame)
+            read.append(i)
+            yield frame
+
+    counts = []
+    for _ in multichunk.iter_encode(wan22, plan, frames()):
+        counts.append(len(read))
+        assert len(alive) <= plan.stride
+    assert counts == [1, 5, 6, 7, 11, 13]
+
+
+def test_frames_that_run_out_are_named(wan22):
+    plan = ChunkPlan.build(9, [Condition(5)])
+    for given in range(9):
+        with pytest.raises(ValueError, match=f"frames end before frame {given}, which the plan covers"):
+            list(multichunk.iter_encode(wan22, plan, video_of(9, 16)[:, :, :given].split(1, dim=2) if given else []))
+    with pytest.raises(ValueError, match="stride=4"):
+        list(multichunk.iter_encode(wan22, ChunkPlan.build(9, stride=8), video_of(9, 16).split(1, dim=2)))
+
+
+def test_iter_decode_takes_latents_as_they_come_and_only_as_needed(vae):
+    rng = random.Random(4)
+    for seed in range(6):
+        plan = random_plan(rng, clips=True)
+        latents, pulled = noise(1, 8, plan.num_latents, 2, 2, seed=seed), []
+
+        def stream(latents=latents, pulled=pulled):
+            for i, latent in enumerate(latents.split(1, dim=2)):
+                pulled.append(i)
+                yield latent
+
+        parts = multichunk.iter_decode(vae, plan, stream())
+        assert pulled == []
+        frames = []
+        for number, (_, part) in enumerate(parts):
+            assert len(pulled) == number + 1
+            frames.append(part)
+        assert torch.equal(torch.cat(frames, dim=2), multichunk.decode(vae, plan, latents))
+
+
 def test_memory_does_not_grow_with_the_number_of_frames_decoded(vae):
     def bytes_alive() -> int:
         tensors = [x for x in gc.get_objects() if type(x) is torch.Tensor]
@@ -302,6 +369,16 @@ def test_tiling_is_that_of_diffusers_and_cleans_up_after_an_error(vae):
     handle.remove()
     assert set(vae._feat_map) == {None}
     assert torch.equal(multichunk.decode(vae, plan, latents), frames)
+
+
+def test_a_tiled_run_is_the_same_in_parts_as_at_once(vae):
+    vae.enable_tiling(16, 16, 8, 8)
+    plan, video = ChunkPlan.build(9, [Condition(4)]), video_of(9, 32)
+    latents = torch.cat(list(multichunk.iter_encode(vae, plan, video.split(1, dim=2))), dim=2)
+    assert_close(latents, multichunk.encode_video(vae, plan, video), atol=1e-5, rtol=0)
+    z = latents[:, :, :2]
+    expected = vae.decode(multichunk.denormalize_latents(vae, z)).sample
+    assert torch.equal(multichunk.decode_clip(vae, z), expected)
 
 
 def test_model_offloading_is_called_as_by_diffusers(wan22):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from smartdirector_lite.report import border_report, difference, make_report, psnr
+from smartdirector_lite.report import STILL, border_report, difference, keyframe_report, make_report, psnr, sharpness
 from smartdirector_lite.timeline import ChunkPlan, Condition
 
 NUM_FRAMES, BORDER = 20, 9
@@ -188,13 +188,78 @@ def test_keyframes_and_clips_keep_their_frame_numbers():
         "psnr": None,
         "l1_reconstruction": 1.0,
         "psnr_reconstruction": pytest.approx(20 * np.log10(255)),
+        "sharpness_beside": pytest.approx(1, abs=0.1),  # of a pan
+        "colour_beside": pytest.approx(0, abs=5),
     }
     assert saved["notes"] == ["a note"]
     summary = report.summary().splitlines()
     assert summary[0] == "6 frames given: mean difference 2.67 levels of 255, at most 10.00 (frame 5)"
-    assert summary[1].startswith("border at frame 3: fine (jump / motion beside it = ") and summary[-1] == "a note"
+    assert summary[1].startswith("the frames beside them: ")
+    assert summary[2].startswith("border at frame 3: fine (jump / motion beside it = ") and summary[-1] == "a note"
 
 
 def test_a_video_without_conditions_has_an_empty_report():
     report = make_report(finish(pan()), ChunkPlan.build(NUM_FRAMES), [], [])
     assert report.to_dict() == {"keyframes": (), "borders": (), "notes": ()} and report.summary() == ""
+
+
+# -- what is beside a keyframe -----------------------------------------------------------------------------------------
+
+
+def board(low: int, high: int, size: tuple[int, int] = (8, 12)) -> np.ndarray:
+    """A chessboard of single pixels."""
+    cells = np.indices(size).sum(axis=0) % 2
+    return np.where(cells, high, low).astype(np.uint8)[..., None].repeat(3, axis=-1)
+
+
+def test_sharpness_in_closed_form():
+    assert sharpness(board(90, 90)) == 0
+    assert sharpness(board(0, 255)) == pytest.approx(4 * 255)  # every neighbour is the other colour
+    green = board(0, 255) * np.array([0, 1, 0], np.uint8)
+    assert sharpness(green) == pytest.approx(0.587 * 4 * 255, rel=1e-5)
+    ramp = np.arange(12, dtype=np.uint8)[None, :, None] * np.ones((8, 1, 3), np.uint8) * 20
+    assert sharpness(ramp) == pytest.approx(0, abs=1e-3)
+    dot = np.zeros((8, 12, 3), np.uint8)
+    dot[4, 6] = 100  # 4 there, 1 at each of four neighbours, of 6 x 10 pixels that have all neighbours
+    assert sharpness(dot) == pytest.approx(8 * 100 / 60, rel=1e-5)
+
+
+def test_beside_is_compared_with_what_was_asked_in_closed_form():
+    asked = board(100, 140)
+    alone = keyframe_report(3, asked, asked, asked)
+    assert (alone.sharpness_beside, alone.colour_beside) == (None, None)
+    beside = [board(110, 130), board(120, 120) + np.array([6, 0, 0], np.uint8)]  # half as sharp, and flat
+    report = keyframe_report(3, asked, asked, asked, beside)
+    assert report.sharpness_beside == pytest.approx(0.25)
+    assert report.colour_beside == pytest.approx(3)  # of the channel that is most off
+    flat = keyframe_report(3, asked, board(50, 50), asked, [board(50, 51)])  # hardly sharp, of a flat image
+    assert flat.sharpness_beside == pytest.approx(4 / STILL) and flat.colour_beside == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "cuts", "wanted"),
+    [
+        ([Condition(5)], [], (9 + 16 + 36 + 49) / 4 - 25),
+        ([Condition(5)], [6], 25 - (9 + 16) / 2),  # only its own shot
+        ([Condition(5)], [5], (36 + 49) / 2 - 25),
+        ([Condition(5)], [5, 6], None),
+        ([Condition(5), Condition(4)], [], (9 + 36 + 49) / 3 - 25),  # only what was generated
+        ([Condition(5, 3)], [], 25 - (9 + 16) / 2),
+        ([Condition(0), Condition(5)], [], (9 + 16 + 36 + 49) / 4 - 25),
+    ],
+)
+def test_beside_are_two_frames_on_each_side_that_were_generated_in_its_shot(conditions, cuts, wanted):
+    video = np.stack([board(i * i, i * i) for i in range(10)])  # frame i is grey of level i squared
+    plan = ChunkPlan.build(10, conditions, cuts=cuts)
+    asked = [video[c.frame_index : c.frame_index + c.num_frames] for c in plan.conditions]
+    (found,) = [k for k in make_report(video, plan, asked, asked).keyframes if k.frame == 5]
+    assert found.colour_beside == (None if wanted is None else pytest.approx(wanted, rel=1e-5))
+
+
+def test_the_summary_says_how_the_look_carries_over():
+    video = np.stack([board(110, 130)] * 4 + [board(100, 140)] + [board(110, 130) + np.uint8(3)] * 4)
+    plan = ChunkPlan.build(9, [Condition(4)])
+    lines = make_report(video, plan, [video[4:5]], [video[4:5]]).summary().splitlines()
+    assert lines[1] == "the frames beside them: 50 % as sharp, mean colour at most 1.5 levels off"
+    every = ChunkPlan.build(1, [Condition(0)])
+    assert len(make_report(video[:1], every, [video[:1]], [video[:1]]).summary().splitlines()) == 1

@@ -86,6 +86,31 @@ def test_load_conditions(folder: Path) -> None:
         Storyboard.load(write(folder, story(size=None))).load_conditions()
 
 
+def test_crops_says_what_does_not_have_the_shape(folder: Path) -> None:
+    board = Storyboard.load(write(folder, story()))
+    cut = "its middle was cut out, in the shape of"
+    assert board.crops((32, 16)) == [f"keyframes[1] is 16 x 16: {cut} 32 x 16", f"clips[0] is 32 x 32: {cut} 32 x 16"]
+    assert board.crops((64, 32)) == [f"keyframes[1] is 16 x 16: {cut} 64 x 32", f"clips[0] is 32 x 32: {cut} 64 x 32"]
+    assert board.crops((48, 48)) == [f"keyframes[0] is 32 x 16: {cut} 48 x 48"]
+    picture, video = Image.new("RGB", (300, 200)), np.zeros((3, 20, 30, 3), np.uint8)
+    memory = Storyboard(num_frames=9, keyframes=[Keyframe(picture, frame=0)], clips=[Clip(video, frame=2)])
+    assert memory.crops((30, 20)) == memory.crops((301, 200)) == memory.crops((302, 200)) == []  # under a hundredth
+    assert memory.crops((304, 200))[0] == f"keyframes[0] is 300 x 200: {cut} 304 x 200"
+    assert Storyboard("a", num_frames=2).crops((32, 16)) == []
+
+
+def test_size_is_width_and_height_before_any_cropping(folder: Path) -> None:
+    assert Keyframe("a.png", frame=0).size("k", folder) == Keyframe(RED, frame=0).size("k", None) == (32, 16)
+    assert Clip("c.mp4", frame=0).size("c", folder) == (32, 32)
+    assert Clip(np.zeros((2, 6, 4, 3), np.uint8), frame=0).size("c", None) == (4, 6)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    RED.save(folder / "turned.jpg", exif=exif)
+    assert Keyframe("turned.jpg", frame=0).size("k", folder) == (16, 32)
+    with pytest.raises(StoryboardError, match=r"k.image '../outside.png' leaves the storyboard's folder"):
+        Keyframe("../outside.png", frame=0).size("k", folder)
+
+
 def test_round_trip_through_save(folder: Path, tmp_path: Path) -> None:
     board = Storyboard.load(write(folder, story()))
     board.save(folder / "again.json")

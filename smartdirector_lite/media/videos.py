@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from PIL import Image
 
@@ -23,7 +24,10 @@ MAX_FRAME_PIXELS = 36_000_000  # one video frame: 8K and a little
 MAX_VIDEO_FRAMES = 3_600  # that read_video returns at once: 60 s at 60 fps
 MAX_VIDEO_PIXELS = 1_500_000_000  # that read_video returns at once: 4.5 GB, 60 s of 720p at 24 fps
 VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg"  # no playlists: they open other files
+SOUND_FORMATS = "wav,mp3,flac,ogg,aac"  # that write_video takes sound from besides
+SAME_EVERY_TIME = {"mbtree": "0"}  # of x264, whose macroblock tree gives another file for the same frames now and then
 TICK = Fraction(1, 90_000)  # seconds; of frames that have times of their own
+ROUNDING = 0.001  # seconds: Matroska's times are this coarse
 TOLERANCE = 0.1  # seconds that may be missing where a header states the duration only (Matroska), not the frames
 # The default conversion is fast and darkens by a level or two, with misplaced chroma (mean error 3.5, this 0.5).
 CONVERSION = Interpolation.BICUBIC.value | Interpolation.FULL_CHR_H_INT.value | Interpolation.ACCURATE_RND.value
@@ -203,9 +207,9 @@ def write_video(
     """Write an H.264 mp4 (yuv420p, BT.709, ready to stream).
 
     frames: (T, H, W, 3) uint8 RGB, or any iterable of (H, W, 3), so that a long video need not be in memory.
-    quality: x264's constant rate factor, 0 (best) to 51 (worst). times: of the frames, in seconds from the first;
-    every 1 / fps when not given. sound: a file whose sound goes with them. MediaError for odd sizes (4:2:0 has none),
-    frames of unequal size or type, and no frames at all.
+    quality: x264's constant rate factor, 0 (best) to 51 (worst). times: of the frames, in seconds from the first, and
+    of the end if that is known; every 1 / fps when not given. sound: a file whose sound goes with them. MediaError for
+    odd sizes (4:2:0 has none), frames of unequal size or type, and no frames at all.
     """
     if Path(path).suffix.lower() != ".mp4":
         raise MediaError(f"{path}: videos are written as .mp4; end the name so")
@@ -221,28 +225,34 @@ def write_video(
     height, width = first.shape[:2]
     if height % 2 or width % 2:
         raise MediaError(f"{path}: H.264 needs an even width and height, got {width} x {height}; crop or resize first")
+    if times is not None and all(abs(time - i / fps) < ROUNDING for i, time in enumerate(times)):
+        times = None
     with (
         atomic_path(path) as temporary,
         av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container,
-        sound_track(sound, container) as track,
+        sound_track(sound, container, f"{VIDEO_FORMATS},{SOUND_FORMATS}") as track,
     ):
         stream = container.add_stream("libx264", rate=Fraction(float(fps)).limit_denominator(1001))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        if times is not None:
-            stream.codec_context.time_base = TICK
-        stream.options = {"crf": str(quality), "preset": "medium"}
+        stream.options = {"crf": str(quality), "preset": "medium", **SAME_EVERY_TIME}
+        if times is not None:  # without frames out of order: an mp4 can't state how long each of those lasts
+            stream.codec_context.time_base, stream.codec_context.max_b_frames = TICK, 0
+            stream.codec_context.flags |= Flags.frame_duration
         stream.codec_context.colorspace = stream.codec_context.color_primaries = Colorspace.ITU709.value
         stream.codec_context.color_trc, stream.codec_context.color_range = 1, ColorRange.MPEG.value
         for index, pixels in enumerate(itertools.chain([first], frames)):
             _check_frame(path, pixels, first.shape, index)
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=CONVERSION)
+            time = index / fps if times is None else times[index]
             frame.pts = index
             if times is not None:
-                frame.pts, frame.time_base = round(times[index] / TICK), TICK
+                end = times[index + 1] if index + 1 < len(times) else time + 1 / fps
+                frame.pts, frame.time_base = round(time / TICK), TICK
+                frame.duration = round(end / TICK) - frame.pts
             container.mux(stream.encode(frame))
             if track is not None:
-                track.advance(index / fps if times is None else times[index])
+                track.advance(time)
         container.mux(stream.encode())
         if track is not None:
             track.advance(math.inf)

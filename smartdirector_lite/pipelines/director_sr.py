@@ -20,9 +20,9 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor
 
 from ..multichunk import encode_clip, iter_decode, iter_encode
-from ..timeline import ChunkPlan
+from ..timeline import ChunkPlan, check_int
 from .base import DirectorPipeline
-from .checks import check_numbers, check_output_type
+from .checks import check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
 from .sizes import FACTOR, Sizes, frame_size, large_condition, pad, resize, small_frame, to_bytes, upsample_latents
 from .windows import Window, blend_tiles, blend_windows, tiles, windows
@@ -91,13 +91,18 @@ class DirectorSRPipeline(DirectorPipeline):
             ValueError: naming the argument, before any model runs.
         """
         check_output_type(output_type)
+        self._check_components()
         if (video is None) == (latents is None):
             raise ValueError("give video or latents, and not both")
         if latents is not None:
             source, size = latents, self._size_of(latents)
         else:
             source = VideoCondition(video=video).frames
+            if num_frames not in (None, len(source)):
+                raise ValueError(f"num_frames is {num_frames}, but video has {len(source)} frames; leave it out")
             num_frames, size = len(source), frame_size(source[0])
+            for frame in source:
+                small_frame(frame, size)  # each is checked before any model runs
         plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
         options = SROptions(num_inference_steps, rope, upsample, tile=tile)
         refined = self._refine(plan, source, sizes, conditions, options, prompt, prompt_embeds)
@@ -125,6 +130,7 @@ class DirectorSRPipeline(DirectorPipeline):
         is as in `__call__`. Returns an iterator over (index of the first frame, uint8 (t, H', W', 3)). ValueError for
         bad arguments at once, for a frame of another size when it comes.
         """
+        self._check_components()
         plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
         refined = self._refine(plan, frames, sizes, conditions, options)
         return self._as_bytes(plan, refined, sizes)
@@ -135,6 +141,11 @@ class DirectorSRPipeline(DirectorPipeline):
             yield start, to_bytes(part)
         self.maybe_free_model_hooks()
 
+    def _check_components(self) -> None:
+        for name in ("transformer", "vae"):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: this pipeline was made without one; nothing can be upscaled")
+
     def _sizes(self, given: tuple[int, int], scale: float) -> Sizes:
         """ValueError for a scale out of range."""
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
@@ -144,9 +155,18 @@ class DirectorSRPipeline(DirectorPipeline):
         return Sizes(given, padded, tuple(round(scale * side) for side in given))
 
     def _size_of(self, latents: Tensor) -> tuple[int, int]:
-        if latents.ndim != 5 or len(latents) != 1:
-            raise ValueError(f"latents has shape {tuple(latents.shape)}; give (1, C, F, h, w)")
+        if not isinstance(latents, Tensor) or latents.ndim != 5:
+            shape = tuple(getattr(latents, "shape", ()))
+            raise ValueError(f"latents is a {type(latents).__name__} {shape}; give a tensor (1, C, F, h, w)")
         return tuple(self.vae_scale_factor_spatial * side for side in latents.shape[-2:])
+
+    def _check_latents(self, latents: Tensor, plan: ChunkPlan, sizes: Sizes, upsample: str) -> None:
+        cells = (side // self.vae_scale_factor_spatial for side in sizes.padded)
+        needed = (1, self.transformer.config.in_channels, plan.num_latents, *cells)
+        if tuple(latents.shape) != needed:
+            raise ValueError(f"latents has shape {tuple(latents.shape)}; this call needs {needed}")
+        if upsample != "latent":
+            raise ValueError(f"upsample is {upsample!r}, which needs frames: with latents, give 'latent'")
 
     @torch.no_grad()
     def _refine(
@@ -164,13 +184,10 @@ class DirectorSRPipeline(DirectorPipeline):
         tau, smallest = plan.tau(options.rope), 2 * max(self.size_multiple)
         if options.upsample not in UPSAMPLING:
             raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {options.upsample!r}")
-        if isinstance(source, Tensor) and (options.upsample != "latent" or source.shape[2] != plan.num_latents):
-            raise ValueError(
-                f"latents holds {source.shape[2]} latent frames, upsample is {options.upsample!r}: with latents, give "
-                f"the plan's {plan.num_latents}, and upsample 'latent'"
-            )
-        if options.tile is not None and options.tile < smallest:
-            raise ValueError(f"tile must be at least {smallest} pixels, got {options.tile}")
+        if isinstance(source, Tensor):
+            self._check_latents(source, plan, sizes, options.upsample)
+        if options.tile is not None:
+            check_int("tile", options.tile, smallest)
         spans = windows(plan.num_latents, options.window, options.overlap)
         videos = [large_condition(condition, sizes) for condition in conditions]
         embeds = self._text(prompt, prompt_embeds)
@@ -234,13 +251,16 @@ class DirectorSRPipeline(DirectorPipeline):
 
     def _text(self, prompt: str, prompt_embeds: Tensor | None) -> Tensor:
         """(1, L, D) embeddings; one zero vector for a model without a text encoder."""
-        device, dtype = self._execution_device, self.transformer.dtype
+        device, dtype, text_dim = self._execution_device, self.transformer.dtype, self.transformer.config.text_dim
+        has_encoder = self.text_encoder is not None and self.tokenizer is not None
+        if prompt or prompt_embeds is not None:
+            given = (prompt or None, None), (prompt_embeds, None)
+            if check_texts(*given, False, has_encoder, text_dim) != 1:
+                raise ValueError("prompt: give one text, since there is one video")
         if prompt_embeds is not None:
             return prompt_embeds.to(device, dtype)
-        if self.text_encoder is None or self.tokenizer is None:
-            if prompt:
-                raise ValueError("prompt: this pipeline has no text encoder; leave it empty or give prompt_embeds")
-            return torch.zeros(1, 1, self.transformer.config.text_dim, device=device, dtype=dtype)
+        if not has_encoder:
+            return torch.zeros(1, 1, text_dim, device=device, dtype=dtype)
         self._guidance_scale = 1.0
         return self._embed((prompt, None), (None, None), 1, 512)[0]
 

@@ -33,7 +33,10 @@ def upsample_latents(latents: Tensor) -> Tensor:
 
 
 def frame_size(frame: PIL.Image.Image | np.ndarray | Tensor) -> tuple[int, int]:
-    """(height, width) of a frame as VideoCondition takes one."""
+    """(height, width) of a frame as VideoCondition takes one. ValueError for anything else."""
+    if not isinstance(frame, PIL.Image.Image | np.ndarray | Tensor):
+        kind = type(frame).__name__
+        raise ValueError(f"video: a frame is a {kind}; give PIL images, uint8 arrays or a tensor")
     if isinstance(frame, Tensor):
         return tuple(frame.shape[-2:])
     return frame.shape[:2] if isinstance(frame, np.ndarray) else (frame.height, frame.width)

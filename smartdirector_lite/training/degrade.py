@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..media.videos import SAME_EVERY_TIME
+
 CRF = (20, 36)  # of H.264: hardly seen to blocky
 BLUR = (0.3, 1.2)  # standard deviation, pixels
 SHRINK = (0.6, 1.0)
@@ -57,7 +59,7 @@ def compress(video: Tensor, crf: int) -> Tensor:
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(12))
         stream.height, stream.width = pixels.shape[1:3]
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": "veryfast"}
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": "veryfast", **SAME_EVERY_TIME}
         for image in pixels:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())

@@ -1,6 +1,6 @@
-"""Pack a trained pipeline as the weights that ship: half precision, safetensors in shards, and the defaults of a call.
+"""Pack trained pipelines as the weights that ship: half precision, safetensors in shards, and the defaults of a call.
 
-python -m smartdirector_lite.training.export --gen runs/gen/export
+python -m smartdirector_lite.training.export --gen runs/gen/export --sr runs/sr/export
 """
 
 import json
@@ -8,45 +8,59 @@ from pathlib import Path
 
 import torch
 import tyro
+from diffusers import DiffusionPipeline
 
-from ..loaders import STAGE_FOLDER, bundled_folder
+from ..loaders import DEFAULTS_FILE, SR_FOLDER, STAGE_FOLDER, bundled_folder
 from ..media import write_json
-from ..pipelines import DirectorGenPipeline
+from ..pipelines import DirectorGenPipeline, DirectorSRPipeline
 
 MAX_SHARD_SIZE = "15MB"
 
 
 def export(
-    gen: Path = Path("runs/gen/export"),
+    gen: Path | None = None,
+    sr: Path | None = None,
     out: Path | None = None,
-    steps: int = 12,
-    guidance_scale: float = 1.5,
+    steps: int = 8,
+    sr_steps: int = 2,
+    guidance_scale: float = 1.0,
     size: tuple[int, int] = (112, 64),
     fps: float = 12.0,
 ) -> None:
-    """Write the pipeline in `gen` to a model folder.
+    """Write the stages that are given to a model folder; the other one there is left as it is.
 
     Args:
         gen: the folder that `train gen` exported to.
+        sr: the folder that `train sr` exported to; it goes with the VAE of stage one.
         out: the model folder; the package's own by default.
         steps: denoising steps of a call that doesn't say.
+        sr_steps: the same for stage two.
         guidance_scale: guidance of a call that doesn't say.
-        size: width and height of a call that doesn't say.
+        size: width and height of a draft, for a call that doesn't say.
         fps: the frame rate it was trained at.
     """
-    folder = (bundled_folder() if out is None else out) / STAGE_FOLDER
-    pipeline = DirectorGenPipeline.from_pretrained(gen, torch_dtype=torch.float16)
+    if gen is None and sr is None:
+        raise ValueError("give gen, sr or both: the folders that training exported to")
+    out = bundled_folder() if out is None else out
+    if gen is not None:
+        defaults = {"steps": steps, "guidance_scale": guidance_scale, "size": list(size), "fps": fps}
+        pack(DirectorGenPipeline.from_pretrained(gen, dtype=torch.float16), out / STAGE_FOLDER, defaults)
+    if sr is not None:
+        pack(
+            DirectorSRPipeline.from_pretrained(sr, vae=None, dtype=torch.float16), out / SR_FOLDER, {"steps": sr_steps}
+        )
+    size_mb = sum(file.stat().st_size for file in out.rglob("*.safetensors")) / 1e6
+    print(f"{out}: {size_mb:.1f} MB of weights")
+
+
+def pack(pipeline: DiffusionPipeline, folder: Path, defaults: dict) -> None:
+    """Save a pipeline without a trace of where it came from, and its defaults beside it."""
     pipeline.save_pretrained(folder, max_shard_size=MAX_SHARD_SIZE)
     for config in folder.rglob("*.json"):  # diffusers notes where a component came from: a path of one machine
         values = json.loads(config.read_text(encoding="utf-8"))
         if values.pop("_name_or_path", None) is not None:
             write_json(config, values)
-    write_json(
-        folder / "smartdirector.json",
-        {"steps": steps, "guidance_scale": guidance_scale, "size": list(size), "fps": fps},
-    )
-    size_mb = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 1e6
-    print(f"{folder}: {size_mb:.1f} MB of weights")
+    write_json(folder / DEFAULTS_FILE, defaults)
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ class GenConfig(LoopConfig):
     """As LoopConfig (without workers: batches come from memory), and:
 
     vae: the trained VAE's folder. bank: the folder of encoded clips, of which the first `shards` are made here if they
-    are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes and
-    skip then count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the
-    transformer and the text encoder. sigma_data: of the skip around it, see `to_velocity`; None for none.
+    are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes then
+    count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer and the
+    text encoder. sigma_data: of the skip around it, see `to_velocity`; None for none.
     latent_frames: latent frames in a batch. text_dropout, description_only: how often a clip comes without its caption,
     or with its holistic part alone. drop_anchor, clip_anchor: see `draw_anchors`. time_mean, time_std: of the normal
     distribution whose sigmoid is t. shift: of the scheduler that is exported.
@@ -182,13 +182,16 @@ def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, P
     if config.init:
         if not (Path(config.init) / "model_index.json").is_file():
             raise ValueError(f"init = {config.init}: no pipeline there; give the export folder of `train gen`")
-        pipeline = DirectorGenPipeline.from_pretrained(config.init, vae=None, torch_dtype=torch.float32)
+        pipeline = DirectorGenPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32)
         if pipeline.transformer.config.in_channels != vae.config.z_dim:
             channels = pipeline.transformer.config.in_channels
             raise ValueError(
                 f"init = {config.init}: for latents of {channels} channels; the VAE's have {vae.config.z_dim}"
             )
-        model = TrainedGen(pipeline.text_encoder, pipeline.transformer, pipeline.config.sigma_data)
+        if pipeline.config.sigma_data != config.sigma_data:  # the same trunk, and a new head for another output
+            nn.init.zeros_(pipeline.transformer.proj_out.weight)
+            nn.init.zeros_(pipeline.transformer.proj_out.bias)
+        model = TrainedGen(pipeline.text_encoder, pipeline.transformer, config.sigma_data)
         return model, pipeline.tokenizer
     tokenizer = build_tokenizer(Path(config.out) / "tokenizer")
     transformer = DirectorTransformer3DModel(
@@ -251,6 +254,12 @@ def sample_strip(config: GenConfig, model: TrainedGen, tokenizer, vae: Autoencod
     save_strip(torch.cat(rows, dim=-2), path)
 
 
+def compile_blocks(transformer: DirectorTransformer3DModel) -> None:
+    """Compile each block where it is, for any number of tokens."""
+    for block in transformer.blocks:
+        block.compile(dynamic=True)
+
+
 def train_gen(config: GenConfig) -> None:
     """Make the bank where it is missing, train or resume, and export a pipeline folder to `<out>/export`.
 
@@ -261,6 +270,8 @@ def train_gen(config: GenConfig) -> None:
     torch.manual_seed(config.seed)
     model, tokenizer = build_model(config, vae)
     core = model.transformer
+    if config.compile:
+        compile_blocks(core)
     outer = [core.patch_embedding.weight, core.proj_out.weight, model.text_encoder.shared.weight]
     optimizers = make_optimizers(model, config.lr, config.adam_lr, outer + list(core.condition_embedder.parameters()))
 

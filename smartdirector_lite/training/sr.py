@@ -18,7 +18,7 @@ from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import LatentBank, fingerprint, shard_path
 from .film import FilmShots
-from .gen import NUM_TRAIN_TIMESTEPS, REFRESH_EVERY, draw_anchors
+from .gen import NUM_TRAIN_TIMESTEPS, REFRESH_EVERY, compile_blocks, draw_anchors
 from .loop import LoopConfig, train
 from .optim import make_optimizers
 from .pairs import build_pairs
@@ -121,7 +121,7 @@ def build_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransf
     if config.init:
         if not (Path(config.init) / "model_index.json").is_file():
             raise ValueError(f"init = {config.init}: no pipeline there; give the export folder of `train sr`")
-        return DirectorSRPipeline.from_pretrained(config.init, vae=None, torch_dtype=torch.float32).transformer
+        return DirectorSRPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32).transformer
     transformer = DirectorTransformer3DModel(
         num_attention_heads=config.heads,
         attention_head_dim=config.head_dim,
@@ -152,7 +152,7 @@ def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
     for index in range(config.shards):
         if not shard_path(config.bank, index).exists():
             if config.gen and gen is None:
-                gen = DirectorGenPipeline.from_pretrained(config.gen, vae=None, torch_dtype=torch.float32).to(device)
+                gen = DirectorGenPipeline.from_pretrained(config.gen, vae=None, dtype=torch.float32).to(device)
             build_pairs(
                 vae.to(device), gen, config.bank, index, film=film, film_share=config.film_share, seed=config.seed
             )
@@ -185,6 +185,8 @@ def train_sr(config: SRConfig) -> None:
     torch.manual_seed(config.seed)
     model = TrainedSR(build_transformer(config, vae))
     core = model.transformer
+    if config.compile:
+        compile_blocks(core)
     outer = [core.patch_embedding.weight, core.proj_out.weight, *core.condition_embedder.parameters()]
     optimizers = make_optimizers(model, config.lr, config.adam_lr, outer)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-MAX_TOKENS = 192  # of a caption, its end mark included; the toy world's longest, of three shots, have 140
+MAX_TOKENS = 144  # of a caption, its end mark included; the toy world's longest, of three shots, have 140
 HEAD_DIM = 48
 
 

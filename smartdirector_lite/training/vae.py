@@ -16,6 +16,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..causal import use_channels_last
 from ..media import write_image
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots
@@ -97,14 +98,6 @@ class TrainedVAE(nn.Module):
 def halved(video: Tensor) -> Tensor:
     """Average (B, C, T, H, W) over 2 x 2 pixels or cells."""
     return F.avg_pool3d(video, (1, 2, 2))
-
-
-def use_channels_last(model: nn.Module) -> None:
-    """Lay convolution kernels out with the channels innermost, in place: about 1.3 times as fast on a CPU."""
-    for parameter in model.parameters():
-        if parameter.ndim in (4, 5):
-            layout = torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d
-            parameter.data = parameter.data.to(memory_format=layout)
 
 
 def build_vae(config: VAEConfig) -> AutoencoderKLWan:
