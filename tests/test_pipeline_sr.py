@@ -266,6 +266,21 @@ def test_windows_change_little_and_leave_keyframes_alone(sr, idle):
         assert abs(windowed[frame].astype(int) - whole[frame]).max() <= 1
 
 
+def test_each_window_is_refined_at_its_own_place_in_time(sr, monkeypatch):
+    places, original = [], sr.transformer.rotary
+
+    def seen(tau, *size, **device):
+        places.append(tau)
+        return original(tau, *size, **device)
+
+    monkeypatch.setattr(sr.transformer, "rotary", seen)
+    conditions = [large(0, 6), large(1, 19)]
+    list(sr.stream(footage(30), 30, (HEIGHT, WIDTH), conditions, options=SROptions(steps=1, window=6, overlap=2)))
+    tau = sr.plan(30, conditions).tau()
+    assert tau == [0, 1, 1.25, 1.5, 2.5, 3.5, 4.5, 4.75, 5.75, 6.75, 7.25]
+    assert places == [tau[0:6], tau[2:8], tau[5:11]]
+
+
 def test_tiles_change_little(sr, idle):
     images = footage(5, size=(48, 32))
     whole, tiled, plain = (p(images, **CALL, tile=t).frames for p, t in ((sr, None), (sr, 32), (idle, None)))
