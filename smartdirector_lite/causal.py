@@ -101,7 +101,8 @@ def decode_clip(vae: AutoencoderKLWan, latents: torch.Tensor) -> torch.Tensor:
 def encode_run(vae: AutoencoderKLWan, frames: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
     """Encode one causal run as its frames come: (B, 3, 1, H, W) each -> normalised latents (B, C, 1, h, w).
 
-    What `encode_clip` gives, with the memory of one latent. The last group is padded by repeating its last frame.
+    What `encode_clip` gives, with the memory of one latent, of the whole batch: there is nothing to slice. The last
+    group is padded by repeating its last frame.
     """
     cache, group, size = _new_cache(vae.encoder), [], 1
     frames = iter(frames)

@@ -139,7 +139,8 @@ def iter_decode(
         of the video comes once; the surplus of each chunk is dropped. It may be abandoned at any point.
 
     Raises:
-        ValueError: at once, not at the first frame, for a tensor that doesn't fit the plan or the VAE.
+        ValueError: at once, not at the first frame, for a tensor that doesn't fit the plan or the VAE; where they end,
+            for slices that are too few.
     """
     _check_plan(vae, plan)
     if isinstance(latents, torch.Tensor):
@@ -161,6 +162,8 @@ def _decode_plan(
             frames = frames[:, :, : chunk.stop - start]
             yield start, frames
             start += frames.shape[2]
+        if start < chunk.stop:
+            raise ValueError(f"latents end before frame {start}; the plan needs {plan.num_latents}")
 
 
 def decode(vae: AutoencoderKLWan, plan: ChunkPlan, latents: torch.Tensor) -> torch.Tensor:

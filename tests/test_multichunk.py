@@ -188,6 +188,13 @@ def streamed(vae, plan, latents) -> torch.Tensor:
     return torch.cat([frames for _, frames in multichunk.iter_decode(vae, plan, latents)], dim=2)
 
 
+def test_slices_that_run_out_are_no_shorter_video(wan22):
+    plan = ChunkPlan.build(9, [Condition(5)], 4)
+    slices = iter(noise(1, 8, plan.num_latents - 1, 2, 2).split(1, dim=2))
+    with pytest.raises(ValueError, match=f"latents end before frame .; the plan needs {plan.num_latents}"):
+        list(multichunk.iter_decode(wan22, plan, slices))
+
+
 def test_iter_decode_hands_on_every_frame_once_and_equals_decode(vae):
     rng = random.Random(2)
     for seed in range(15):

@@ -8,7 +8,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch.testing import assert_close
 
 from smartdirector_lite.multichunk import encode_conditions
-from smartdirector_lite.pipelines import DirectorGenPipeline, VideoCondition
+from smartdirector_lite.pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
 from smartdirector_lite.pipelines.preconditioning import to_velocity
 
 HEIGHT, WIDTH = 32, 48
@@ -137,3 +137,12 @@ def test_a_pipeline_without_a_skip_is_saved_as_diffusers_own(gen, tmp_path):
     index = json.loads((tmp_path / "model_index.json").read_text())
     assert index["_class_name"] == "WanPipeline" and "sigma_data" not in index
     assert DirectorGenPipeline.from_pretrained(tmp_path).config.sigma_data is None
+
+
+@pytest.mark.parametrize(
+    ("stage", "sigma_data"), ((DirectorGenPipeline, 0.0), (DirectorGenPipeline, -1.0), (DirectorSRPipeline, 0.5))
+)
+def test_a_spread_that_can_not_be_is_refused(gen, stage, sigma_data):
+    parts = [gen.tokenizer, gen.text_encoder, gen.vae, gen.scheduler, gen.transformer]
+    with pytest.raises(ValueError, match=f"sigma_data = {sigma_data}: give "):
+        stage(*parts, sigma_data=sigma_data)

@@ -50,6 +50,9 @@ class DirectorPipeline(WanPipeline):
                 "transformer_2: models of two transformers (Wan 2.2 A14B) are not supported; "
                 "use Wan 2.1 T2V or Wan 2.2 TI2V"
             )
+        if sigma_data is not None and not (self.is_wan and sigma_data > 0):
+            wanted = "more than 0, or None" if self.is_wan else "None, for this stage predicts the velocity itself"
+            raise ValueError(f"sigma_data = {sigma_data}: give {wanted}")
         if transformer is not None:
             transformer = DirectorTransformer3DModel.adopt(transformer)
             if vae is not None and transformer.config.in_channels != vae.config.z_dim:

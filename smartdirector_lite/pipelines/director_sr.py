@@ -206,6 +206,8 @@ class DirectorSRPipeline(DirectorPipeline):
                 for box in tiles(whole, cells, self.transformer.config.patch_size[1:])
             ]
             bar.update()
+            if span is spans[-1]:
+                bar.close()
             return blend_tiles(parts, whole)
 
         bar = self.progress_bar(total=len(spans))
