@@ -1,5 +1,6 @@
 """Training: optimisers, footage, the bank of clips, the loss, and a loop that can be killed at any moment."""
 
+import copy
 import dataclasses
 import itertools
 import json
@@ -19,7 +20,7 @@ from smartdirector_lite.media import write_video
 from smartdirector_lite.pipelines import DirectorGenPipeline
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
-from smartdirector_lite.training import bank, film, gen, loop, vae
+from smartdirector_lite.training import bank, film, gen, loop, stage, vae
 from smartdirector_lite.training.optim import Muon, make_optimizers, orthogonalize
 from smartdirector_lite.training.precision import has_fast_bf16
 from smartdirector_lite.training.text import MAX_TOKENS, build_text_encoder, train_tokenizer
@@ -534,9 +535,9 @@ class Oracle(nn.Module):
         super().__init__()
         self.x_0, self.scale = x_0, nn.Parameter(torch.ones(()))
 
-    def forward(self, latents, timestep, tokens, mask, tau):
-        self.asked = {"latents": latents, "timestep": timestep, "tokens": tokens, "mask": mask, "tau": tau}
-        t = (timestep / 1000)[:, None, :, None, None]
+    def forward(self, latents, t, tokens, mask, tau):
+        self.asked = {"latents": latents, "t": t, "tokens": tokens, "mask": mask, "tau": tau}
+        t = t[:, None, :, None, None]
         return torch.where(t > 0, self.scale * (latents - self.x_0) / t.clamp(min=1e-3), 1e4)
 
 
@@ -557,8 +558,7 @@ def test_the_true_velocity_has_no_loss_and_anchors_are_clean():
     model = Oracle(batch["x_0"])
     assert gen.flow_loss(model, batch)["loss"] < 1e-9
     asked, anchors = model.asked, batch["anchors"]
-    wanted = torch.where(anchors, 0.0, batch["t"][:, None] * 1000)
-    assert torch.equal(asked["timestep"], wanted)
+    assert torch.equal(asked["t"], torch.where(anchors, 0.0, batch["t"][:, None]))
     clean = anchors[:, None, :, None, None].expand_as(batch["x_0"])
     assert torch.equal(asked["latents"][clean], batch["x_0"][clean])
     assert (asked["latents"] != batch["x_0"])[~clean].all()
@@ -594,11 +594,11 @@ PLAN = ChunkPlan.build(40, [Condition(0), Condition(13), Condition(26), Conditio
 
 def test_anchors_are_the_plans_when_nothing_is_drawn():
     config = gen.GenConfig(drop_anchor=0.0, clip_anchor=0.0)
-    assert gen.draw_anchors(np.random.default_rng(0), PLAN, config) == PLAN.anchors
+    assert stage.draw_anchors(np.random.default_rng(0), PLAN, config) == PLAN.anchors
 
 
 def test_anchors_are_dropped_where_a_chunk_begins_anyway_and_nowhere_else():
-    anchors = gen.draw_anchors(np.random.default_rng(0), PLAN, gen.GenConfig(drop_anchor=1.0, clip_anchor=0.0))
+    anchors = stage.draw_anchors(np.random.default_rng(0), PLAN, gen.GenConfig(drop_anchor=1.0, clip_anchor=0.0))
     assert [anchors[chunk.latent_start] for chunk in PLAN.chunks] == [False, True, False, False, True]
     assert sum(anchors) == 2
 
@@ -606,7 +606,7 @@ def test_anchors_are_dropped_where_a_chunk_begins_anyway_and_nowhere_else():
 def test_a_keyframe_becomes_a_clip_of_two_latents_or_more_within_its_chunk():
     config, counts = gen.GenConfig(drop_anchor=0.0, clip_anchor=1.0), set()
     for seed in range(60):
-        anchors = gen.draw_anchors(np.random.default_rng(seed), PLAN, config)
+        anchors = stage.draw_anchors(np.random.default_rng(seed), PLAN, config)
         for index, chunk in enumerate(PLAN.chunks):
             part = anchors[chunk.latent_start : chunk.latent_start + chunk.num_latents]
             count = sum(part)
@@ -614,6 +614,15 @@ def test_a_keyframe_becomes_a_clip_of_two_latents_or_more_within_its_chunk():
             assert count == {2: 0, 4: 1}.get(index, count) and (index in (2, 4) or count >= 2)
             counts.add((index, count))
     assert {(0, n) for n in range(2, PLAN.chunks[0].num_latents + 1)} <= counts
+
+
+def test_blocks_are_compiled_where_they_are_and_a_head_is_zeroed(session_gen):
+    transformer = copy.deepcopy(session_gen.transformer)
+    stage.compile_blocks(transformer)
+    assert all(block._compiled_call_impl is not None for block in transformer.blocks)
+    assert [*transformer.state_dict()] == [*session_gen.transformer.state_dict()]
+    stage.zero_head(transformer)
+    assert not transformer.proj_out.weight.any() and not transformer.proj_out.bias.any()
 
 
 def test_captions_are_left_out_as_often_as_asked():
@@ -759,9 +768,9 @@ def test_training_from_scratch_to_a_pipeline_folder(trained):
     coder = AutoencoderKLWan.from_pretrained(trained / "vae" / "export")
     assert coder.config.scale_factor_temporal == 4 and len(coder.config.latents_std) == 4
     assert min(coder.config.latents_std) > 0 and coder.config.latents_std != [1.0] * 4
-    for stage in ("vae", "gen"):
-        assert list(losses(trained / stage)) == [1, 2]
-        assert (trained / stage / "samples" / "000002.png").stat().st_size > 1000
+    for name in ("vae", "gen"):
+        assert list(losses(trained / name)) == [1, 2]
+        assert (trained / name / "samples" / "000002.png").stat().st_size > 1000
     pipeline = DirectorGenPipeline.from_pretrained(trained / "gen" / "export")
     assert pipeline.transformer.proj_out.weight.abs().max() > 0  # begins at zero
     assert torch.equal(pipeline.vae.encoder.conv_in.weight, coder.encoder.conv_in.weight)

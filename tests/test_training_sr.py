@@ -273,12 +273,12 @@ def test_training_from_nothing_to_a_second_stage_of_a_director(wan_folder, small
     assert director.sr.vae is director.gen.vae
     assert director.sr.transformer.proj_out.weight.abs().max() > 0  # begins at zero
 
-    start = sr.build_transformer(config_for(wan_folder, tmp_path, 1, init=str(export)), director.gen.vae)
+    start = sr.start_transformer(config_for(wan_folder, tmp_path, 1, init=str(export)), director.gen.vae)
     assert all(torch.equal(a, b) for a, b in zip(start.parameters(), director.sr.transformer.parameters(), strict=True))
 
 
 def test_an_untrained_transformer_leaves_the_upsampled_latents(wan_folder, tiny_vae, tmp_path):
-    model = sr.TrainedSR(sr.build_transformer(config_for(wan_folder, tmp_path, 1), tiny_vae))
+    model = sr.TrainedSR(sr.start_transformer(config_for(wan_folder, tmp_path, 1), tiny_vae))
     latents = torch.randn(1, 8, 2, 2, 4, generator=torch.Generator().manual_seed(0))
     options = {"latents": latents, "num_frames": 5, "num_inference_steps": 2, "output_type": "latent"}
     result = sr.as_pipeline(model, tiny_vae)(**options).frames

@@ -15,68 +15,48 @@ from transformers import PreTrainedTokenizerFast
 
 from ..pipelines import DirectorGenPipeline, VideoCondition
 from ..pipelines.preconditioning import to_velocity
-from ..timeline import ChunkPlan
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import FILM_CAPTION, ClipEntry, LatentBank, build_shard, fingerprint, scene_caption, shard_path
 from .film import FilmShots
-from .loop import LoopConfig, train, write_folder
+from .loop import train, write_folder
 from .optim import make_optimizers
+from .stage import (
+    NUM_TRAIN_TIMESTEPS,
+    REFRESH_EVERY,
+    StageConfig,
+    build_transformer,
+    check_init,
+    compile_blocks,
+    draw_anchors,
+    zero_head,
+)
 from .text import MAX_TOKENS, build_text_encoder, train_tokenizer
 from .vae import DRAFT, load_vae, save_strip
 
-NUM_TRAIN_TIMESTEPS = 1000
 CAPTIONS = 3000  # that the tokenizer learns from
-REFRESH_EVERY = 200  # steps after which new shards are looked for
 
 
 @dataclass
-class GenConfig(LoopConfig):
-    """As LoopConfig (without workers: batches come from memory), and:
+class GenConfig(StageConfig):
+    """As StageConfig, and:
 
-    vae: the trained VAE's folder. bank: the folder of encoded clips, of which the first `shards` are made here if they
-    are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes then
-    count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer and the
-    text encoder. sigma_data: of the skip around it, see `to_velocity`; None for none.
-    latent_frames: latent frames in a batch. text_dropout, description_only: how often a clip comes without its caption,
-    or with its holistic part alone. drop_anchor, clip_anchor: see `draw_anchors`. time_mean, time_std: of the normal
+    sigma_data: of the skip around the transformer, see `to_velocity`; None for none. text_dropout, description_only:
+    how often a clip comes without its caption, or with its holistic part alone. time_mean, time_std: of the normal
     distribution whose sigmoid is t. shift: of the scheduler that is exported.
     """
 
     out: str = "runs/gen"
-    vae: str = "runs/vae/export"
-    bank: str = "runs/bank"
-    shards: int = 8
-    film: str = ""
-    film_share: float = 0.2
-    init: str = ""
-    lr: float = 2e-3
-    adam_lr: float = 1e-3
-    heads: int = 4
-    head_dim: int = 64
-    layers: int = 10
-    ffn_dim: int = 1024
-    text_dim: int = 192
     sigma_data: float | None = 0.5
-    latent_frames: int = 120
     text_dropout: float = 0.15
     description_only: float = 0.1
-    drop_anchor: float = 0.15
-    clip_anchor: float = 0.1
     time_mean: float = 0.2
     time_std: float = 1.1
     shift: float = 2.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.workers:
-            raise ValueError(f"workers = {self.workers}: batches come from memory here; leave it at 0")
-        for name, low in (("shards", 0), ("latent_frames", 1), ("heads", 1), ("layers", 1)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} = {getattr(self, name)}: give {low} or more")
-        for name in ("film_share", "text_dropout", "description_only", "drop_anchor", "clip_anchor"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
+    @property
+    def shares(self) -> tuple[str, ...]:
+        return *super().shares, "text_dropout", "description_only"
 
 
 class TrainedGen(nn.Module):
@@ -96,26 +76,6 @@ class TrainedGen(nn.Module):
         embeds = self.text_encoder(tokens, mask).last_hidden_state * mask[..., None]
         output = self.transformer(latents, t * NUM_TRAIN_TIMESTEPS, embeds, return_dict=False, tau=tau)[0]
         return to_velocity(output, latents, t, self.sigma_data).float()
-
-
-def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: GenConfig) -> list[bool]:
-    """Per latent: is it an anchor in this step?
-
-    Where a chunk would begin without its keyframe too (frame 0, a cut), the keyframe is left out in `drop_anchor` of
-    the cases: the chunk has no anchor then. A keyframe that stays becomes a clip in `clip_anchor` of them: two or more
-    of its chunk's latents are anchors.
-    """
-    anchors = list(plan.anchors)
-    for chunk in plan.chunks:
-        if chunk.condition is None:
-            continue
-        natural = chunk.start == 0 or chunk.start in plan.cuts
-        if natural and rng.random() < config.drop_anchor:
-            anchors[chunk.latent_start] = False
-        elif chunk.num_latents > 1 and rng.random() < config.clip_anchor:
-            count = int(rng.integers(2, chunk.num_latents + 1))
-            anchors[chunk.latent_start : chunk.latent_start + count] = [True] * count
-    return anchors
 
 
 def caption_of(rng: np.random.Generator, entry: ClipEntry, config: GenConfig) -> str:
@@ -180,8 +140,7 @@ def build_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, PreTrainedTokenizerFast]:
     """The model to train, of the pipeline in `config.init` or with random weights, and its tokenizer."""
     if config.init:
-        if not (Path(config.init) / "model_index.json").is_file():
-            raise ValueError(f"init = {config.init}: no pipeline there; give the export folder of `train gen`")
+        check_init(config.init, "gen")
         pipeline = DirectorGenPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32)
         if pipeline.transformer.config.in_channels != vae.config.z_dim:
             channels = pipeline.transformer.config.in_channels
@@ -189,24 +148,12 @@ def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, P
                 f"init = {config.init}: for latents of {channels} channels; the VAE's have {vae.config.z_dim}"
             )
         if pipeline.config.sigma_data != config.sigma_data:  # the same trunk, and a new head for another output
-            nn.init.zeros_(pipeline.transformer.proj_out.weight)
-            nn.init.zeros_(pipeline.transformer.proj_out.bias)
+            zero_head(pipeline.transformer)
         model = TrainedGen(pipeline.text_encoder, pipeline.transformer, config.sigma_data)
         return model, pipeline.tokenizer
     tokenizer = build_tokenizer(Path(config.out) / "tokenizer")
-    transformer = DirectorTransformer3DModel(
-        num_attention_heads=config.heads,
-        attention_head_dim=config.head_dim,
-        in_channels=vae.config.z_dim,
-        out_channels=vae.config.z_dim,
-        text_dim=config.text_dim,
-        freq_dim=256,
-        ffn_dim=config.ffn_dim,
-        num_layers=config.layers,
-    )
-    nn.init.zeros_(transformer.proj_out.weight)
     text_encoder = build_text_encoder(len(tokenizer), config.text_dim)
-    return TrainedGen(text_encoder, transformer, config.sigma_data), tokenizer
+    return TrainedGen(text_encoder, build_transformer(config, vae), config.sigma_data), tokenizer
 
 
 def as_pipeline(
@@ -252,12 +199,6 @@ def sample_strip(config: GenConfig, model: TrainedGen, tokenizer, vae: Autoencod
         ).frames[0]
         rows += [truth.transpose(0, 1)[:, ::3], video.cpu().transpose(0, 1)[:, ::3] * 2 - 1]
     save_strip(torch.cat(rows, dim=-2), path)
-
-
-def compile_blocks(transformer: DirectorTransformer3DModel) -> None:
-    """Compile each block where it is, for any number of tokens."""
-    for block in transformer.blocks:
-        block.compile(dynamic=True)
 
 
 def train_gen(config: GenConfig) -> None:

@@ -36,8 +36,7 @@ class LoopConfig:
     rate's decay follows; the run ends at whichever comes first. warmup: steps. decay: the share of the steps, at the
     end, over which the rate falls to a tenth. ema: decay of the averaged weights. clip: of the gradient's norm.
     precision: bf16 (autocast), fp32, or auto: bf16 where the device is fast at it. workers: processes that draw batches
-    ahead (0: none, right on a GPU). save_minutes: between checkpoints. log_every: steps. compile: the transformer's
-    blocks with torch.compile, a quarter faster on a CPU after a few minutes; it needs a C++ compiler.
+    ahead (0: none, right on a GPU). save_minutes: between checkpoints. log_every: steps.
     """
 
     out: str = "runs/run"
@@ -51,7 +50,6 @@ class LoopConfig:
     precision: str = "auto"
     workers: int = 0
     save_minutes: float = 4.0
-    compile: bool = False
     log_every: int = 20
 
     def __post_init__(self) -> None:

@@ -18,55 +18,43 @@ from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import LatentBank, fingerprint, shard_path
 from .film import FilmShots
-from .gen import NUM_TRAIN_TIMESTEPS, REFRESH_EVERY, compile_blocks, draw_anchors
-from .loop import LoopConfig, train
+from .loop import train
 from .optim import make_optimizers
 from .pairs import build_pairs
+from .stage import (
+    NUM_TRAIN_TIMESTEPS,
+    REFRESH_EVERY,
+    StageConfig,
+    build_transformer,
+    check_init,
+    compile_blocks,
+    draw_anchors,
+)
 from .vae import DRAFT, FINAL, load_vae, save_strip
 
 
 @dataclass
-class SRConfig(LoopConfig):
-    """As LoopConfig (without workers: batches come from memory), and:
+class SRConfig(StageConfig):
+    """As StageConfig, but the bank holds LR / HR pairs; and:
 
-    vae: the trained VAE's folder. gen: a trained pipeline's folder, for its artefacts; "" leaves them out. bank: the
-    folder of pairs, of which the first `shards` are made here if they are missing. film, film_share: as VAEConfig's,
-    for those. init: a pipeline's folder to start from, whose sizes then count. lr: Muon's rate; adam_lr: AdamW's. heads
-    to text_dim: sizes of the transformer. latent_frames: in a batch. no_anchor: how often a clip has no keyframe at
-    all. drop_anchor, clip_anchor: see `draw_anchors`. at_start: how often t is 1; else it is uniform.
+    gen: a trained pipeline's folder, for its artefacts; "" leaves them out. no_anchor: how often a clip has no keyframe
+    at all. at_start: how often t is 1; else it is uniform.
     """
 
     out: str = "runs/sr"
-    vae: str = "runs/vae/export"
     gen: str = ""
     bank: str = "runs/pairs"
-    shards: int = 8
-    film: str = ""
     film_share: float = 0.3
-    init: str = ""
-    lr: float = 2e-3
-    adam_lr: float = 1e-3
-    heads: int = 4
-    head_dim: int = 64
     layers: int = 6
-    ffn_dim: int = 1024
     text_dim: int = 64
     latent_frames: int = 32
-    no_anchor: float = 0.3
-    drop_anchor: float = 0.15
     clip_anchor: float = 0.05
+    no_anchor: float = 0.3
     at_start: float = 0.5
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.workers:
-            raise ValueError(f"workers = {self.workers}: batches come from memory here; leave it at 0")
-        for name, low in (("shards", 0), ("latent_frames", 1), ("heads", 1), ("layers", 1)):
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} = {getattr(self, name)}: give {low} or more")
-        for name in ("film_share", "no_anchor", "drop_anchor", "clip_anchor", "at_start"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
+    @property
+    def shares(self) -> tuple[str, ...]:
+        return *super().shares, "no_anchor", "at_start"
 
 
 class TrainedSR(nn.Module):
@@ -116,25 +104,12 @@ def sr_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"loss": (error * free).sum() / free.sum().clamp(min=1)}
 
 
-def build_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransformer3DModel:
+def start_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransformer3DModel:
     """The transformer of the pipeline in `config.init`, or a random one that leaves LR latents as they are."""
-    if config.init:
-        if not (Path(config.init) / "model_index.json").is_file():
-            raise ValueError(f"init = {config.init}: no pipeline there; give the export folder of `train sr`")
-        return DirectorSRPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32).transformer
-    transformer = DirectorTransformer3DModel(
-        num_attention_heads=config.heads,
-        attention_head_dim=config.head_dim,
-        in_channels=vae.config.z_dim,
-        out_channels=vae.config.z_dim,
-        text_dim=config.text_dim,
-        freq_dim=256,
-        ffn_dim=config.ffn_dim,
-        num_layers=config.layers,
-    )
-    nn.init.zeros_(transformer.proj_out.weight)
-    nn.init.zeros_(transformer.proj_out.bias)
-    return transformer
+    if not config.init:
+        return build_transformer(config, vae)
+    check_init(config.init, "sr")
+    return DirectorSRPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32).transformer
 
 
 def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
@@ -183,7 +158,7 @@ def train_sr(config: SRConfig) -> None:
     vae = load_vae(config.vae, "vae").eval()
     bank, stride = open_pairs(config, vae), vae.config.scale_factor_temporal
     torch.manual_seed(config.seed)
-    model = TrainedSR(build_transformer(config, vae))
+    model = TrainedSR(start_transformer(config, vae))
     core = model.transformer
     if config.compile:
         compile_blocks(core)
