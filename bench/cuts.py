@@ -18,12 +18,13 @@ def cut_is_exact(video: torch.Tensor, cut: int) -> bool:
 
 
 def main() -> None:
-    options = arguments(__doc__, storyboards=64)
+    options = arguments(__doc__, storyboards=64, steps=0)
     director = load_director(options.model)
+    extra = {"num_inference_steps": options.steps} if options.steps else {}
     asked = exact = seen = 0
     for index in range(options.storyboards):
         scene, truth = held_out_scene(index, 49, num_shots=2 + index % 2)
-        video = generate(director, scene, truth, [0, *scene.cuts])
+        video = generate(director, scene, truth, [0, *scene.cuts], **extra)
         for cut in scene.cuts:
             asked += 1
             exact += cut_is_exact(video, cut)

@@ -150,7 +150,7 @@ def upscale(
     _check_writable(out)
     director = _load(model, 0)
     if director.sr is None:
-        raise ValueError(f"model {model} has no second stage (director-sr); train one (`train sr`), or give one that has")
+        raise ValueError(f"model {model} has no second stage (director-sr); train one (`train sr`) or name one")
     started = time.perf_counter()
     options = {"scale": scale, "steps": director.sr_steps if steps is None else steps, "tile": tile or None}
     count, notes = upscale_video(director.sr, video, out, keyframes, **options)

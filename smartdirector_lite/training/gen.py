@@ -31,7 +31,7 @@ from .stage import (
     draw_anchors,
     zero_head,
 )
-from .text import MAX_TOKENS, build_text_encoder, train_tokenizer
+from .text import build_text_encoder, train_tokenizer
 from .vae import DRAFT, load_vae, save_strip
 
 CAPTIONS = 3000  # that the tokenizer learns from
@@ -102,7 +102,7 @@ def draw_batch(
     clips = bank.draw(rng, config.latent_frames)
     plans = [entry.plan(stride) for _, entry in clips]
     captions = [caption_of(rng, entry, config) for _, entry in clips]
-    text = tokenizer(captions, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt")
+    text = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")  # as the pipeline pads
     t = torch.sigmoid(torch.tensor(rng.normal(config.time_mean, config.time_std, len(clips)), dtype=torch.float32))
     batch = {
         "x_0": torch.stack([latents for latents, _ in clips]).float(),
