@@ -183,7 +183,7 @@ def pad_tail(video: torch.Tensor, stride: int) -> torch.Tensor:
 
 
 def use_channels_last(vae: AutoencoderKLWan) -> None:
-    """Lay the kernels out with the channels innermost, in place: about 1.3 times as fast on a CPU."""
+    """Lay the kernels out with the channels innermost, in place: faster on a CPU, the same result."""
     for parameter in vae.parameters():
         if parameter.ndim in (4, 5):
             layout = torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d

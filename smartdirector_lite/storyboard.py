@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from . import storyboard_checks as check
-from .media import MediaError, PathLike, write_json
+from .media import MediaError, PathLike, crop_note, write_json
 from .pacing import PACING, move_frames, preset_targets
 from .storyboard_checks import StoryboardError
 from .storyboard_items import Clip, Keyframe, Shot, put_beside, to_entry
@@ -136,13 +136,8 @@ class Storyboard:
 
     def crops(self, size: tuple[int, int]) -> list[str]:
         """What `load_conditions(size)` cuts off, a sentence for each condition of another shape than size."""
-        sentences = []
-        for name, item in self._named():
-            width, height = item.size(name, self.folder)
-            if abs(width * size[1] - height * size[0]) > 0.01 * width * size[1]:
-                shape = f"{size[0]} x {size[1]}"
-                sentences.append(f"{name} is {width} x {height}: its middle was cut out, in the shape of {shape}")
-        return sentences
+        notes = [crop_note(name, item.size(name, self.folder), size) for name, item in self._named()]
+        return [note for note in notes if note]
 
     def retime(self, pacing: str | Sequence[int | float]) -> "Storyboard":
         """The same keyframes and clips, in the same order, at other times; the cuts between them move along.

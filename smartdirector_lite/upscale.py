@@ -6,7 +6,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .media import MediaError, PathLike, VideoInfo, decoded_frames, frame_pixels, probe_video, read_image, write_video
+from .media import (
+    MediaError,
+    PathLike,
+    VideoInfo,
+    crop_note,
+    decoded_frames,
+    frame_pixels,
+    probe_video,
+    read_image,
+    write_video,
+)
 from .pipelines import DirectorSRPipeline, SROptions, VideoCondition
 
 
@@ -62,13 +72,9 @@ def _conditions(
         if frame >= num_frames:
             raise MediaError(f"keyframe {frame}={path}: the video has frames 0 to {num_frames - 1}")
         image = read_image(path)
-        if abs(image.width * info.height - image.height * info.width) > 0.01 * image.width * info.height:
-            shape = f"{info.width} x {info.height}"
-            notes.append(
-                f"{Path(path).name} is {image.width} x {image.height}: its middle was cut out, in the shape of {shape}"
-            )
+        notes.append(crop_note(Path(path).name, image.size, (info.width, info.height)))
         conditions.append(VideoCondition(image=image, frame_index=frame))
-    return conditions, notes
+    return conditions, [note for note in notes if note]
 
 
 def _counted(parts: Iterator[tuple[int, np.ndarray]], size: tuple[int, int], bar: tqdm) -> Iterator[np.ndarray]:

@@ -6,7 +6,7 @@ an error, never a shorter video. What is written appears under its name only whe
 """
 
 from .files import MediaError, PathLike, atomic_path, write_json
-from .images import IMAGE_FORMATS, MAX_IMAGE_PIXELS, cover_crop, read_image, to_image, write_image
+from .images import IMAGE_FORMATS, MAX_IMAGE_PIXELS, cover_crop, crop_note, read_image, to_image, write_image
 from .sheets import contact_sheet, strip
 from .videos import (
     MAX_FRAME_PIXELS,
@@ -37,6 +37,7 @@ __all__ = [
     "contact_sheet",
     "count_frames",
     "cover_crop",
+    "crop_note",
     "decoded_frames",
     "frame_pixels",
     "iter_video",

@@ -28,6 +28,13 @@ def cover_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image if image.size == tuple(size) else ImageOps.fit(image, size, Image.Resampling.LANCZOS)
 
 
+def crop_note(name: str, given: tuple[int, int], size: tuple[int, int]) -> str | None:
+    """A sentence on what `cover_crop` cuts off, sizes as (width, height); None where the shape is the same."""
+    if abs(given[0] * size[1] - given[1] * size[0]) <= 0.01 * given[0] * size[1]:
+        return None
+    return f"{name} is {given[0]} x {given[1]}: its middle was cut out, in the shape of {size[0]} x {size[1]}"
+
+
 def read_image(path: PathLike, size: tuple[int, int] | None = None) -> Image.Image:
     """Read an image (the first, of an animation) as RGB, turned upright by its EXIF tag, and cover-cropped to `size`.
 

@@ -24,7 +24,7 @@ class StageConfig(LoopConfig):
     are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes then
     count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer.
     latent_frames: in a batch. drop_anchor, clip_anchor: see `draw_anchors`. compile: the transformer's blocks with
-    torch.compile, a quarter faster on a CPU after a few minutes; it needs a C++ compiler.
+    torch.compile: faster steps after minutes of compiling; it needs a C++ compiler.
     """
 
     vae: str = "runs/vae/export"

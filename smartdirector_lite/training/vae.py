@@ -75,8 +75,7 @@ class TrainedVAE(nn.Module):
     """The VAE with its training pass as `forward`, so that accelerate's wrappers see it.
 
     A pass with `halve` decodes the latents after averaging them over 2 x 2 cells, and its target is the video averaged
-    likewise. Latents that scale as pictures do are easier to generate (EQ-VAE, Kouzelis et al. 2025), and Director-SR
-    upsamples them.
+    likewise, so that latents may scale as pictures do (EQ-VAE, Kouzelis et al. 2025): Director-SR upsamples them.
     """
 
     def __init__(self, vae: AutoencoderKLWan, freeze_encoder: bool = False):
