@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from smartdirector_lite.loaders import load_director
 from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
-from smartdirector_lite.pipelines import Director, DirectorGenPipeline, VideoCondition, director
+from smartdirector_lite.pipelines import Director, DirectorGenPipeline, DirectorSRPipeline, VideoCondition, director
 from smartdirector_lite.report import Report
 from smartdirector_lite.storyboard import Clip, Keyframe, Shot, Storyboard
 from smartdirector_lite.timeline import ChunkPlan, Condition
@@ -197,6 +197,19 @@ def test_the_video_is_what_the_second_pipeline_makes_of_the_drafts_latents(both,
         **options,
     ).frames
     expected = both.sr(latents=latents, conditions=large, num_inference_steps=2, **options).frames[0]
+    assert np.abs(result.frames - expected * 255).max() <= 1
+
+
+def test_a_second_stage_trained_on_enlarged_frames_is_given_the_drafts_frames(both, story):
+    parts = {**both.sr.components, "upsample": "pixel"}
+    pixel = Director(both.gen, 2, 2.0, (WIDTH, HEIGHT), 12, DirectorSRPipeline(**parts), 2)
+    result = make(pixel, story, seed=3)
+    assert np.array_equal(result.draft, make(both, story, seed=3).draft)
+    large = [
+        VideoCondition(video=frames, frame_index=place.frame_index)
+        for place, (_, frames) in zip(story.conditions, story.load_conditions((2 * WIDTH, 2 * HEIGHT)), strict=True)
+    ]
+    expected = pixel.sr(result.draft, large, num_inference_steps=2, cuts=[5]).frames[0]
     assert np.abs(result.frames - expected * 255).max() <= 1
 
 

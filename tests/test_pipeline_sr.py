@@ -159,6 +159,10 @@ def test_pixel_upsampling_enlarges_the_frames_before_they_are_encoded(idle):
     frames = idle(footage(6), **CALL, upsample="pixel").frames
     assert_close(frames, expected, atol=1e-5, rtol=0)
     assert (frames - idle(footage(6), **CALL).frames).abs().max() > 1e-3
+    trained_so = with_parts(idle, upsample="pixel")
+    assert_close(trained_so(footage(6), **CALL).frames, frames, atol=0, rtol=0)
+    with pytest.raises(ValueError, match="upsample is 'pixel', which needs frames"):
+        trained_so(latents=torch.zeros(1, 8, 2, 2, 4), num_frames=5)
 
 
 # ---------------------------------------------------------------- what it takes and gives

@@ -77,25 +77,30 @@ def test_a_clip_of_a_film_is_halved():
     assert_close(small, large.unflatten(-2, (16, 2)).unflatten(-1, (24, 2)).mean(dim=(-3, -1)), atol=1e-6, rtol=0)
 
 
-def test_a_shard_holds_lr_upsampled_and_hr_and_is_the_same_every_time(tiny_vae, small, tmp_path, monkeypatch):
-    one, two = (pairs.build_pairs(tiny_vae, None, tmp_path / name, 3, clips=4, seed=5) for name in "ab")
+@pytest.mark.parametrize("upsample", ["latent", "pixel"])
+def test_a_shard_holds_lr_upsampled_and_hr_and_is_the_same_every_time(tiny_vae, small, tmp_path, monkeypatch, upsample):
+    build = functools.partial(pairs.build_pairs, tiny_vae, None, upsample=upsample)
+    one, two = (build(tmp_path / name, 3, clips=4, seed=5) for name in "ab")
     assert one.name == "shard-00003.safetensors" and one.read_bytes() == two.read_bytes()
-    other = pairs.build_pairs(tiny_vae, None, tmp_path / "c", 3, clips=4, seed=6)
+    other = build(tmp_path / "c", 3, clips=4, seed=6)
     assert other.read_bytes() != one.read_bytes()
 
     monkeypatch.setattr(pairs, "FROM_STAGE_ONE", 0.0)
     monkeypatch.setattr(pairs, "degrade", lambda rng, video: video)
     drawn, original = [], pairs.draw_pair
     monkeypatch.setattr(pairs, "draw_pair", lambda *args: drawn.append(original(*args)) or drawn[-1])
-    path = pairs.build_pairs(tiny_vae, None, tmp_path / "d", 0, clips=2)
-    held = bank.LatentBank(tmp_path / "d", bank.fingerprint(tiny_vae)).clips
+    path = build(tmp_path / "d", 0, clips=2)
+    held = bank.LatentBank(tmp_path / "d", pairs.pairs_fingerprint(tiny_vae, upsample)).clips
     assert load_file(path).keys() == {"0", "1"} and [entry for _, entry in held] == [entry for _, _, entry in drawn]
     for (latents, entry), (lr, hr, _) in zip(held, drawn, strict=True):
         plan = entry.plan(4)
+        if upsample == "pixel":
+            lr = F.interpolate(lr, scale_factor=2, mode="bicubic", antialias=True).clamp(0, 1)
         z_lr, z_hr = (multichunk.encode_video(tiny_vae, plan, v.transpose(0, 1)[None] * 2 - 1)[0] for v in (lr, hr))
         assert latents.shape == (16, plan.num_latents, 8, 12) and latents.dtype == torch.float16
-        each = F.interpolate(z_lr.transpose(0, 1), scale_factor=2, mode="bilinear").transpose(0, 1)
-        assert_close(latents[:8].float(), each, atol=5e-3, rtol=2e-3)
+        if upsample == "latent":
+            z_lr = F.interpolate(z_lr.transpose(0, 1), scale_factor=2, mode="bilinear").transpose(0, 1)
+        assert_close(latents[:8].float(), z_lr, atol=5e-3, rtol=2e-3)
         assert_close(latents[8:].float(), z_hr, atol=5e-3, rtol=2e-3)
 
 
@@ -240,6 +245,7 @@ def test_anchors_and_times_are_drawn_as_often_as_asked(pair_bank):
         ({"no_anchor": 1.5}, "no_anchor = 1.5: give 0 to 1"),
         ({"at_start": float("nan")}, "at_start = nan"),
         ({"steps": -1}, "steps = -1"),
+        ({"upsample": "nearest"}, "upsample must be one of latent, pixel, got 'nearest'"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
@@ -256,10 +262,11 @@ def config_for(wan_folder: Path, folder: Path, steps: int, **options) -> sr.SRCo
     return sr.SRConfig(**{**places, **sizes, "steps": steps, "warmup": 0, "log_every": 1, **options})
 
 
-def test_training_from_nothing_to_a_second_stage_of_a_director(wan_folder, small, tmp_path, monkeypatch):
+@pytest.mark.parametrize("upsample", ["latent", "pixel"])
+def test_training_from_nothing_to_a_second_stage_of_a_director(wan_folder, small, tmp_path, monkeypatch, upsample):
     monkeypatch.setattr(sr, "build_pairs", functools.partial(pairs.build_pairs, clips=3))
     monkeypatch.setattr(pairs, "FROM_STAGE_ONE", 1.0)
-    sr.train_sr(config_for(wan_folder, tmp_path, 2, gen=str(wan_folder)))
+    sr.train_sr(config_for(wan_folder, tmp_path, 2, gen=str(wan_folder), upsample=upsample))
     rows = [json.loads(line) for line in (tmp_path / "sr" / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2] and all(row["loss"] > 0 for row in rows)
     assert (tmp_path / "sr" / "samples" / "000002.png").stat().st_size > 1000
@@ -270,18 +277,21 @@ def test_training_from_nothing_to_a_second_stage_of_a_director(wan_folder, small
     shutil.copytree(wan_folder, tmp_path / "model" / "director-gen")
     shutil.copytree(export, tmp_path / "model" / "director-sr")
     director = load_director(tmp_path / "model", device="cpu")
-    assert director.sr.vae is director.gen.vae
+    assert director.sr.vae is director.gen.vae and director.sr.config.upsample == upsample
     assert director.sr.transformer.proj_out.weight.abs().max() > 0  # begins at zero
-
-    start = sr.start_transformer(config_for(wan_folder, tmp_path, 1, init=str(export)), director.gen.vae)
+    again = {"init": str(export), "upsample": upsample}
+    start = sr.start_transformer(config_for(wan_folder, tmp_path, 1, **again), director.gen.vae)
     assert all(torch.equal(a, b) for a, b in zip(start.parameters(), director.sr.transformer.parameters(), strict=True))
+    again["upsample"] = {"latent": "pixel", "pixel": "latent"}[upsample]
+    with pytest.raises(ValueError, match=f"init was trained with '{upsample}'"):
+        sr.start_transformer(config_for(wan_folder, tmp_path, 1, **again), director.gen.vae)
 
 
 def test_an_untrained_transformer_leaves_the_upsampled_latents(wan_folder, tiny_vae, tmp_path):
     model = sr.TrainedSR(sr.start_transformer(config_for(wan_folder, tmp_path, 1), tiny_vae))
     latents = torch.randn(1, 8, 2, 2, 4, generator=torch.Generator().manual_seed(0))
     options = {"latents": latents, "num_frames": 5, "num_inference_steps": 2, "output_type": "latent"}
-    result = sr.as_pipeline(model, tiny_vae)(**options).frames
+    result = sr.as_pipeline(model, tiny_vae, "latent")(**options).frames
     assert_close(result, F.interpolate(latents, scale_factor=(1, 2, 2), mode="trilinear"))
 
 
@@ -301,4 +311,4 @@ def test_folders_that_do_not_fit_are_named_before_anything_is_made(wan_folder, t
 
 
 def made_by(wan_folder: Path) -> str:
-    return bank.fingerprint(AutoencoderKLWan.from_pretrained(wan_folder, subfolder="vae"))
+    return pairs.pairs_fingerprint(AutoencoderKLWan.from_pretrained(wan_folder, subfolder="vae"), "latent")

@@ -157,22 +157,28 @@ class Director:
         if stage == "all" and self.sr is not None:
             width, height = FACTOR * width, FACTOR * height
             given, conditions = _conditions(storyboard, plan, (width, height))
-            frames = self._upscale(plan, latents, conditions, rope, progress)
+            source = draft if self.sr.config.upsample == "pixel" else latents
+            frames = self._upscale(plan, source, draft.shape[1:3], conditions, rope, progress)
         ideal = [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()
         report = make_report(frames, plan, given, ideal, self._notes(storyboard, (width, height)))
         return DirectorResult(frames, draft, storyboard.fps, plan, report)
 
     def _upscale(
-        self, plan: ChunkPlan, latents: torch.Tensor, conditions: list[VideoCondition], rope: str, progress: bool
+        self,
+        plan: ChunkPlan,
+        source: NDArray | torch.Tensor,
+        size: tuple[int, int],
+        conditions: list[VideoCondition],
+        rope: str,
+        progress: bool,
     ) -> NDArray:
-        """The second stage: from the draft's latents (1, C, F, h, w) to uint8 (T, 2H, 2W, 3)."""
+        """The second stage: from the draft, uint8 frames or latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3)."""
         self.sr.set_progress_bar_config(disable=not progress, desc="Director-SR")
-        size = tuple(self.gen.vae_scale_factor_spatial * side for side in latents.shape[-2:])
         options, video = SROptions(steps=self.sr_steps, rope=rope), None
         with _room_for(self.sr.transformer, beside=self.gen):
             for start, part in self.sr.stream(
-                latents, plan.num_frames, size, conditions, cuts=plan.cuts, options=options
+                source, plan.num_frames, size, conditions, cuts=plan.cuts, options=options
             ):
                 if video is None:
                     video = np.empty((plan.num_frames, *part.shape[1:]), np.uint8)

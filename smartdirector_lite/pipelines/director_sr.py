@@ -15,12 +15,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
 from ..multichunk import encode_clip, iter_decode, iter_encode
 from ..timeline import ChunkPlan, check_int
+from ..transformer import DirectorTransformer3DModel
 from .base import DirectorPipeline
 from .checks import check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
@@ -31,18 +34,25 @@ UPSAMPLING = ("latent", "pixel")
 MAX_SCALE = 8
 
 
+def check_upsample(value: str) -> None:
+    """ValueError unless it is one of UPSAMPLING."""
+    if value not in UPSAMPLING:
+        raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {value!r}")
+
+
 @dataclass(frozen=True)
 class SROptions:
     """How Director-SR works, not on what.
 
     steps: of the flow; 1 to 8 make sense. rope: a scheme of `ChunkPlan.tau`. upsample: "latent" (paper), or "pixel":
-    the frames are upsampled, then encoded. window, overlap: latent frames that are refined together, and that two
-    windows share. tile: side in pixels of the HR tiles to refine one by one, for large frames; None for whole frames.
+    the frames are upsampled, then encoded; None for what the model was trained with. window, overlap: latent frames
+    that are refined together, and that two windows share. tile: side in pixels of the HR tiles to refine one by one,
+    for large frames; None for whole frames.
     """
 
     steps: int = 4
     rope: str = "frame_time"
-    upsample: str = "latent"
+    upsample: str | None = None
     window: int = 24
     overlap: int = 4
     tile: int | None = None
@@ -51,10 +61,29 @@ class SROptions:
 class DirectorSRPipeline(DirectorPipeline):
     """Video super-resolution by 2 with keyframes as anchors. Components: see DirectorPipeline.
 
-    Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text.
+    Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text. upsample:
+    how the latents that the flow starts from were enlarged when the transformer was trained, one of UPSAMPLING.
     """
 
     is_wan = False
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase | None,
+        text_encoder: UMT5EncoderModel | None,
+        vae: AutoencoderKLWan | None,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+        transformer: DirectorTransformer3DModel | WanTransformer3DModel | None = None,
+        transformer_2: None = None,
+        boundary_ratio: None = None,
+        expand_timesteps: bool = True,
+        sigma_data: None = None,
+        upsample: str = "latent",
+    ):
+        check_upsample(upsample)
+        parts = tokenizer, text_encoder, vae, scheduler, transformer, transformer_2
+        super().__init__(*parts, boundary_ratio, expand_timesteps, sigma_data)
+        self.register_to_config(upsample=upsample)
 
     @torch.no_grad()
     def __call__(
@@ -70,7 +99,7 @@ class DirectorSRPipeline(DirectorPipeline):
         num_inference_steps: int = 4,
         cuts: Sequence[int] = (),
         rope: str = "frame_time",
-        upsample: str = "latent",
+        upsample: str | None = None,
         tile: int | None = None,
         output_type: str = "np",
         return_dict: bool = True,
@@ -166,7 +195,7 @@ class DirectorSRPipeline(DirectorPipeline):
         if tuple(latents.shape) != needed:
             raise ValueError(f"latents has shape {tuple(latents.shape)}; this call needs {needed}")
         if upsample != "latent":
-            raise ValueError(f"upsample is {upsample!r}, which needs frames: with latents, give 'latent'")
+            raise ValueError(f"upsample is {upsample!r}, which needs frames: give them, or upsample='latent'")
 
     @torch.no_grad()
     def _refine(
@@ -182,16 +211,16 @@ class DirectorSRPipeline(DirectorPipeline):
         """HR latents (1, C, 1, 2h, 2w), one by one, of frames or LR latents. Checks its arguments at once."""
         check_numbers(options.steps, self.scheduler.config.num_train_timesteps, 1.0, 1, 1)
         tau, smallest = plan.tau(options.rope), 2 * max(self.size_multiple)
-        if options.upsample not in UPSAMPLING:
-            raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {options.upsample!r}")
+        upsample = self.config.upsample if options.upsample is None else options.upsample
+        check_upsample(upsample)
         if isinstance(source, Tensor):
-            self._check_latents(source, plan, sizes, options.upsample)
+            self._check_latents(source, plan, sizes, upsample)
         if options.tile is not None:
             check_int("tile", options.tile, smallest)
         spans = windows(plan.num_latents, options.window, options.overlap)
         videos = [large_condition(condition, sizes) for condition in conditions]
         embeds = self._text(prompt, prompt_embeds)
-        latents = self._upsampled(plan, source, sizes, options.upsample)
+        latents = self._upsampled(plan, source, sizes, upsample)
         cells = None if options.tile is None else options.tile // self.vae_scale_factor_spatial
         anchored = torch.tensor(plan.anchors, device=self._execution_device).view(1, 1, -1, 1, 1)
 

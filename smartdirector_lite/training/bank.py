@@ -220,7 +220,9 @@ class LatentBank:
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: damaged, or no shard of clips ({error}); delete it") from error
         if made_by != self.made_by:
-            raise ValueError(f"{path}: encoded by another VAE; choose another bank folder, or delete this one")
+            raise ValueError(
+                f"{path}: encoded by another VAE or in another way; choose another bank folder, or delete it"
+            )
         for latents, entry in zip(tensors, entries):
             self.by_length.setdefault(latents.shape[1], []).append(len(self.clips))
             self.clips.append((latents, entry))

@@ -2,7 +2,7 @@
 
 A toy scene is drawn at both sizes, a film's frames are halved; the small clip is then degraded as the world does it
 (`degrade`) or as stage one does it: through the VAE, and through a part of Director-Gen's denoising. A shard is one of
-the bank's, with the LR latents, upsampled, in the first C channels and the HR latents in the others.
+the bank's, with the LR latents, at HR's size, in the first C channels and the HR latents in the others.
 """
 
 import itertools
@@ -14,10 +14,10 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..multichunk import denormalize_latents
+from ..multichunk import decode, denormalize_latents
 from ..pipelines import DirectorGenPipeline
 from ..pipelines.preconditioning import to_velocity
-from ..pipelines.sizes import upsample_latents
+from ..pipelines.sizes import FACTOR, resize, upsample_latents
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .bank import (
     FILM_CAPTION,
@@ -91,6 +91,41 @@ def redraw(rng: np.random.Generator, gen: DirectorGenPipeline, latents: Tensor, 
     return x[0]
 
 
+def enlarged(video: Tensor) -> Tensor:
+    """(T, 3, H, W) in [0, 1] -> (T, 3, 2H, 2W), as Director-SR enlarges frames."""
+    height, width = video.shape[-2:]
+    with torch.autocast(video.device.type, enabled=False):  # bicubic resampling has no bfloat16 kernel on the CPU
+        large = resize(video.transpose(0, 1)[None] * 2 - 1, (FACTOR * height, FACTOR * width))
+    return (large[0].transpose(0, 1) + 1) / 2
+
+
+@torch.no_grad()
+def lr_latents(
+    rng: np.random.Generator,
+    vae: AutoencoderKLWan,
+    gen: DirectorGenPipeline | None,
+    small: Tensor,
+    entry: ClipEntry,
+    upsample: str,
+) -> Tensor:
+    """What the flow starts from: a small clip, (T, 3, H, W) in [0, 1], spoilt and encoded, (C, F, 2h, 2w)."""
+    latents = None
+    if rng.random() >= FROM_STAGE_ONE:
+        small = degrade(rng, small)
+    elif gen is None or rng.random() < 0.4:
+        small = through_vae(vae, small)
+    else:
+        latents = redraw(rng, gen, encode_clips(vae, [(small, entry)])[0][None], entry)
+    if upsample == "pixel":
+        if latents is not None:
+            drawn = decode(vae, entry.plan(vae.config.scale_factor_temporal), latents[None].float())
+            small = (drawn[0].transpose(0, 1).float() + 1) / 2
+        return encode_clips(vae, [(enlarged(small), entry)])[0].float()
+    if latents is None:
+        (latents,) = encode_clips(vae, [(small, entry)])
+    return upsample_latents(latents[None].float())[0]
+
+
 @torch.no_grad()
 def build_pairs(
     vae: AutoencoderKLWan,
@@ -101,25 +136,24 @@ def build_pairs(
     film: FilmShots | None = None,
     film_share: float = 0.3,
     seed: int = 0,
+    upsample: str = "latent",
 ) -> Path:
-    """Render, degrade, encode and save one shard of pairs; the same index and seed give the same clips.
+    """Render, spoil, encode and save one shard of pairs; the same index and seed give the same clips.
 
-    gen: stage one, for its artefacts; None leaves its denoising out.
+    gen: stage one, for its artefacts; None leaves its denoising out. upsample: as in `SROptions`.
     """
     rng, device = np.random.default_rng((seed, index, 2)), next(vae.parameters()).device
     latents, entries = [], []
     for _ in range(clips):
         small, large, entry = draw_pair(rng, film, film_share, device)
-        drafted = rng.random() < FROM_STAGE_ONE
         with torch.autocast(device.type, fast_dtype(device), enabled=fast_dtype(device) != torch.float32):
-            if drafted and (gen is None or rng.random() < 0.4):
-                small = through_vae(vae, small)
-                drafted = False
-            elif not drafted:
-                small = degrade(rng, small)
-            (lr,), (hr,) = encode_clips(vae, [(small, entry)]), encode_clips(vae, [(large, entry)])
-            if drafted:
-                lr = redraw(rng, gen, lr[None], entry)
-        latents.append(torch.cat([upsample_latents(lr[None].float())[0], hr.float()]))
+            lr = lr_latents(rng, vae, gen, small, entry, upsample)
+            (hr,) = encode_clips(vae, [(large, entry)])
+        latents.append(torch.cat([lr, hr.float()]))
         entries.append(entry)
-    return write_shard(shard_path(folder, index), fingerprint(vae), latents, entries)
+    return write_shard(shard_path(folder, index), pairs_fingerprint(vae, upsample), latents, entries)
+
+
+def pairs_fingerprint(vae: AutoencoderKLWan, upsample: str) -> str:
+    """As the bank's `fingerprint`, and of how the small clips were enlarged."""
+    return f"{fingerprint(vae)}-{upsample}"

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
+from ..pipelines.director_sr import check_upsample
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
-from .bank import LatentBank, fingerprint, shard_path
+from .bank import LatentBank, shard_path
 from .film import FilmShots
 from .loop import train
 from .optim import make_optimizers
-from .pairs import build_pairs
+from .pairs import build_pairs, pairs_fingerprint
 from .stage import (
     NUM_TRAIN_TIMESTEPS,
     REFRESH_EVERY,
@@ -37,12 +38,14 @@ from .vae import DRAFT, FINAL, load_vae, save_strip
 class SRConfig(StageConfig):
     """As StageConfig, but the bank holds LR / HR pairs; and:
 
-    gen: a trained pipeline's folder, for its artefacts; "" leaves them out. no_anchor: how often a clip has no keyframe
-    at all. at_start: how often t is 1; else it is uniform.
+    gen: a trained pipeline's folder, for its artefacts; "" leaves them out. upsample: what the flow starts from, as in
+    `SROptions`; "pixel" suits a VAE whose latents do not enlarge well. no_anchor: how often a clip has no keyframe at
+    all. at_start: how often t is 1; else it is uniform.
     """
 
     out: str = "runs/sr"
     gen: str = ""
+    upsample: str = "latent"
     bank: str = "runs/pairs"
     film_share: float = 0.3
     layers: int = 6
@@ -51,6 +54,10 @@ class SRConfig(StageConfig):
     clip_anchor: float = 0.05
     no_anchor: float = 0.3
     at_start: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_upsample(self.upsample)
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -109,13 +116,16 @@ def start_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransf
     if not config.init:
         return build_transformer(config, vae)
     check_init(config.init, "sr")
-    return DirectorSRPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32).transformer
+    pipeline = DirectorSRPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32)
+    if pipeline.config.upsample != config.upsample:
+        raise ValueError(f"upsample = {config.upsample!r}: init was trained with {pipeline.config.upsample!r}")
+    return pipeline.transformer
 
 
-def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
+def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None, upsample: str) -> DirectorSRPipeline:
     """What is sampled from and exported; the VAE is stage one's."""
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS)
-    pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer)
+    pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer, upsample=upsample)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -128,15 +138,14 @@ def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
         if not shard_path(config.bank, index).exists():
             if config.gen and gen is None:
                 gen = DirectorGenPipeline.from_pretrained(config.gen, vae=None, dtype=torch.float32).to(device)
-            build_pairs(
-                vae.to(device), gen, config.bank, index, film=film, film_share=config.film_share, seed=config.seed
-            )
-    return LatentBank(config.bank, fingerprint(vae))
+            options = {"film_share": config.film_share, "seed": config.seed, "upsample": config.upsample}
+            build_pairs(vae.to(device), gen, config.bank, index, film=film, **options)
+    return LatentBank(config.bank, pairs_fingerprint(vae, config.upsample))
 
 
-def sample_strip(model: TrainedSR, vae: AutoencoderKLWan, path: Path) -> None:
+def sample_strip(model: TrainedSR, vae: AutoencoderKLWan, upsample: str, path: Path) -> None:
     """Held-out scenes: bicubic, without and with anchors, the truth; one below the other, as one PNG."""
-    pipeline = as_pipeline(model, vae.to(model.transformer.device))
+    pipeline = as_pipeline(model, vae.to(model.transformer.device), upsample)
     columns = []
     for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
         scene = sample_scene(seed, 25, num_shots=1)
@@ -171,9 +180,9 @@ def train_sr(config: SRConfig) -> None:
         return sr_loss(model, draw_batch(config, bank, stride, step, device))
 
     def sample(model: TrainedSR, folder: Path, step: int) -> None:
-        sample_strip(model, vae, folder / f"{step:06d}.png")
+        sample_strip(model, vae, config.upsample, folder / f"{step:06d}.png")
 
     def export(model: TrainedSR, folder: Path) -> None:
-        as_pipeline(model, None).save_pretrained(folder)
+        as_pipeline(model, None, config.upsample).save_pretrained(folder)
 
     train(config, model, optimizers, loss, sample, export)
