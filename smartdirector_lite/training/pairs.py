@@ -94,8 +94,7 @@ def redraw(rng: np.random.Generator, gen: DirectorGenPipeline, latents: Tensor, 
 def enlarged(video: Tensor) -> Tensor:
     """(T, 3, H, W) in [0, 1] -> (T, 3, 2H, 2W), as Director-SR enlarges frames."""
     height, width = video.shape[-2:]
-    with torch.autocast(video.device.type, enabled=False):  # bicubic resampling has no bfloat16 kernel on the CPU
-        large = resize(video.transpose(0, 1)[None] * 2 - 1, (FACTOR * height, FACTOR * width))
+    large = resize(video.transpose(0, 1)[None] * 2 - 1, (FACTOR * height, FACTOR * width))
     return (large[0].transpose(0, 1) + 1) / 2
 
 
@@ -107,14 +106,16 @@ def lr_latents(
     small: Tensor,
     entry: ClipEntry,
     upsample: str,
+    drafted: bool,
 ) -> Tensor:
-    """What the flow starts from: a small clip, (T, 3, H, W) in [0, 1], spoilt and encoded, (C, F, 2h, 2w)."""
+    """What the flow starts from: a small clip, (T, 3, H, W) in [0, 1], encoded, (C, F, 2h, 2w).
+
+    drafted: after it was spoilt as stage one does it.
+    """
     latents = None
-    if rng.random() >= FROM_STAGE_ONE:
-        small = degrade(rng, small)
-    elif gen is None or rng.random() < 0.4:
+    if drafted and (gen is None or rng.random() < 0.4):
         small = through_vae(vae, small)
-    else:
+    elif drafted:
         latents = redraw(rng, gen, encode_clips(vae, [(small, entry)])[0][None], entry)
     if upsample == "pixel":
         if latents is not None:
@@ -146,8 +147,11 @@ def build_pairs(
     latents, entries = [], []
     for _ in range(clips):
         small, large, entry = draw_pair(rng, film, film_share, device)
+        drafted = rng.random() < FROM_STAGE_ONE
+        if not drafted:
+            small = degrade(rng, small)  # not under autocast: resampling has no bfloat16 kernel on a CPU
         with torch.autocast(device.type, fast_dtype(device), enabled=fast_dtype(device) != torch.float32):
-            lr = lr_latents(rng, vae, gen, small, entry, upsample)
+            lr = lr_latents(rng, vae, gen, small, entry, upsample, drafted)
             (hr,) = encode_clips(vae, [(large, entry)])
         latents.append(torch.cat([lr, hr.float()]))
         entries.append(entry)
