@@ -3,19 +3,21 @@
 diffusers keeps the causal feature cache on the VAE, where an exception or a second decoder would find it half used.
 Encoder and decoder take the cache as an argument, though; here it is a local list. So any number of decoders may run
 side by side, in turns or in threads, and one that is abandoned leaves nothing behind. `vae.enable_slicing()` (one
-sample at a time) and `vae.enable_tiling()` are respected; a tiled run is decoded at once, since diffusers tiles around
-the time loop.
+sample at a time) and `vae.enable_tiling()` are respected. A tiled run is decoded tile by tile, as by diffusers,
+each from its first frame to its last; the tiles wait in the CPU's memory, so that a GPU holds one.
 
 Axes: B batch, T frames, H, W pixels; C latent channels, n latent frames, h, w latent height and width; s frames a
 latent. Latents are float32 and normalised unless said otherwise.
 """
 
+import itertools
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import torch
+from accelerate.hooks import CpuOffload
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, patchify, unpatchify
 
@@ -135,25 +137,37 @@ def decode_run(vae: AutoencoderKLWan, latents: Iterable[torch.Tensor]) -> Iterat
 
     Returns 1 frame for the first, then s for each, as (B, 3, t, H, W) in [-1, 1].
     """
-    caches: list[list] = []
     latents = iter(latents)
+    first = next(latents, None)
+    if first is None:
+        return
+    latents = itertools.chain([first], latents)
+    if vae.use_tiling and _is_tiled(vae, first):
+        yield from _decode_tiled(vae, torch.cat(list(latents), dim=2))
+        return
+    for frames in _decode_patches(vae, latents):
+        yield _as_pixels(vae, frames)
+
+
+def _decode_patches(vae: AutoencoderKLWan, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """What the decoder gives for each latent of a run: (B, 3 p p, t, H / p, W / p), of patches of p x p pixels."""
+    caches: list[list] = []
     for i, latent in enumerate(latents):
-        if vae.use_tiling and _is_tiled(vae, latent):
-            yield _decode_tiled(vae, torch.cat([latent, *latents], dim=2))  # what is left of the iterator, at once
-            return
         _move_to_device(vae)  # each time, since other models may have run since the last frames were handed on
         z = denormalize_latents(vae, latent).to(vae.dtype)
         parts = [vae.post_quant_conv(part) for part in (z.split(1) if vae.use_slicing else (z,))]
         caches = caches or [_new_cache(vae.decoder) for _ in parts]
-        frames = torch.cat(
-            [
-                vae.decoder(part, feat_cache=cache, feat_idx=[0], first_chunk=(i == 0))
-                for part, cache in zip(parts, caches, strict=True)
-            ]
-        )
-        if vae.config.patch_size is not None:
-            frames = unpatchify(frames, vae.config.patch_size)
-        yield frames.clamp(-1.0, 1.0)
+        decoded = [
+            vae.decoder(part, feat_cache=cache, feat_idx=[0], first_chunk=(i == 0))
+            for part, cache in zip(parts, caches, strict=True)
+        ]
+        yield torch.cat(decoded)
+
+
+def _as_pixels(vae: AutoencoderKLWan, patches: torch.Tensor) -> torch.Tensor:
+    if vae.config.patch_size is not None:
+        patches = unpatchify(patches, vae.config.patch_size)
+    return patches.clamp(-1.0, 1.0)
 
 
 def _needs_tiles(vae: AutoencoderKLWan, frames: torch.Tensor) -> bool:
@@ -168,9 +182,33 @@ def _is_tiled(vae: AutoencoderKLWan, latent: torch.Tensor) -> bool:
     return latent.shape[-2] > height or latent.shape[-1] > width
 
 
-def _decode_tiled(vae: AutoencoderKLWan, latents: torch.Tensor) -> torch.Tensor:
-    with _cache_on_object(vae):
-        return vae.decode(denormalize_latents(vae, latents).to(vae.dtype), return_dict=False)[0]
+def _decode_tiled(vae: AutoencoderKLWan, latents: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Decode a whole run (B, C, n, h, w) in overlapping tiles, blended as `vae.tiled_decode` blends them."""
+    ratio, patch = vae.spatial_compression_ratio, vae.config.patch_size or 1
+    tile = (vae.tile_sample_min_height, vae.tile_sample_min_width)
+    step = (vae.tile_sample_stride_height, vae.tile_sample_stride_width)
+    rows, columns = (side // ratio for side in tile)
+    down, across = (side // patch for side in step)
+    overlap = [side // patch - stride for side, stride in zip(tile, (down, across), strict=True)]
+    above: list[torch.Tensor] = []
+    strips = []
+    for top in range(0, latents.shape[3], step[0] // ratio):
+        row: list[torch.Tensor] = []
+        for left in range(0, latents.shape[4], step[1] // ratio):
+            part = latents[..., top : top + rows, left : left + columns]
+            decoded = torch.cat([x.cpu() for x in _decode_patches(vae, part.split(1, dim=2))], dim=2)
+            if above:
+                decoded = vae.blend_v(above[len(row)], decoded, overlap[0])
+            if row:
+                decoded = vae.blend_h(row[-1], decoded, overlap[1])
+            row.append(decoded)
+        strips.append(torch.cat([x[..., :down, :across] for x in row], dim=-1))
+        above = row
+    height, width = (side * ratio // patch for side in latents.shape[3:])
+    frames = torch.cat(strips, dim=3)[..., :height, :width]
+    for group in (frames[:, :, :1], *frames[:, :, 1:].split(vae.config.scale_factor_temporal, dim=2)):
+        if group.shape[2]:
+            yield _as_pixels(vae, group.to(latents.device))
 
 
 # ---------------------------------------------------------------- helpers
@@ -202,13 +240,24 @@ def _move_to_device(vae: AutoencoderKLWan) -> None:
         hook.pre_forward(vae)
 
 
+def release(model: torch.nn.Module | None) -> None:
+    """Take a model that model offloading has brought in off the GPU again; does nothing to any other.
+
+    Offloading makes room when the next model in its order runs; what encodes keyframes comes last in it, and would stay
+    beside the transformer.
+    """
+    hook = getattr(model, "_hf_hook", None)
+    if isinstance(hook, CpuOffload):
+        hook.init_hook(model)
+
+
 _LOCKS: "WeakKeyDictionary[torch.nn.Module, threading.Lock]" = WeakKeyDictionary()
 _LOCKS_GUARD = threading.Lock()
 
 
 @contextmanager
 def _cache_on_object(vae: AutoencoderKLWan) -> Iterator[None]:
-    """For the tiled ways, whose cache is on the VAE: one thread at a time, and empty afterwards, come what may."""
+    """For tiled encoding, whose cache is on the VAE: one thread at a time, and empty afterwards, come what may."""
     with _LOCKS_GUARD:
         lock = _LOCKS.setdefault(vae, threading.Lock())
     with lock:

@@ -3,10 +3,12 @@
 Each command imports what it needs when it runs: `--help` and `plan` do not wait for torch.
 """
 
+import functools
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +16,8 @@ from typing import Annotated, Literal
 import tyro
 
 from . import __version__
+from .cli_generate import generate_several, is_one_of_several
+from .cli_memory import memory
 from .cli_parse import choose, later, parse
 from .cli_train import train
 from .timeline import TAU_SCHEMES, check_int
@@ -22,44 +26,80 @@ Positional = tyro.conf.Positional
 PROGRAM = "smartdirector"
 
 
+@dataclass(frozen=True)
+class ModelOptions:
+    """What is loaded, and where it is while it works.
+
+    Args:
+        model: smartdirector-tiny, a local folder in the diffusers layout, or a hub id that is in the hub's cache.
+        memory: whole on the GPU (full), by model, by group of blocks, by layer; auto: the fastest that fits.
+        revision: branch, tag or commit of a hub id.
+        download: fetch what the hub's cache lacks.
+        text_cache: a folder to keep text embeddings in, so that the text encoder is loaded for new texts alone.
+    """
+
+    model: str = "smartdirector-tiny"
+    memory: Literal["auto", "full", "model", "group", "sequential"] = "auto"
+    revision: str | None = None
+    download: bool = False
+    text_cache: Path | None = None
+
+
+Model = Annotated[ModelOptions, tyro.conf.OmitArgPrefixes]
+
+
 def generate(
-    storyboard: Positional[Path],
+    storyboards: Positional[tuple[Path, ...]],
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("out.mp4"),
-    model: str = "smartdirector-tiny",
+    model: Model = ModelOptions(),
     seed: int = 0,
     steps: int | None = None,
     guidance_scale: float | None = None,
     rope: str = "frame_time",
     stage: Literal["all", "gen"] = "all",
+    context_parallel: Literal["ulysses", "ring"] | None = None,
 ) -> None:
     """Generate the video of a storyboard, with a contact sheet (PNG) and a report (JSON) beside it.
 
+    Several storyboards are shared out among the processes of `torchrun` or `accelerate launch`, one GPU each.
+
     Args:
-        storyboard: the storyboard's JSON file.
-        out: the mp4 to write; out.sheet.png and out.report.json lie beside it.
-        model: smartdirector-tiny, or a local folder in the diffusers layout.
+        storyboards: the storyboard's JSON file, or several.
+        out: the mp4 to write; out.sheet.png and out.report.json lie beside it. For several storyboards, a folder.
         seed: the same seed gives the same video.
         steps: denoising steps; more is slower and finer. None: what the model was made for.
         guidance_scale: how strictly the text is followed; 1 is no stricter than learned, and twice as fast.
         rope: temporal positions: frame_time, continuous, restart or midpoint.
         stage: all, or gen for the draft alone, in the storyboard's own size; the second stage doubles it.
+        context_parallel: all processes work on the same video, each on a share of its latent frames.
     """
+    options = {"seed": seed, "steps": steps, "guidance_scale": guidance_scale, "rope": rope, "stage": stage}
+    if len(storyboards) > 1 or is_one_of_several():
+        prepare = functools.partial(_prepare, storyboards, out, rope)
+        generate_several(prepare, functools.partial(_load, model, seed), context_parallel, options)
+        return
+    (job,) = _prepare(storyboards, out, rope)
+    _render(_load(model, seed), job.storyboard, out, **options)
+
+
+def _prepare(storyboards: Sequence[Path], out: Path, rope: str) -> list:
+    """The jobs of these storyboards: one to the file `out`, several to the folder."""
+    from .jobs import Job, prepare_jobs
     from .storyboard import Storyboard
 
-    story = Storyboard.load(storyboard)
-    _check_writable(out)
+    one = len(storyboards) == 1
+    jobs = [Job(storyboards[0], Storyboard.load(storyboards[0]), out)] if one else prepare_jobs(storyboards, out)
+    for job in jobs:
+        _check_writable(job.video)
     _check_rope(rope)
-    director = _load(model, seed)
-    options = {"seed": seed, "steps": steps, "guidance_scale": guidance_scale, "rope": rope, "stage": stage}
-    _render(director, story, out, **options)
+    return jobs
 
 
-def demo(out: Path = Path("out/demo"), model: str = "smartdirector-tiny", seed: int = 0) -> None:
+def demo(out: Path = Path("out/demo"), model: Model = ModelOptions(), seed: int = 0) -> None:
     """Generate the videos of the storyboards that ship with the package.
 
     Args:
         out: the folder to write to; it is made if it is not there.
-        model: smartdirector-tiny, or a local folder in the diffusers layout.
         seed: the same seed gives the same videos.
     """
     from .storyboard import Storyboard
@@ -82,7 +122,7 @@ def bundled_storyboards() -> Path:
     return Path(str(resources.files(__package__))) / "storyboards"
 
 
-def _load(model: str, seed: int):
+def _load(model: Model, seed: int, device=None):
     """The director, without the libraries' bars for every file; the seed is checked first."""
     import diffusers
     import transformers
@@ -93,7 +133,14 @@ def _load(model: str, seed: int):
     check_int("seed", seed, 0, MAX_SEED)
     for library in (diffusers, transformers):
         library.utils.logging.disable_progress_bar()
-    return load_director(model)
+    return load_director(
+        model.model,
+        device,
+        memory=model.memory,
+        revision=model.revision,
+        download=model.download,
+        text_cache=model.text_cache,
+    )
 
 
 def _render(director, story, out: Path, **options) -> None:
@@ -131,7 +178,7 @@ def upscale(
     scale: float = 2.0,
     steps: int | None = None,
     tile: int = 256,
-    model: str = "smartdirector-tiny",
+    model: Model = ModelOptions(),
 ) -> None:
     """Enlarge a video with Director-SR; its sound and its timing are kept. Any length: memory does not grow with it.
 
@@ -142,7 +189,6 @@ def upscale(
         scale: of width and height; 2 is what the model was trained for.
         steps: of the flow; None: what the model was made for.
         tile: side of the parts that a large frame is refined in, in pixels; 0 for whole frames.
-        model: smartdirector-tiny, or a local folder with a second stage.
     """
     from .upscale import parse_keyframes, upscale_video
 
@@ -150,7 +196,7 @@ def upscale(
     _check_writable(out)
     director = _load(model, 0)
     if director.sr is None:
-        raise ValueError(f"model {model} has no second stage (director-sr); train one (`train sr`) or name one")
+        raise ValueError(f"model {model.model} has no second stage (director-sr); train one (`train sr`) or name one")
     started = time.perf_counter()
     options = {"scale": scale, "steps": director.sr_steps if steps is None else steps, "tile": tile or None}
     count, notes = upscale_video(director.sr, video, out, keyframes, **options)
@@ -172,13 +218,14 @@ def plan(storyboard: Positional[Path], stride: int = 4, rope: str = "frame_time"
     print(Storyboard.load(storyboard).plan(stride).table(rope))
 
 
-COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "upscale": upscale, "train": train}
+COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "upscale": upscale, "memory": memory, "train": train}
 USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
 
   demo      generate the videos of the storyboards that ship with the package
   generate  generate the video of a storyboard
   plan      print how a storyboard is cut into chunks and latents
   upscale   enlarge a video, with the detail of keyframes
+  memory    estimate the memory that a call needs, before anything is loaded
   train     train the tiny model: film, vae, bank, gen, sr
 
   --version
@@ -199,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parse(later(COMMANDS[name]), f"{PROGRAM} {name}", rest)()
     except SystemExit as stop:  # after --help
         return int(stop.code or 0)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         print(f"{PROGRAM}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

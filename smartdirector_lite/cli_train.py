@@ -73,6 +73,9 @@ TRAIN_USAGE = f"""usage: {PROGRAM} train STAGE [--help] ...
   bank      render and encode clips, ahead of the next stage
   gen       train Director-Gen: the text encoder and the transformer
   sr        train Director-SR
+
+gen and sr with --base FOLDER fine-tune a Wan model of that folder instead, as a LoRA or whole, on a folder of videos;
+`{PROGRAM} train gen --base FOLDER --help` tells the options.
 """
 
 
@@ -86,6 +89,10 @@ def train(arguments: Sequence[str]) -> None:
         from .training.vae import VAEConfig, train_vae
 
         train_vae(parse(VAEConfig, name, rest))
+    elif any(argument.partition("=")[0] == "--base" for argument in rest):
+        from .training.finetune import GenFinetune, SRFinetune, finetune
+
+        finetune(parse(GenFinetune if stage == "gen" else SRFinetune, name, rest))
     elif stage == "gen":
         from .training.gen import GenConfig, train_gen
 

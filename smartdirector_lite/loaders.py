@@ -1,68 +1,154 @@
-"""One call to a ready director: the bundled tiny model, or a model in a local folder.
+"""One call to a ready director: the bundled tiny model, a local folder, or a Wan model of the hub.
 
 A folder has the layout that diffusers saves a Wan pipeline in. Beside its `model_index.json` may lie a
 `smartdirector.json` that says what the model was made for: {"steps": 12, "guidance_scale": 1.5, "size": [112, 64],
-"fps": 12}, any of the four; what it leaves out is as for Wan (50 steps, guidance 5.0, 832x480).
+"fps": 12}, any of the four; what it leaves out is as for Wan (50 steps, guidance 5.0, 832x480; 1280x704 where the VAE
+is Wan 2.2's).
 """
 
 import json
-import re
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from transformers import UMT5EncoderModel
 
 from .causal import use_channels_last
+from .estimate import SR_FOLDER, STAGE_FOLDER, MetaModels, read_configs
+from .hub import BUNDLED, LoadError, bundled_folder, model_folder
+from .memory import MODES, Call, Estimate
 from .pipelines import Director, DirectorGenPipeline, DirectorSRPipeline
+from .placement import choose, place, shortage
+from .text_encoder import LazyTextEncoder, load_text_encoder
 from .timeline import check_int
 
-BUNDLED = "smartdirector-tiny"
-STAGE_FOLDER, SR_FOLDER = "director-gen", "director-sr"
+__all__ = ["BUNDLED", "LoadError", "bundled_folder", "find_model", "load_director", "read_defaults"]
+
 DEFAULTS_FILE = "smartdirector.json"
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError)
 PIPELINES = ("WanPipeline", "DirectorGenPipeline")  # what model_index.json may name
 MAX_STEPS, MAX_GUIDANCE, MAX_SIDE, MAX_FPS = 1000, 100, 8192, 240
-
-
-class LoadError(ValueError):
-    """A model that can't be loaded; one line that says which, why, and what to do."""
-
-
-def bundled_folder() -> Path:
-    """Where the weights that ship with the package lie."""
-    return Path(str(resources.files(__package__))) / "weights" / BUNDLED
+USUAL_FRAMES = 121  # of a call, where `memory="auto"` is told no other
 
 
 def load_director(
-    model: str | Path = BUNDLED, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    model: str | Path = BUNDLED,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    *,
+    memory: str = "auto",
+    fit: Call | None = None,
+    revision: str | None = None,
+    download: bool = False,
+    text_cache: str | Path | None = None,
+    compile: bool = False,
 ) -> Director:
     """Load a director.
 
-    model: "smartdirector-tiny" (ships with the package, works offline), or a local folder in the diffusers layout:
-    a Wan text-to-video pipeline, or a folder with such a one in `director-gen` and, if there is a second stage, that in
-    `director-sr`; it uses the first one's VAE. device: None takes CUDA where there is
-    one, else the CPU. dtype: of the transformer and the text encoder; None is float32 on the CPU and bfloat16 on CUDA.
-    The VAE stays in float32, as Wan's authors advise. Nothing is downloaded, no pickle is read, no code that lies in
-    the folder is run. Raises LoadError for the model, ValueError for the device.
+    Nothing is downloaded unasked, no pickle is read, no code that lies in the folder is run.
+
+    Args:
+        model: "smartdirector-tiny" (ships with the package, works offline); a local folder in the diffusers layout: a
+            Wan text-to-video pipeline, or a folder with such a one in `director-gen` and, if there is a second stage,
+            that in `director-sr`, which uses the first one's VAE; or a hub id such as
+            "Wan-AI/Wan2.2-TI2V-5B-Diffusers", which is looked for in the hub's cache.
+        device: None takes CUDA where there is one, else the CPU.
+        dtype: of the transformers and the text encoder; None is float32 on the CPU and bfloat16 on CUDA. The VAE stays
+            in float32, as Wan's authors advise: its errors end up in every anchor.
+        memory: where the models are while they work: "full", "model", "group", "sequential" (see `placement`), or
+            "auto", the fastest that fits the GPU's free memory by `estimate`. On the CPU there is one place.
+        fit: the largest call that "auto" makes room for; None: the model's own size, USUAL_FRAMES frames, 3 keyframes.
+        revision: branch, tag or commit of a hub id.
+        download: whether files of a hub id that are not in the cache may be fetched.
+        text_cache: a folder to keep text embeddings in. The text encoder is then loaded for a text that is not there
+            yet, and dropped before anything else runs.
+        compile: compile the transformers' blocks; needs memory="full".
+
+    Raises:
+        LoadError: for the model. ValueError: for another argument.
     """
-    folder = find_model(model)
+    folder = find_model(model, revision, download)
     device = _check_device(device)
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     defaults = read_defaults(folder)
+    memory, tiled = _choose_memory(folder, device, dtype, memory, fit, defaults.get("size"), text_cache is None)
+    if compile and memory != "full":
+        raise ValueError(f"compile: needs memory='full', and it is {memory!r}; leave compile out")
+    director = _read_models(model, folder, dtype, defaults, text_cache is None)
+    if text_cache is not None:
+        director.encode_texts = LazyTextEncoder(folder, director.gen.tokenizer, dtype, device, text_cache)
+    if device.type == "cpu" and director.gen.vae is not None:
+        use_channels_last(director.gen.vae)
+    if tiled:
+        director.gen.vae.enable_tiling()
+        director.gen.vae.enable_slicing()
+    place(director, memory, device)
+    if compile:
+        for stage in (director.gen, director.sr):
+            if stage is not None:
+                stage.transformer.compile_repeated_blocks(dynamic=True)
+    return director
+
+
+def _read_models(model: str | Path, folder: Path, dtype: torch.dtype, defaults: dict, with_text: bool) -> Director:
+    """The director of a pipeline's folder, on the CPU. LoadError."""
     options = {"local_files_only": True, "use_safetensors": True}
     try:
-        parts = _load_text_encoder(folder, dtype, options)
+        encoder = load_text_encoder(folder, dtype) if with_text else None
         precision = {"default": dtype, "vae": torch.float32}
-        gen = DirectorGenPipeline.from_pretrained(folder, dtype=precision, **parts, **options)
+        gen = DirectorGenPipeline.from_pretrained(folder, dtype=precision, text_encoder=encoder, **options)
         _check_complete(gen)
     except LOADING_ERRORS as error:
         raise _not_loaded(model, error) from error
-    if device.type == "cpu" and gen.vae is not None:
-        use_channels_last(gen.vae)
-    return Director(gen.to(device), **defaults, **_load_second_stage(folder, gen, dtype, options))
+    defaults = {"size": wan_size(gen.vae.config if gen.vae is not None else {}), **defaults}
+    return Director(gen, **defaults, **_load_second_stage(folder, gen, dtype, options))
+
+
+def _choose_memory(
+    folder: Path,
+    device: torch.device,
+    dtype: torch.dtype,
+    memory: str,
+    fit: Call | None,
+    size: tuple[int, int] | None,
+    with_text: bool,
+) -> tuple[str, bool]:
+    """The memory mode, and whether the VAE must work in tiles. ValueError for a mode that can't be had."""
+    if memory not in ("auto", *MODES):
+        raise ValueError(f"memory must be one of auto, {', '.join(MODES)}, got {memory!r}")
+    if device.type != "cuda":
+        if memory not in ("auto", "full"):
+            raise ValueError(
+                f"memory = {memory!r}: offloading needs a CUDA GPU, and the device is {device}; leave memory at 'auto'"
+            )
+        return "full", False
+    free, _ = torch.cuda.mem_get_info(device)
+    call, whole, tiled = estimates(folder, dtype, fit, size, with_text)
+    if memory == "auto":
+        chosen = choose(whole, tiled, free)
+        if chosen is None:
+            raise ValueError(shortage(call, whole, tiled, "sequential", free, device))
+        return chosen
+    if min(whole.peak(memory)[0], tiled.peak(memory)[0]) > free:
+        raise ValueError(shortage(call, whole, tiled, memory, free, device))
+    return memory, whole.peak(memory)[0] > free
+
+
+def estimates(
+    folder: Path, dtype: torch.dtype, fit: Call | None, size: tuple[int, int] | None, with_text: bool = True
+) -> tuple[Call, Estimate, Estimate]:
+    """A call, what it needs, and what it needs with the VAE in tiles."""
+    configs = read_configs(folder.parent if folder.name == STAGE_FOLDER else folder)
+    if not with_text:
+        configs.pop("text_encoder", None)
+    if fit is None:
+        fit = Call(size or wan_size(configs["vae"]), USUAL_FRAMES, 3)
+    return fit, *MetaModels(configs, dtype).estimate_both(fit)
+
+
+def wan_size(vae: Mapping) -> tuple[int, int]:
+    """(width, height) that Wan was made for, by the VAE's config: 2.2's is residual, 2.1's is not."""
+    return (1280, 704) if vae.get("is_residual") else (832, 480)
 
 
 def _load_second_stage(folder: Path, gen: DirectorGenPipeline, dtype: torch.dtype, options: dict) -> dict:
@@ -76,7 +162,7 @@ def _load_second_stage(folder: Path, gen: DirectorGenPipeline, dtype: torch.dtyp
         _check_complete(sr)
     except LOADING_ERRORS as error:
         raise _not_loaded(folder, error) from error
-    return {"sr": sr.to(gen.device)} if steps is None else {"sr": sr.to(gen.device), "sr_steps": steps}
+    return {"sr": sr} if steps is None else {"sr": sr, "sr_steps": steps}
 
 
 def _not_loaded(model: str | Path, error: Exception) -> LoadError:
@@ -85,14 +171,9 @@ def _not_loaded(model: str | Path, error: Exception) -> LoadError:
     return LoadError(f"model {str(model)!r} can't be loaded: {kind}{reason}")
 
 
-def find_model(model: str | Path) -> Path:
+def find_model(model: str | Path, revision: str | None = None, download: bool = False) -> Path:
     """The folder of a model's Director-Gen pipeline, seen to hold a Wan one. LoadError."""
-    if str(model) == BUNDLED:
-        folder = bundled_folder()
-        if not folder.is_dir():
-            raise LoadError(f"model {BUNDLED!r}: its weights are missing at {folder}; install the package again")
-    else:
-        folder = _local_folder(model)
+    folder = model_folder(model, revision, download)
     if (folder / STAGE_FOLDER).is_dir():
         folder = folder / STAGE_FOLDER
     index = folder / "model_index.json"
@@ -101,26 +182,6 @@ def find_model(model: str | Path) -> Path:
     pipeline = _read_json(index).get("_class_name")
     if pipeline not in PIPELINES:
         raise LoadError(f"model {str(model)!r} is a {pipeline}; give a Wan text-to-video pipeline ({PIPELINES[0]})")
-    return folder
-
-
-def _local_folder(model: str | Path) -> Path:
-    name, folder = repr(str(model)), Path(model)
-    try:
-        found = folder.exists()
-    except (OSError, ValueError) as error:
-        raise LoadError(f"model {name[:200]} is not a usable folder name") from error
-    if not str(model).strip():
-        raise LoadError(f"model is empty; give {BUNDLED!r} or a local folder")
-    if not found and re.fullmatch(r"[\w.-]+/[\w.-]+", str(model)):
-        raise LoadError(
-            f"model {name}: no such folder, and this version downloads no models from the hub; "
-            f"fetch it first (hf download {model} --local-dir FOLDER) and give that folder"
-        )
-    if not found:
-        raise LoadError(f"model {name}: there is no such folder; give {BUNDLED!r} or a local folder")
-    if not folder.is_dir():
-        raise LoadError(f"model {name} is a file; give the folder that holds model_index.json")
     return folder
 
 
@@ -176,23 +237,6 @@ def _check_device(device: str | torch.device | None) -> torch.device:
         first_line = str(error).strip().partition("\n")[0]
         raise ValueError(f"device {str(device)!r} can't be used here ({first_line})") from error
     return device
-
-
-def _load_text_encoder(folder: Path, dtype: torch.dtype, options: dict) -> dict:
-    """{"text_encoder": the folder's}, or {} without one. transformers would draw weights that are missing at random."""
-    if not _read_json(folder / "model_index.json").get("text_encoder", [None])[0]:
-        return {}
-    path = folder / "text_encoder"
-    if not path.is_dir():
-        raise ValueError(f"{path}: no such folder")
-    options = {**options, "dtype": dtype, "ignore_mismatched_sizes": True, "output_loading_info": True}
-    try:
-        model, found = UMT5EncoderModel.from_pretrained(path, **options)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: damaged weights ({error})") from error
-    for key in (*found["missing_keys"], *found["mismatched_keys"]):
-        raise ValueError(f"{path}: the weight {key} is missing or has another shape")
-    return {"text_encoder": model}
 
 
 def _check_complete(pipeline: DirectorGenPipeline | DirectorSRPipeline) -> None:

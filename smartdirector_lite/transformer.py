@@ -23,6 +23,8 @@ from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
 from diffusers.utils import apply_lora_scale
 
+from .context_parallel import CP_PLAN
+
 
 def modulated_block(
     block: WanTransformerBlock,
@@ -96,8 +98,7 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
 
     _no_split_modules: ClassVar[list[str]] = ["DirectorTransformerBlock"]
     _repeated_blocks: ClassVar[list[str]] = ["DirectorTransformerBlock"]
-    # The parent's plan splits the token axis at places that know nothing of frames.
-    _cp_plan = None
+    _cp_plan = CP_PLAN  # not the parent's, which knows nothing of frames
 
     @functools.wraps(WanTransformer3DModel.__init__)
     def __init__(self, *args, **kwargs):
@@ -284,8 +285,7 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
                 f"tau or rotary_emb covers {rows} samples of {num_tokens} tokens: the latents are {batch_size} samples "
                 f"of {num_frames * h * w} tokens ({num_frames} frames); give one tau per latent frame, (F,) or (B, F)"
             )
-        cos, sin = rotary_emb
-        return cos.to(hidden_states.device), sin.to(hidden_states.device)
+        return tuple(table.to(hidden_states.device) for table in rotary_emb)
 
 
 def _timestep_per_frame(timestep: torch.Tensor, batch_size: int, num_frames: int) -> torch.Tensor:

@@ -163,9 +163,9 @@ def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, 
         (["story.json", "--seed", "-1"], "seed must be from 0 to 9223372036854775807, got -1"),
         (["story.json", "--seed", str(2**70)], "seed must be from 0 to 9223372036854775807"),
         (["story.json", "--model", "nowhere"], "model 'nowhere': there is no such folder"),
-        (["story.json", "--model", "Wan-AI/Wan2.2-TI2V-5B-Diffusers"], "this version downloads no models from the hub"),
+        (["story.json", "--model", "Wan-AI/Wan2.2-TI2V-5B-Diffusers"], "Nothing is downloaded unasked"),
         (["story.json", "--stepps", "3"], "Unrecognized options: --stepps"),
-        ([], "Missing from smartdirector generate: PATH"),
+        ([], "no storyboards; give one JSON file or more"),
     ],
 )
 def test_generate_refuses(story, model, capsys, monkeypatch, arguments, message):
@@ -243,7 +243,7 @@ def test_plan_refuses(story, capsys):
 
 def test_commands_that_are_not_there(capsys):
     refused(capsys, "unknown command 'generat'; did you mean generate?", "generat")
-    refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, upscale, train", "xyz")
+    refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, upscale, memory, train", "xyz")
     refused(capsys, "give a command: demo, generate, plan, upscale, train")
     refused(capsys, "give a training stage: film, vae, bank, gen, sr", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")

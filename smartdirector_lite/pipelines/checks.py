@@ -42,6 +42,11 @@ def check_output_type(output_type: str) -> None:
         raise ValueError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}, got {reprlib.repr(output_type)}")
 
 
+def check_latents(latents: Tensor, needed: tuple[int, ...]) -> None:
+    if tuple(latents.shape) != needed:
+        raise ValueError(f"latents has shape {tuple(latents.shape)}; this call needs {needed}")
+
+
 def check_texts(
     texts: tuple[Texts, Texts],
     embeds: tuple[Tensor | None, Tensor | None],

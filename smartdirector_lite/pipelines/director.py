@@ -1,7 +1,7 @@
 """From a storyboard to a video: the stages behind one call, and what comes of it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..causal import release
 from ..media import MediaError, PathLike, atomic_path, contact_sheet, write_image, write_json, write_video
 from ..media.sheets import KEYFRAME_COLOUR
 from ..multichunk import encode_conditions, iter_decode
@@ -90,7 +91,8 @@ class Director:
 
     gen, sr: the stages; without `sr` the draft is the result. steps, guidance_scale, sr_steps: what a call uses unless
     it says otherwise. size: (width, height) of the draft where the storyboard has none. fps: the frame rate that the
-    model was made for, if it is known; another one gives a note in the report.
+    model was made for, if it is known; another one gives a note in the report. encode_texts: texts to embeddings
+    (B, L, D), where the pipeline's own text encoder is not to do it.
     """
 
     def __init__(
@@ -102,9 +104,10 @@ class Director:
         fps: float | None = None,
         sr: DirectorSRPipeline | None = None,
         sr_steps: int = 4,
+        encode_texts: Callable[[list[str]], torch.Tensor] | None = None,
     ):
         self.gen, self.steps, self.guidance_scale, self.size, self.fps = gen, steps, guidance_scale, size, fps
-        self.sr, self.sr_steps = sr, sr_steps
+        self.sr, self.sr_steps, self.encode_texts = sr, sr_steps, encode_texts
 
     def plan(self, storyboard: Storyboard) -> ChunkPlan:
         """The chunks that the storyboard's video is made in."""
@@ -125,26 +128,45 @@ class Director:
         seed: 0 to MAX_SEED. rope: a scheme of `ChunkPlan.tau`. progress: show a bar. stage: "gen" for the draft alone,
         "all" for the second stage too, where there is one: twice the storyboard's size, with the detail of its
         keyframes. Raises StoryboardError, MediaError or ValueError, with one line that says what to change, before
-        anything is generated.
+        anything is generated; MemoryError where a GPU runs out of memory.
         """
         if not isinstance(storyboard, Storyboard):
             raise ValueError(f"storyboard is a {type(storyboard).__name__}; give Storyboard.load(path)")
         if stage not in STAGES:
             raise ValueError(f"stage must be one of {', '.join(STAGES)}, got {stage!r}")
         check_int("seed", seed, 0, MAX_SEED)
+        try:
+            return self._run(storyboard, seed, steps, guidance_scale, rope, progress, stage)
+        except torch.OutOfMemoryError as error:
+            width, height = storyboard.size or self.size
+            raise MemoryError(
+                f"the GPU's memory does not suffice for {storyboard.num_frames} frames of {width}x{height}; load the "
+                "director with memory='group', or take a smaller size (`smartdirector memory` tells what each needs)"
+            ) from error
+
+    def _run(
+        self,
+        storyboard: Storyboard,
+        seed: int,
+        steps: int | None,
+        guidance_scale: float | None,
+        rope: str,
+        progress: bool,
+        stage: str,
+    ) -> DirectorResult:
         width, height = storyboard.size or self.size
         self.gen.check_size(height, width)
         plan = self.plan(storyboard)
         given, conditions = _conditions(storyboard, plan, (width, height))
         self.gen.set_progress_bar_config(disable=not progress, desc="Director-Gen")
+        guidance_scale = self.guidance_scale if guidance_scale is None else guidance_scale
         latents = self.gen(
-            prompt=storyboard.caption(),
-            negative_prompt=storyboard.negative or None,
+            **self._texts(storyboard, guidance_scale),
             height=height,
             width=width,
             num_frames=storyboard.num_frames,
             num_inference_steps=self.steps if steps is None else steps,
-            guidance_scale=self.guidance_scale if guidance_scale is None else guidance_scale,
+            guidance_scale=guidance_scale,
             generator=torch.Generator("cpu").manual_seed(seed),
             output_type="latent",
             conditions=conditions,
@@ -161,8 +183,16 @@ class Director:
             frames = self._upscale(plan, source, draft.shape[1:3], conditions, rope, progress)
         ideal = [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()
+        release(self.gen.vae)
         report = make_report(frames, plan, given, ideal, self._notes(storyboard, (width, height)))
         return DirectorResult(frames, draft, storyboard.fps, plan, report)
+
+    def _texts(self, storyboard: Storyboard, guidance_scale: float) -> dict:
+        """The caption and what to avoid, as arguments of the pipeline."""
+        if self.encode_texts is None:
+            return {"prompt": storyboard.caption(), "negative_prompt": storyboard.negative or None}
+        embeds = self.encode_texts([storyboard.caption(), *([storyboard.negative or ""] if guidance_scale > 1 else [])])
+        return dict(zip(("prompt_embeds", "negative_prompt_embeds"), embeds.split(1), strict=False))
 
     def _upscale(
         self,
@@ -183,6 +213,7 @@ class Director:
                 if video is None:
                     video = np.empty((plan.num_frames, *part.shape[1:]), np.uint8)
                 video[start : start + len(part)] = part
+        release(self.sr.transformer)
         return video
 
     def _decode(self, plan: ChunkPlan, latents: torch.Tensor) -> NDArray:

@@ -13,16 +13,33 @@ from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 from diffusers.utils.torch_utils import get_module_execution_device, randn_tensor
 from torch import Tensor
 
+from ..causal import release
+from ..context_parallel import check_shares
 from ..multichunk import decode, encode_conditions
 from ..timeline import ChunkPlan
 from .base import DirectorPipeline
-from .checks import check_numbers, check_output_type, check_texts
+from .checks import check_latents, check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
 from .preconditioning import to_velocity
 
 
 class DirectorGenPipeline(DirectorPipeline):
-    """Keyframe-conditioned video generation with Multi-Chunk latents and MC-RoPE. Components: see DirectorPipeline."""
+    """Keyframe-conditioned video generation with Multi-Chunk latents and MC-RoPE. Components: see DirectorPipeline.
+
+    Without conditions it makes what diffusers' `WanPipeline` makes; with one keyframe at frame 0, on Wan 2.2 TI2V, what
+    `WanImageToVideoPipeline` makes; both within rounding. Not as in diffusers, and why:
+
+    - `num_frames` is exact (diffusers rounds to 4k + 1). A size that does not fit the model, latents of another shape,
+      another output type are errors before a model runs (diffusers rounds the size down, and trusts the rest).
+    - A keyframe of another shape than the frame is cropped, not stretched.
+    - What a callback sees at an anchor is the anchor, and it can't change it (diffusers: noise, until the end). Where
+      everything is given there is nothing to denoise: no step, no callback.
+    - A callback that sets `_guidance_scale` sets the scale of the next step (in diffusers' Wan, only guidance or none).
+    - Guidance and scheduler compute in float32, whatever the transformer's dtype; diffusers rounds to that dtype.
+    - Given embeddings of several prompts are repeated for `num_videos_per_prompt`; diffusers fails on them.
+    - Texts are padded to the tokenizer's `model_max_length`, if that is less than `max_sequence_length`.
+    - No `guidance_scale_2`, no `image_embeds`: such models are refused. `last_image` is a condition at the last frame.
+    """
 
     @torch.no_grad()
     def __call__(
@@ -73,6 +90,7 @@ class DirectorGenPipeline(DirectorPipeline):
         names = list(callback_on_step_end_tensor_inputs)
         self.check_inputs(*texts, 16, 16, *embeds, names)  # 16: the size was checked, by the model's own ratios
         plan = self.plan(num_frames, conditions, cuts)
+        check_shares(plan, self.transformer)
         tau = plan.tau(rope)
         videos = [condition.to_tensor(height, width) for condition in conditions]
         noise = self._noise(plan, num_prompts * num_videos_per_prompt, height, width, generator, latents)
@@ -96,8 +114,7 @@ class DirectorGenPipeline(DirectorPipeline):
         ratio, device = self.vae_scale_factor_spatial, self._execution_device
         shape = (batch_size, self.transformer.config.in_channels, plan.num_latents, height // ratio, width // ratio)
         if latents is not None:
-            if tuple(latents.shape) != shape:
-                raise ValueError(f"latents has shape {tuple(latents.shape)}; this call needs {shape}")
+            check_latents(latents, shape)
             return latents.to(device, torch.float32)
         if isinstance(generator, list) and len(generator) != batch_size:
             raise ValueError(f"generator: {len(generator)} for {batch_size} videos; give one each, or one for all")
@@ -110,6 +127,7 @@ class DirectorGenPipeline(DirectorPipeline):
             return noise, anchored
         device = get_module_execution_device(self.vae)
         encoded = encode_conditions(self.vae, plan, [video.to(device) for video in videos])
+        release(self.vae)
         return torch.where(anchored, encoded.to(noise), noise), anchored
 
     def _denoise(

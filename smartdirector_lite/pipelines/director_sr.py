@@ -25,19 +25,22 @@ from ..multichunk import encode_clip, iter_decode, iter_encode
 from ..timeline import ChunkPlan, check_int
 from ..transformer import DirectorTransformer3DModel
 from .base import DirectorPipeline
-from .checks import check_numbers, check_output_type, check_texts
+from .checks import check_latents, check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
-from .sizes import FACTOR, Sizes, frame_size, large_condition, pad, resize, small_frame, to_bytes, upsample_latents
+from .sizes import (
+    FACTOR,
+    Sizes,
+    check_scale,
+    check_upsample,
+    frame_size,
+    large_condition,
+    pad,
+    resize,
+    small_frame,
+    to_bytes,
+    upsample_latents,
+)
 from .windows import Window, blend_tiles, blend_windows, tiles, windows
-
-UPSAMPLING = ("latent", "pixel")
-MAX_SCALE = 8
-
-
-def check_upsample(value: str) -> None:
-    """ValueError unless it is one of UPSAMPLING."""
-    if value not in UPSAMPLING:
-        raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -177,8 +180,7 @@ class DirectorSRPipeline(DirectorPipeline):
 
     def _sizes(self, given: tuple[int, int], scale: float) -> Sizes:
         """ValueError for a scale out of range."""
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
-            raise ValueError(f"scale must be a number from 1 to {MAX_SCALE}, got {scale!r}")
+        check_scale(scale)
         multiples = [max(self.vae_scale_factor_spatial, multiple // FACTOR) for multiple in self.size_multiple]
         padded = tuple(-(-side // multiple) * multiple for side, multiple in zip(given, multiples, strict=True))
         return Sizes(given, padded, tuple(round(scale * side) for side in given))
@@ -188,14 +190,6 @@ class DirectorSRPipeline(DirectorPipeline):
             shape = tuple(getattr(latents, "shape", ()))
             raise ValueError(f"latents is a {type(latents).__name__} {shape}; give a tensor (1, C, F, h, w)")
         return tuple(self.vae_scale_factor_spatial * side for side in latents.shape[-2:])
-
-    def _check_latents(self, latents: Tensor, plan: ChunkPlan, sizes: Sizes, upsample: str) -> None:
-        cells = (side // self.vae_scale_factor_spatial for side in sizes.padded)
-        needed = (1, self.transformer.config.in_channels, plan.num_latents, *cells)
-        if tuple(latents.shape) != needed:
-            raise ValueError(f"latents has shape {tuple(latents.shape)}; this call needs {needed}")
-        if upsample != "latent":
-            raise ValueError(f"upsample is {upsample!r}, which needs frames: give them, or upsample='latent'")
 
     @torch.no_grad()
     def _refine(
@@ -214,7 +208,10 @@ class DirectorSRPipeline(DirectorPipeline):
         upsample = self.config.upsample if options.upsample is None else options.upsample
         check_upsample(upsample)
         if isinstance(source, Tensor):
-            self._check_latents(source, plan, sizes, upsample)
+            cells = (side // self.vae_scale_factor_spatial for side in sizes.padded)
+            check_latents(source, (1, self.transformer.config.in_channels, plan.num_latents, *cells))
+            if upsample != "latent":
+                raise ValueError(f"upsample is {upsample!r}, which needs frames: give them, or upsample='latent'")
         if options.tile is not None:
             check_int("tile", options.tile, smallest)
         spans = windows(plan.num_latents, options.window, options.overlap)

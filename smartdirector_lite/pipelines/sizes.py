@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from .conditions import VideoCondition
 
 FACTOR = 2  # that the model was trained for
+MAX_SCALE = 8
+UPSAMPLING = ("latent", "pixel")  # how what the flow starts from is enlarged
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,18 @@ class Sizes:
     def native(self) -> tuple[int, int]:
         """Of `given` at twice the size: what is left of the decoded frame without the padding."""
         return FACTOR * self.given[0], FACTOR * self.given[1]
+
+
+def check_scale(scale: float) -> None:
+    """ValueError unless it is a number from 1 to MAX_SCALE."""
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
+        raise ValueError(f"scale must be a number from 1 to {MAX_SCALE}, got {scale!r}")
+
+
+def check_upsample(value: str) -> None:
+    """ValueError unless it is one of UPSAMPLING."""
+    if value not in UPSAMPLING:
+        raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {value!r}")
 
 
 def upsample_latents(latents: Tensor) -> Tensor:

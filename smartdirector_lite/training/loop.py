@@ -10,7 +10,6 @@ passed on is the export.
 import contextlib
 import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from .precision import has_fast_bf16
+from .processes import agreed, beside, keep_trained_weights, set_sharding, write_folder
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
@@ -34,9 +34,9 @@ class LoopConfig:
 
     out: the run's folder. minutes: wall-clock limit of this call. steps: the run's whole length, which the learning
     rate's decay follows; the run ends at whichever comes first. warmup: steps. decay: the share of the steps, at the
-    end, over which the rate falls to a tenth. ema: decay of the averaged weights. clip: of the gradient's norm.
-    precision: bf16 (autocast), fp32, or auto: bf16 where the device is fast at it. workers: processes that draw batches
-    ahead (0: none, right on a GPU). save_minutes: between checkpoints. log_every: steps.
+    end, over which the rate falls to a tenth. ema: decay of the averaged weights, 0 for none. clip: of the gradient's
+    norm. precision: bf16 (autocast), fp32, or auto: bf16 where the device is fast at it. workers: processes that draw
+    batches ahead (0: none, right on a GPU). save_minutes: between checkpoints. log_every: steps.
     """
 
     out: str = "runs/run"
@@ -114,9 +114,12 @@ class Prefetch:
 
 
 class Meter:
-    """Means since the last line of `log.jsonl`. After a resumed run a step may have two lines; the later one counts."""
+    """Means since the last line of `log.jsonl`. After a resumed run a step may have two lines; the later one counts.
 
-    def __init__(self, path: Path):
+    path: of that file; None for a process that writes none.
+    """
+
+    def __init__(self, path: Path | None):
         self.path, self.totals, self.count, self.since = path, {}, 0, time.monotonic()
 
     def add(self, values: dict[str, Tensor]) -> None:
@@ -134,9 +137,10 @@ class Meter:
         means = {name: round(float(total) / self.count, 5) for name, total in self.totals.items()}
         seconds = (time.monotonic() - self.since) / self.count
         row = {"step": step, **means, "rate": round(factor, 3), "seconds_a_step": round(seconds, 3)}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+        if self.path is not None:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
         self.totals, self.count, self.since = {}, 0, time.monotonic()
 
 
@@ -164,88 +168,123 @@ def train(
     loss: Callable[[nn.Module, int, torch.device], dict[str, Tensor]],
     sample: Callable[[nn.Module, Path, int], object],
     export: Callable[[nn.Module, Path], object],
+    finetuning: bool = False,
+    accumulate: int = 1,
 ) -> None:
     """Train `model` until the steps or the minutes run out, then export its EMA weights to `out/export`.
 
     loss(model, step, device) draws its own batch and returns named scalars, of which "loss" is minimised.
     sample(model, folder, step) draws pictures; export(model, folder) saves the weights. Both see the EMA weights.
-    Resumes from `out/checkpoint`. Raises ValueError for a folder that can't be written to, a checkpoint of another
-    model, and a loss that is not finite.
+    finetuning: several processes may take part, whose batches `loss` makes differ; what is frozen is not checkpointed.
+    accumulate: batches of a step; they are numbered through, for `loss`. Resumes from `out/checkpoint`. ValueError for
+    a folder that can't be written to, a checkpoint of another model, and a loss that is not finite.
     """
-    started, out = time.monotonic(), Path(config.out)
-    _open_folder(out)
-    accelerator = Accelerator(mixed_precision=mixed_precision(config.precision, PartialState().device))
-    if accelerator.num_processes > 1:
-        raise ValueError(f"{accelerator.num_processes} processes: training runs in one, or each would do the same")
-    torch.manual_seed(config.seed)
-    base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    started, out = time.monotonic(), _open_folder(config.out)
+    accelerator = _open_accelerator(config, finetuning)
+    base_rates = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
     model, *optimizers = accelerator.prepare(model, *optimizers)
     plain, clock = accelerator.unwrap_model(model), Clock()
-    ema = EMAModel(plain.parameters(), decay=config.ema)
-    accelerator.register_for_checkpointing(ema, clock)
-    _load(accelerator, out / "checkpoint")
-    ema.to(accelerator.device)
-    meter, saved = Meter(out / "log.jsonl"), time.monotonic()
+    trained = [parameter for parameter in plain.parameters() if parameter.requires_grad or not finetuning]
+    ema = EMAModel(trained, decay=config.ema) if config.ema else None
+    _load(accelerator, [clock] if ema is None else [ema, clock], out / "checkpoint")
+    if ema is not None:
+        ema.to(accelerator.device)
+    meter, saved = Meter(out / "log.jsonl" if accelerator.is_main_process else None), time.monotonic()
+
+    def save() -> None:
+        meter.check(clock.step)
+        write_folder(out / "checkpoint", lambda folder: accelerator.save_state(str(folder)), accelerator)
+        with _averaged(plain, trained, ema):
+            sample(plain, out / "samples", clock.step)
+
     model.train()
-    while clock.step < config.steps and time.monotonic() - started < config.minutes * 60:
-        factor = rate(clock.step, config)
-        for optimizer, rates in zip(optimizers, base_rates, strict=True):
-            for group, base in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = base * factor
-        values = loss(model, clock.step, accelerator.device)
-        accelerator.backward(values["loss"])
+    (over,) = agreed(accelerator, time.monotonic() - started >= config.minutes * 60)
+    while clock.step < config.steps and not over:
+        factor = _set_rates(optimizers, base_rates, rate(clock.step, config))
+        for batch in range(clock.step * accumulate, (clock.step + 1) * accumulate):
+            meter.add(_backward(accelerator, model, loss, batch, accumulate))
         accelerator.clip_grad_norm_(model.parameters(), config.clip)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        ema.step(plain.parameters())
+        if ema is not None:
+            ema.step(trained)
         clock.step += 1
-        meter.add(values)
         if clock.step % config.log_every == 0:
             meter.write(clock.step, factor)
-        if time.monotonic() - saved > config.save_minutes * 60:
-            paused = time.monotonic()
-            meter.check(clock.step)
-            write_folder(out / "checkpoint", lambda folder: accelerator.save_state(str(folder)))
-            with _averaged(plain, ema):
-                sample(plain, out / "samples", clock.step)
+        now = time.monotonic()
+        over, due = agreed(accelerator, now - started >= config.minutes * 60, now - saved > config.save_minutes * 60)
+        if due:
+            save()
             saved = time.monotonic()
-            meter.since += saved - paused
-    meter.check(clock.step)
-    write_folder(out / "checkpoint", lambda folder: accelerator.save_state(str(folder)))
-    with _averaged(plain, ema):
-        sample(plain, out / "samples", clock.step)
-        write_folder(out / "export", lambda folder: export(plain, folder))
+            meter.since += saved - now
+    save()
+    with _averaged(plain, trained, ema):
+        write_folder(out / "export", lambda folder: export(plain, folder), accelerator)
+
+
+def _set_rates(optimizers: list[torch.optim.Optimizer], base_rates: list[float], factor: float) -> float:
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    for group, base in zip(groups, base_rates, strict=True):
+        group["lr"] = base * factor
+    return factor
+
+
+def _backward(
+    accelerator: Accelerator, model: nn.Module, loss: Callable, batch: int, accumulate: int
+) -> dict[str, Tensor]:
+    """Add a batch's part to the gradient; processes exchange theirs at the last one of a step."""
+    with accelerator.no_sync(model) if (batch + 1) % accumulate else contextlib.nullcontext():
+        values = loss(model, batch, accelerator.device)
+        accelerator.backward(values["loss"] / accumulate)
+    return values
+
+
+def _open_accelerator(config: LoopConfig, finetuning: bool) -> Accelerator:
+    accelerator = Accelerator(mixed_precision=mixed_precision(config.precision, PartialState().device))
+    if finetuning:
+        set_sharding(accelerator, config.ema)
+        keep_trained_weights(accelerator)
+    elif accelerator.num_processes > 1:
+        raise ValueError(f"{accelerator.num_processes} processes: training runs in one, or each would do the same")
+    torch.manual_seed(config.seed + accelerator.process_index)
+    return accelerator
 
 
 @contextlib.contextmanager
-def _averaged(model: nn.Module, ema: EMAModel) -> Iterator[None]:
+def _averaged(model: nn.Module, trained: list[nn.Parameter], ema: EMAModel | None) -> Iterator[None]:
     """The model with its EMA weights, in eval mode. What is drawn meanwhile leaves the run's random numbers alone."""
-    ema.store(model.parameters())
-    ema.copy_to(model.parameters())
+    if ema is not None:
+        ema.store(trained)
+        ema.copy_to(trained)
     model.eval()
     try:
         with torch.random.fork_rng(), torch.no_grad():
             yield
     finally:
-        ema.restore(model.parameters())
+        if ema is not None:
+            ema.restore(trained)
         model.train()
 
 
-def _open_folder(out: Path) -> None:
+def _open_folder(folder: str) -> Path:
     """ValueError unless the run can write to it, now rather than at the first checkpoint."""
+    out = Path(folder)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "log.jsonl").touch()
     except OSError as error:
         raise ValueError(f"out = {out}: can't write there ({error.strerror}); choose another folder") from error
+    return out
 
 
-def _load(accelerator: Accelerator, folder: Path) -> None:
-    """Take up the last whole checkpoint, if there is one."""
-    old = _beside(folder, "old")
-    if old.exists() and not folder.exists():  # killed between the two renames of `write_folder`
+def _load(accelerator: Accelerator, parts: list, folder: Path) -> None:
+    """Take up the last whole checkpoint, if there is one. parts: what it holds besides weights and optimisers."""
+    accelerator.register_for_checkpointing(*parts)
+    old = beside(folder, "old")
+    if accelerator.is_main_process and old.exists() and not folder.exists():  # killed amid `write_folder`'s renames
         old.rename(folder)
+    accelerator.wait_for_everyone()
     if not folder.exists():
         return
     try:
@@ -253,19 +292,3 @@ def _load(accelerator: Accelerator, folder: Path) -> None:
     except Exception as error:  # whatever torch, safetensors or the file system find wrong with it
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{folder}: damaged, or of another model ({reason}); choose another out folder") from error
-
-
-def write_folder(folder: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a new folder, then put it in the place of `folder`, which is whole at every moment."""
-    fresh, old = _beside(folder, "new"), _beside(folder, "old")
-    shutil.rmtree(fresh, ignore_errors=True)
-    write(fresh)
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)  # left by a run that was killed while it removed it
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _beside(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f"{folder.name}.{suffix}")

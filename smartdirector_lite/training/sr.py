@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
-from ..pipelines.director_sr import check_upsample
+from ..pipelines.sizes import check_upsample
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import LatentBank, shard_path
