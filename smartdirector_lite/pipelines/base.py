@@ -23,7 +23,8 @@ class DirectorPipeline(WanPipeline):
     `WanTransformer3DModel`, as the hub's Wan folders hold, is adopted as a `DirectorTransformer3DModel` in place; a
     saved folder states plain diffusers' names, so `WanPipeline` can load it too. Any component that a call does not
     need may be None: the text encoder and tokenizer when prompt embeddings are given, for instance. expand_timesteps:
-    kept for diffusers, which reads it from a saved folder; here every latent frame has its own timestep anyway.
+    kept for diffusers, which reads it from a saved folder (Wan 2.2 TI2V states it, Wan 2.1 does not); here every latent
+    frame has its own timestep anyway.
     sigma_data: of a transformer trained behind a skip, see `to_velocity`; None, as for Wan's, predicts the velocity.
 
     Raises:
@@ -42,7 +43,7 @@ class DirectorPipeline(WanPipeline):
         transformer: DirectorTransformer3DModel | WanTransformer3DModel | None = None,
         transformer_2: None = None,
         boundary_ratio: None = None,
-        expand_timesteps: bool = True,
+        expand_timesteps: bool = False,
         sigma_data: float | None = None,
     ):
         if transformer_2 is not None or boundary_ratio is not None:

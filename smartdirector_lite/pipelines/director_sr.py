@@ -79,7 +79,7 @@ class DirectorSRPipeline(DirectorPipeline):
         transformer: DirectorTransformer3DModel | WanTransformer3DModel | None = None,
         transformer_2: None = None,
         boundary_ratio: None = None,
-        expand_timesteps: bool = True,
+        expand_timesteps: bool = False,
         sigma_data: None = None,
         upsample: str = "latent",
     ):

@@ -161,9 +161,8 @@ def as_pipeline(
 ) -> DirectorGenPipeline:
     """What is sampled from and exported; it holds the model itself, not a copy."""
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=config.shift)
-    pipeline = DirectorGenPipeline(
-        tokenizer, model.text_encoder, vae, scheduler, model.transformer, sigma_data=model.sigma_data
-    )
+    options = {"expand_timesteps": True, "sigma_data": model.sigma_data}  # trained with a timestep for each latent
+    pipeline = DirectorGenPipeline(tokenizer, model.text_encoder, vae, scheduler, model.transformer, **options)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
