@@ -36,6 +36,7 @@ class ModelOptions:
         revision: branch, tag or commit of a hub id.
         download: fetch what the hub's cache lacks.
         text_cache: a folder to keep text embeddings in, so that the text encoder is loaded for new texts alone.
+        quantize: the transformer's weights in 8 or 4 bits; int8 needs torchao, nf4 bitsandbytes and a CUDA GPU.
     """
 
     model: str = "smartdirector-tiny"
@@ -43,6 +44,7 @@ class ModelOptions:
     revision: str | None = None
     download: bool = False
     text_cache: Path | None = None
+    quantize: Literal["int8", "nf4"] | None = None
 
 
 Model = Annotated[ModelOptions, tyro.conf.OmitArgPrefixes]
@@ -140,6 +142,7 @@ def _load(model: Model, seed: int, device=None):
         revision=model.revision,
         download=model.download,
         text_cache=model.text_cache,
+        quantize=model.quantize,
     )
 
 

@@ -8,9 +8,11 @@ is Wan 2.2's).
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from diffusers.quantizers import PipelineQuantizationConfig
 
 from .causal import use_channels_last
 from .estimate import SR_FOLDER, STAGE_FOLDER, MetaModels, read_configs
@@ -18,6 +20,7 @@ from .hub import BUNDLED, LoadError, bundled_folder, model_folder
 from .memory import MODES, Call, Estimate
 from .pipelines import Director, DirectorGenPipeline, DirectorSRPipeline
 from .placement import choose, place, shortage
+from .quantize import quantization, quantized
 from .text_encoder import LazyTextEncoder, load_text_encoder
 from .timeline import check_int
 
@@ -41,6 +44,7 @@ def load_director(
     download: bool = False,
     text_cache: str | Path | None = None,
     compile: bool = False,
+    quantize: str | None = None,
 ) -> Director:
     """Load a director.
 
@@ -62,6 +66,7 @@ def load_director(
         text_cache: a folder to keep text embeddings in. The text encoder is then loaded for a text that is not there
             yet, and dropped before anything else runs.
         compile: compile the transformers' blocks; needs memory="full".
+        quantize: "int8" or "nf4", for the transformer's weights (see `quantization`); not layer by layer.
 
     Raises:
         LoadError: for the model. ValueError: for another argument.
@@ -71,10 +76,11 @@ def load_director(
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     defaults = read_defaults(folder)
-    memory, tiled = _choose_memory(folder, device, dtype, memory, fit, defaults.get("size"), text_cache is None)
-    if compile and memory != "full":
-        raise ValueError(f"compile: needs memory='full', and it is {memory!r}; leave compile out")
-    director = _read_models(model, folder, dtype, defaults, text_cache is None)
+    smaller = None if quantize is None else quantization(quantize, dtype, device)
+    wanted = _Wanted(dtype, fit, defaults.get("size"), text_cache is None, quantize)
+    memory, tiled = _choose_memory(folder, device, memory, wanted)
+    _check_options(memory, compile, quantize)
+    director = _read_models(model, folder, dtype, defaults, text_cache is None, smaller)
     if text_cache is not None:
         director.encode_texts = LazyTextEncoder(folder, director.gen.tokenizer, dtype, device, text_cache)
     if device.type == "cpu" and director.gen.vae is not None:
@@ -83,20 +89,34 @@ def load_director(
         director.gen.vae.enable_tiling()
         director.gen.vae.enable_slicing()
     place(director, memory, device)
-    if compile:
-        for stage in (director.gen, director.sr):
-            if stage is not None:
-                stage.transformer.compile_repeated_blocks(dynamic=True)
+    for stage in (director.gen, director.sr) if compile else ():
+        if stage is not None:
+            stage.transformer.compile_repeated_blocks(dynamic=True)
     return director
 
 
-def _read_models(model: str | Path, folder: Path, dtype: torch.dtype, defaults: dict, with_text: bool) -> Director:
+def _check_options(memory: str, compile: bool, quantize: str | None) -> None:
+    if quantize is not None and memory == "sequential":
+        raise ValueError("quantize: its weights can't go layer by layer (memory='sequential'); leave one of them out")
+    if compile and memory != "full":
+        raise ValueError(f"compile: needs memory='full', and it is {memory!r}; leave compile out")
+
+
+def _read_models(
+    model: str | Path,
+    folder: Path,
+    dtype: torch.dtype,
+    defaults: dict,
+    with_text: bool,
+    smaller: PipelineQuantizationConfig | None,
+) -> Director:
     """The director of a pipeline's folder, on the CPU. LoadError."""
     options = {"local_files_only": True, "use_safetensors": True}
+    more = {} if smaller is None else {"quantization_config": smaller}
     try:
         encoder = load_text_encoder(folder, dtype) if with_text else None
         precision = {"default": dtype, "vae": torch.float32}
-        gen = DirectorGenPipeline.from_pretrained(folder, dtype=precision, text_encoder=encoder, **options)
+        gen = DirectorGenPipeline.from_pretrained(folder, dtype=precision, text_encoder=encoder, **options, **more)
         _check_complete(gen)
     except LOADING_ERRORS as error:
         raise _not_loaded(model, error) from error
@@ -104,15 +124,18 @@ def _read_models(model: str | Path, folder: Path, dtype: torch.dtype, defaults: 
     return Director(gen, **defaults, **_load_second_stage(folder, gen, dtype, options))
 
 
-def _choose_memory(
-    folder: Path,
-    device: torch.device,
-    dtype: torch.dtype,
-    memory: str,
-    fit: Call | None,
-    size: tuple[int, int] | None,
-    with_text: bool,
-) -> tuple[str, bool]:
+@dataclass(frozen=True)
+class _Wanted:
+    """What a memory mode is chosen for; see `load_director`. size: the model's own; with_text: the encoder stays."""
+
+    dtype: torch.dtype
+    fit: Call | None = None
+    size: tuple[int, int] | None = None
+    with_text: bool = True
+    quantize: str | None = None
+
+
+def _choose_memory(folder: Path, device: torch.device, memory: str, wanted: _Wanted) -> tuple[str, bool]:
     """The memory mode, and whether the VAE must work in tiles. ValueError for a mode that can't be had."""
     if memory not in ("auto", *MODES):
         raise ValueError(f"memory must be one of auto, {', '.join(MODES)}, got {memory!r}")
@@ -123,7 +146,7 @@ def _choose_memory(
             )
         return "full", False
     free, _ = torch.cuda.mem_get_info(device)
-    call, whole, tiled = estimates(folder, dtype, fit, size, with_text)
+    call, whole, tiled = estimates(folder, wanted)
     if memory == "auto":
         chosen = choose(whole, tiled, free)
         if chosen is None:
@@ -134,16 +157,14 @@ def _choose_memory(
     return memory, whole.peak(memory)[0] > free
 
 
-def estimates(
-    folder: Path, dtype: torch.dtype, fit: Call | None, size: tuple[int, int] | None, with_text: bool = True
-) -> tuple[Call, Estimate, Estimate]:
+def estimates(folder: Path, wanted: _Wanted) -> tuple[Call, Estimate, Estimate]:
     """A call, what it needs, and what it needs with the VAE in tiles."""
     configs = read_configs(folder.parent if folder.name == STAGE_FOLDER else folder)
-    if not with_text:
+    if not wanted.with_text:
         configs.pop("text_encoder", None)
-    if fit is None:
-        fit = Call(size or wan_size(configs["vae"]), USUAL_FRAMES, 3)
-    return fit, *MetaModels(configs, dtype).estimate_both(fit)
+    call = wanted.fit or Call(wanted.size or wan_size(configs["vae"]), USUAL_FRAMES, 3)
+    whole, tiled = MetaModels(configs, wanted.dtype).estimate_both(call)
+    return call, quantized(whole, wanted.quantize), quantized(tiled, wanted.quantize)
 
 
 def wan_size(vae: Mapping) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Memory modes, the text cache and compiling: the video stays what it is. On the CPU, with the hooks that CUDA has."""
 
+import importlib.util
 import shutil
 
 import numpy as np
@@ -114,19 +115,19 @@ def gpu(monkeypatch):
     free = {"bytes": 0}
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free["bytes"], 80 * 10**9))
 
-    def estimates(folder, dtype, fit, size, with_text):
+    def estimates(folder, wanted):
         def made(share):
             weights = {"vae": Weights(2 * 10**9, 0, 0, 0), "transformer": Weights(4 * 10**9, 10**9, 0, 0)}
             return Estimate(weights, (Stage("decode", ("vae",), round(share * 3 * 10**9), 0),))
 
-        return fit or Call((832, 480), 121), made(1.0), made(0.1)
+        return Call((832, 480), 121), made(1.0), made(0.1)
 
     monkeypatch.setattr(loaders, "estimates", estimates)
     return free
 
 
 def chosen(memory: str):
-    return loaders._choose_memory(None, torch.device("cuda:0"), torch.bfloat16, memory, None, None, True)
+    return loaders._choose_memory(None, torch.device("cuda:0"), memory, loaders._Wanted(torch.bfloat16))
 
 
 def test_auto_takes_the_fastest_that_fits(gpu):
@@ -150,11 +151,13 @@ def test_a_mode_that_is_asked_for_is_taken_if_it_can_be(gpu):
 
 def test_what_auto_plans_for(two_stage_folder):
     folder = two_stage_folder / "director-gen"
-    call, whole, tiled = loaders.estimates(folder, torch.bfloat16, None, (48, 32))
+    call, whole, tiled = loaders.estimates(folder, loaders._Wanted(torch.bfloat16, size=(48, 32)))
     assert call == Call((48, 32), 121, 3) and {"text_encoder", "sr_transformer"} <= whole.weights.keys()
     assert tiled.weights == whole.weights
-    call, whole, _ = loaders.estimates(folder, torch.bfloat16, Call((96, 64), 5), (48, 32), with_text=False)
-    assert call == Call((96, 64), 5) and "text_encoder" not in whole.weights
+    fit = Call((96, 64), 5)
+    call, less, _ = loaders.estimates(folder, loaders._Wanted(torch.bfloat16, fit, (48, 32), False, "nf4"))
+    assert call == fit and "text_encoder" not in less.weights and less.weights["vae"] == whole.weights["vae"]
+    assert less.weights["transformer"].total < 0.3 * whole.weights["transformer"].total
 
 
 def test_a_gpu_that_runs_out_says_what_would_fit(two_stage_folder, monkeypatch):
@@ -214,7 +217,7 @@ def test_a_text_encoder_that_is_not_there_is_missed_when_a_text_needs_it(two_sta
         director(Storyboard(description="new", num_frames=2), progress=False)
 
 
-# ---------------------------------------------------------------- compiling
+# ---------------------------------------------------------------- compiling and quantizing
 
 
 def test_compiling_reaches_the_blocks_of_both_stages(two_stage_folder, monkeypatch):
@@ -226,3 +229,28 @@ def test_compiling_reaches_the_blocks_of_both_stages(two_stage_folder, monkeypat
     assert compiled == [("DirectorTransformerBlock", {"dynamic": True})] * 3
     with pytest.raises(LoadError, match="no such folder"):
         load_director("nowhere", compile=True)
+
+
+def test_eight_bits_make_nearly_the_same_latents(two_stage_folder):
+    pytest.importorskip("torchao")
+    whole, small = (load_director(two_stage_folder, device="cpu", quantize=kind).gen for kind in (None, "int8"))
+    weights = [type(pipeline.transformer.blocks[0].ffn.net[2].weight).__name__ for pipeline in (whole, small)]
+    assert weights[0] == "Parameter" and weights[1] != "Parameter"
+    call = {"height": 32, "width": 48, "num_frames": 5, "num_inference_steps": 2, "output_type": "latent"}
+    made = []
+    for pipeline in (whole, small):
+        pipeline.set_progress_bar_config(disable=True)
+        made.append(pipeline("a red ball", generator=torch.Generator().manual_seed(0), **call).frames)
+    error = (made[0] - made[1]).square().mean().sqrt()
+    assert 0 < error < 0.05 * made[0].std()
+
+
+def test_quantizing_that_can_not_be_had(two_stage_folder, monkeypatch):
+    for kind, library, message in [
+        ("int4", True, "quantize must be one of int8, nf4, or None, got 'int4'"),
+        ("int8", None, "quantize = 'int8' needs torchao; install it"),
+        ("nf4", True, "quantize = 'nf4' needs a CUDA GPU, and the device is cpu; 'int8' works there"),
+    ]:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name, library=library: library)
+        with pytest.raises(ValueError, match=message):
+            load_director(two_stage_folder, device="cpu", quantize=kind)
