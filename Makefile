@@ -26,7 +26,7 @@ demo: $(VENV)/.has-core
 	$(VENV)/bin/smartdirector demo
 
 test: lint
-	$(VENV)/bin/python -m pytest -q $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.has-test
 	$(VENV)/bin/python -m ruff check .

@@ -256,7 +256,9 @@ def _check_device(device: str | torch.device | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         first_line = str(error).strip().partition("\n")[0]
-        raise ValueError(f"device {str(device)!r} can't be used here ({first_line})") from error
+        raise ValueError(
+            f"device {str(device)!r} can't be used here ({first_line}); leave it out: the CPU, where there is no CUDA"
+        ) from error
     return device
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..pipelines.director_sr import check_upsample
+from ..pipelines.sizes import check_upsample
 from ..transformer import DirectorTransformer3DModel
 from .bank import ClipEntry, LatentBank
 from .finetune_data import Texts
 from .gen import caption_of
 from .loop import LoopConfig
-from .stage import NUM_TRAIN_TIMESTEPS, draw_anchors
+from .sr import as_batch
+from .stage import NUM_TRAIN_TIMESTEPS, check_options, draw_anchors
 
 LOWEST = {"lora_rank": 0, "frames": 1, "plans": 1, "batch": 1, "accumulate": 1}
 
@@ -49,19 +50,12 @@ class FinetuneConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.workers:
-            raise ValueError(f"workers = {self.workers}: batches come from memory here; leave it at 0")
-        for name, low in LOWEST.items():
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} = {getattr(self, name)}: give {low} or more")
+        check_options(self, LOWEST)
         for name in ("lr", "fps"):
             if not 0 < getattr(self, name) <= 1000:
                 raise ValueError(f"{name} = {getattr(self, name)}: give more than 0, at most 1000")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay = {self.weight_decay}: give 0 or more")
-        for name in self.shares:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -175,17 +169,4 @@ def draw_gen_batch(
 def draw_sr_batch(config: SRFinetune, bank: LatentBank, stride: int, index: int, process: int) -> dict[str, Tensor]:
     """What `sr.sr_loss` takes: z_lr, z_hr, anchors, tau, t."""
     rng, clips = draw_clips(config, bank, index, process)
-    plans = [entry.plan(stride) for _, entry in clips]
-    free = rng.random(len(clips)) < config.no_anchor
-    lr, hr = torch.stack([latents for latents, _ in clips]).float().chunk(2, dim=1)
-    anchors = [
-        [False] * plan.num_latents if none else draw_anchors(rng, plan, config) for none, plan in zip(free, plans)
-    ]
-    t = np.where(rng.random(len(clips)) < config.at_start, 1.0, rng.random(len(clips)))
-    return {
-        "z_lr": lr,
-        "z_hr": hr,
-        "anchors": torch.tensor(anchors),
-        "tau": torch.tensor([plan.tau() for plan in plans]),
-        "t": torch.tensor(t, dtype=torch.float32),
-    }
+    return as_batch(rng, clips, stride, config)

@@ -17,7 +17,7 @@ from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
 from ..pipelines.sizes import check_upsample
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
-from .bank import LatentBank, shard_path
+from .bank import ClipEntry, LatentBank, shard_path
 from .film import FilmShots
 from .loop import train
 from .optim import make_optimizers
@@ -82,7 +82,14 @@ def draw_batch(
 ) -> dict[str, Tensor]:
     """One step's batch, always the same: z_LR and z_HR (B, C, F, h, w), anchors and tau (B, F), t (B,)."""
     rng = np.random.default_rng((config.seed, step))
-    clips = bank.draw(rng, config.latent_frames)
+    batch = as_batch(rng, bank.draw(rng, config.latent_frames), stride, config)
+    return {name: value.to(device) for name, value in batch.items()}
+
+
+def as_batch(
+    rng: np.random.Generator, clips: list[tuple[Tensor, ClipEntry]], stride: int, config: StageConfig
+) -> dict[str, Tensor]:
+    """What `sr_loss` takes, of clips of pairs with equally many latents. config: with `no_anchor` and `at_start`."""
     plans = [entry.plan(stride) for _, entry in clips]
     anchors = [
         [False] * plan.num_latents if rng.random() < config.no_anchor else draw_anchors(rng, plan, config)
@@ -90,14 +97,13 @@ def draw_batch(
     ]
     at_start = rng.random(len(clips)) < config.at_start
     lr, hr = torch.stack([latents for latents, _ in clips]).float().chunk(2, dim=1)
-    batch = {
+    return {
         "z_lr": lr,
         "z_hr": hr,
         "anchors": torch.tensor(anchors),
         "tau": torch.tensor([plan.tau() for plan in plans]),
         "t": torch.tensor(np.where(at_start, 1.0, rng.random(len(clips))), dtype=torch.float32),
     }
-    return {name: value.to(device) for name, value in batch.items()}
 
 
 def sr_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:

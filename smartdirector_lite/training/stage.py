@@ -47,19 +47,24 @@ class StageConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.workers:
-            raise ValueError(f"workers = {self.workers}: batches come from memory here; leave it at 0")
-        for name, low in LOWEST.items():
-            if getattr(self, name) < low:
-                raise ValueError(f"{name} = {getattr(self, name)}: give {low} or more")
-        for name in self.shares:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
+        check_options(self, LOWEST)
 
     @property
     def shares(self) -> tuple[str, ...]:
         """The options that are shares or probabilities."""
         return "film_share", "drop_anchor", "clip_anchor"
+
+
+def check_options(config: LoopConfig, lowest: dict[str, int]) -> None:
+    """ValueError for workers, for an option below its lowest value, and for one of `config.shares` not in 0 to 1."""
+    if config.workers:
+        raise ValueError(f"workers = {config.workers}: batches come from memory here; leave it at 0")
+    for name, low in lowest.items():
+        if getattr(config, name) < low:
+            raise ValueError(f"{name} = {getattr(config, name)}: give {low} or more")
+    for name in config.shares:
+        if not 0 <= getattr(config, name) <= 1:
+            raise ValueError(f"{name} = {getattr(config, name)}: give 0 to 1")
 
 
 def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: StageConfig) -> list[bool]:
