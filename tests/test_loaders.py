@@ -3,13 +3,16 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from smartdirector_lite import hub, loaders
 from smartdirector_lite.loaders import LoadError, load_director
 from smartdirector_lite.pipelines import Director, DirectorGenPipeline, DirectorSRPipeline
+from smartdirector_lite.storyboard import Keyframe, Storyboard
 from smartdirector_lite.transformer import DirectorTransformer3DModel
 
 DEFAULTS = {"steps": 12, "guidance_scale": 1.5, "size": [112, 64], "fps": 12}
@@ -270,3 +273,15 @@ def test_devices_that_are_not_here(wan_folder, device):
     with pytest.raises(ValueError, match="can't be used here") as caught:
         load_director(wan_folder, device=device)
     assert not isinstance(caught.value, LoadError) and "\n" not in str(caught.value)
+
+
+@pytest.mark.weights
+def test_the_bundled_model_has_both_stages_and_pins_a_keyframe_in_each():
+    director = load_director(device="cpu")
+    assert director.sr.config.upsample == "pixel" and director.sr.vae is director.gen.vae
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 7, 3), dtype=np.uint8)).resize((224, 128))
+    story = Storyboard(description="hills", num_frames=7, keyframes=(Keyframe(image, frame=5),))
+    result = director(story, steps=1, progress=False)
+    assert result.draft.shape == (7, 64, 112, 3) and result.frames.shape == (7, 128, 224, 3)
+    (keyframe,) = result.report.keyframes
+    assert keyframe.frame == 5 and keyframe.l1_reconstruction < 0.01
