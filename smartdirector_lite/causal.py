@@ -10,6 +10,7 @@ Axes: B batch, T frames, H, W pixels; C latent channels, n latent frames, h, w l
 latent. Latents are float32 and normalised unless said otherwise.
 """
 
+import functools
 import itertools
 import threading
 from collections.abc import Iterable, Iterator
@@ -145,8 +146,7 @@ def decode_run(vae: AutoencoderKLWan, latents: Iterable[torch.Tensor]) -> Iterat
     if vae.use_tiling and _is_tiled(vae, first):
         yield from _decode_tiled(vae, torch.cat(list(latents), dim=2))
         return
-    for frames in _decode_patches(vae, latents):
-        yield _as_pixels(vae, frames)
+    yield from map(functools.partial(_as_pixels, vae), _decode_patches(vae, latents))
 
 
 def _decode_patches(vae: AutoencoderKLWan, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -161,7 +161,8 @@ def _decode_patches(vae: AutoencoderKLWan, latents: Iterable[torch.Tensor]) -> I
             vae.decoder(part, feat_cache=cache, feat_idx=[0], first_chunk=(i == 0))
             for part, cache in zip(parts, caches, strict=True)
         ]
-        yield torch.cat(decoded)
+        yield decoded.pop() if len(decoded) == 1 else torch.cat(decoded)
+        decoded.clear()  # what was handed on is not held while the next is made
 
 
 def _as_pixels(vae: AutoencoderKLWan, patches: torch.Tensor) -> torch.Tensor:

@@ -25,8 +25,14 @@ ALLOWED_IN_WEIGHTS = {".safetensors", ".json", ".md", ".txt"}
 
 # design, section 5: a module may reach only parts of a lower rank, through whatever helper
 RANK = {"timeline": 0, "storyboard": 1, "multichunk": 2, "transformer": 2, "pipelines": 3, "loaders": 4, "cli": 5}
-NOT_FOR_THE_CORE = {"training", "evaluation", "curation", "toyworld", "widgets", "lab"}
-ONLY_IN = {"gradio": set(), "ipywidgets": {"widgets"}, "matplotlib": {"viz"}}  # gradio: in space/, outside the package
+NOT_FOR_THE_CORE = {"training", "evaluation", "curation", "toyworld", "viz", "notebook", "widgets", "lab"}
+ONLY_IN = {  # gradio: in space/, outside the package
+    "gradio": set(),
+    "IPython": {"notebook"},
+    "ipywidgets": {"widgets"},
+    "matplotlib": {"viz"},
+}
+FOR_NOTEBOOKS = {"viz", "notebook", "widgets", "lab"}  # nothing else may reach these
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 
@@ -116,6 +122,18 @@ def wrong_directions(sources: dict[str, str]) -> list[str]:
     return sorted(set(offences))
 
 
+def library_reaches_for_notebooks(sources: dict[str, str]) -> list[str]:
+    """What is there for notebooks stays above the library, and the checks of exercises draw and show nothing."""
+    graph, offences = graph_of(sources), []
+    for module in graph:
+        part = part_of(module)
+        allowed = {"lab": {"lab"}, "viz": {"viz"}, "notebook": {"notebook"}}.get(part, set())
+        if part != "widgets":
+            targets = {part_of(target) for target in reachable(graph, module)} & FOR_NOTEBOOKS - allowed
+            offences += [f"{module} reaches {target}, which is for notebooks" for target in sorted(targets)]
+    return offences
+
+
 def imports_through_the_package(sources: dict[str, str]) -> list[str]:
     """Inside the package, names come from the module that defines them: the lazy `__init__` would hide directions."""
     offences = []
@@ -138,8 +156,8 @@ def libraries_out_of_place(sources: dict[str, str]) -> list[str]:
 def impure_timeline(sources: dict[str, str]) -> list[str]:
     """timeline and whatever it imports use the standard library alone."""
     start = f"{PACKAGE}.timeline"
-    modules = {start} | reachable(graph_of(sources), start)
-    outside = {name.partition(".")[0] for module in modules for name in imports_of(sources)[module]}
+    modules, imports = {start} | reachable(graph_of(sources), start), imports_of(sources)
+    outside = {name.partition(".")[0] for module in modules for name in imports[module]}
     return sorted(outside - set(sys.stdlib_module_names) - {PACKAGE})
 
 
@@ -158,9 +176,9 @@ def too_long(sources: dict[str, str]) -> list[str]:
 
 def runs_foreign_code(sources: dict[str, str]) -> list[str]:
     """pickle in any form, and code that comes with a model."""
-    offences = []
+    offences, imports = [], imports_of(sources)
     for module, text in sources.items():
-        for name in {name.partition(".")[0] for name in imports_of(sources)[module]} & PICKLES:
+        for name in {name.partition(".")[0] for name in imports[module]} & PICKLES:
             offences.append(f"{module} imports {name}")
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Call):
@@ -177,6 +195,7 @@ def runs_foreign_code(sources: dict[str, str]) -> list[str]:
 
 RULES = [
     wrong_directions,
+    library_reaches_for_notebooks,
     imports_through_the_package,
     libraries_out_of_place,
     impure_timeline,
@@ -199,7 +218,12 @@ GOOD = {
     f"{PACKAGE}.multichunk": "from smartdirector_lite.timeline import ChunkPlan",
     f"{PACKAGE}.pipelines": "from .gen import Gen",
     f"{PACKAGE}.pipelines.gen": "from ..multichunk import encode\nfrom ..storyboard import Storyboard",
-    f"{PACKAGE}.viz": "import matplotlib",
+    f"{PACKAGE}.viz": "",
+    f"{PACKAGE}.viz.base": "import matplotlib\nfrom ..timeline import ChunkPlan",
+    f"{PACKAGE}.notebook": "from IPython.display import HTML",
+    f"{PACKAGE}.widgets": "import ipywidgets\nfrom .viz.base import figure\nfrom .notebook import show",
+    f"{PACKAGE}.lab": "from .core import Hint",
+    f"{PACKAGE}.lab.core": "from ..timeline import ChunkPlan",
     f"{PACKAGE}.training.vae": "from ..multichunk import encode",
 }
 
@@ -212,10 +236,20 @@ GOOD = {
         (wrong_directions, "media", "from smartdirector_lite.pipelines import gen"),  # storyboard -> media -> pipelines
         (wrong_directions, "multichunk", "import smartdirector_lite.training.vae"),
         (wrong_directions, "transformer", "from .multichunk import encode"),
+        (wrong_directions, "multichunk", "from .notebook import pick"),
+        (library_reaches_for_notebooks, "training.vae", "from ..viz.base import figure"),
+        (library_reaches_for_notebooks, "evaluation", "from .lab import core"),
+        (library_reaches_for_notebooks, "lab.core", "from ..notebook import show"),
+        (library_reaches_for_notebooks, "viz.base", "from ..notebook import show"),
         (imports_through_the_package, "media", "from smartdirector_lite import ChunkPlan"),
         (imports_through_the_package, "pipelines.gen", "from .. import ChunkPlan"),
         (libraries_out_of_place, "media", "import matplotlib.pyplot as plt"),
-        (libraries_out_of_place, "viz", "from ipywidgets import interact"),
+        (libraries_out_of_place, "viz.base", "from ipywidgets import interact"),
+        (libraries_out_of_place, "notebook", "import ipywidgets"),
+        (libraries_out_of_place, "widgets", "from IPython.display import display"),
+        (libraries_out_of_place, "widgets", "import matplotlib"),
+        (libraries_out_of_place, "lab.core", "from IPython import get_ipython"),
+        (too_long, "lab.lab01", "x = 1\n" * 301),
         (libraries_out_of_place, "widgets", "import gradio"),
         (impure_timeline, "timeline", "import torch"),
         (impure_timeline, "timeline", "from . import media"),
@@ -248,14 +282,14 @@ def loaded_by(statement: str, names: set[str]) -> set[str]:
 
 
 def test_importing_the_package_loads_no_heavy_library():
-    heavy = {"torch", "diffusers", "gradio", "matplotlib", "ipywidgets"}
+    heavy = {"torch", "diffusers", "gradio", "matplotlib", "ipywidgets", "IPython"}
     assert loaded_by(f"import {PACKAGE}.timeline", heavy) == set()
     assert loaded_by("import ipaddress", {"ipaddress"}) == {"ipaddress"}  # the probe sees what is loaded
 
 
 def test_using_the_library_loads_no_interface():
     everything = f"import {PACKAGE} as s\n[getattr(s, name) for name in s.__all__]"
-    assert loaded_by(everything, {"gradio", "matplotlib", "ipywidgets"}) == set()
+    assert loaded_by(everything, {"gradio", "matplotlib", "ipywidgets", "IPython"}) == set()
 
 
 def test_public_names_are_there_and_a_misspelt_one_is_not():

@@ -4,12 +4,14 @@ from .conditions import VideoCondition
 from .director import Director, DirectorResult
 from .director_gen import DirectorGenPipeline
 from .director_sr import DirectorSRPipeline, SROptions
+from .progress import Progress
 
 __all__ = [
     "Director",
     "DirectorGenPipeline",
     "DirectorResult",
     "DirectorSRPipeline",
+    "Progress",
     "SROptions",
     "VideoCondition",
 ]

@@ -21,6 +21,7 @@ from ..timeline import ChunkPlan, Condition, check_int
 from .conditions import VideoCondition
 from .director_gen import DirectorGenPipeline
 from .director_sr import DirectorSRPipeline, SROptions
+from .progress import Progress, silent, telling
 from .sizes import FACTOR, to_bytes
 
 MAX_SEED = 2**63 - 1
@@ -122,13 +123,15 @@ class Director:
         rope: str = "frame_time",
         progress: bool = True,
         stage: str = "all",
+        watch: Callable[[Progress], None] = silent,
     ) -> DirectorResult:
         """Generate the video of a storyboard; the same seed gives the same video on one machine.
 
         seed: 0 to MAX_SEED. rope: a scheme of `ChunkPlan.tau`. progress: show a bar. stage: "gen" for the draft alone,
         "all" for the second stage too, where there is one: twice the storyboard's size, with the detail of its
-        keyframes. Raises StoryboardError, MediaError or ValueError, with one line that says what to change, before
-        anything is generated; MemoryError where a GPU runs out of memory.
+        keyframes. watch: told of every step as it is done; what it raises ends the call. Raises StoryboardError,
+        MediaError or ValueError, with one line that says what to change, before anything is generated; MemoryError
+        where a GPU runs out of memory.
         """
         if not isinstance(storyboard, Storyboard):
             raise ValueError(f"storyboard is a {type(storyboard).__name__}; give Storyboard.load(path)")
@@ -136,7 +139,7 @@ class Director:
             raise ValueError(f"stage must be one of {', '.join(STAGES)}, got {stage!r}")
         check_int("seed", seed, 0, MAX_SEED)
         try:
-            return self._run(storyboard, seed, steps, guidance_scale, rope, progress, stage)
+            return self._run(storyboard, seed, steps, guidance_scale, rope, progress, stage, watch)
         except torch.OutOfMemoryError as error:
             width, height = storyboard.size or self.size
             raise MemoryError(
@@ -153,6 +156,7 @@ class Director:
         rope: str,
         progress: bool,
         stage: str,
+        watch: Callable[[Progress], None],
     ) -> DirectorResult:
         width, height = storyboard.size or self.size
         self.gen.check_size(height, width)
@@ -172,15 +176,16 @@ class Director:
             conditions=conditions,
             cuts=storyboard.cuts,
             rope=rope,
+            callback_on_step_end=telling(watch),
         ).frames
         _check_finite(latents)
-        draft = self._decode(plan, latents)
+        draft = self._decode(plan, latents, watch)
         frames = draft
         if stage == "all" and self.sr is not None:
             width, height = FACTOR * width, FACTOR * height
             given, conditions = _conditions(storyboard, plan, (width, height))
             source = draft if self.sr.config.upsample == "pixel" else latents
-            frames = self._upscale(plan, source, draft.shape[1:3], conditions, rope, progress)
+            frames = self._upscale(plan, source, draft.shape[1:3], conditions, rope, progress, watch)
         ideal = [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()
         release(self.gen.vae)
@@ -202,6 +207,7 @@ class Director:
         conditions: list[VideoCondition],
         rope: str,
         progress: bool,
+        watch: Callable[[Progress], None],
     ) -> NDArray:
         """The second stage: from the draft, uint8 frames or latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3)."""
         self.sr.set_progress_bar_config(disable=not progress, desc="Director-SR")
@@ -213,10 +219,11 @@ class Director:
                 if video is None:
                     video = np.empty((plan.num_frames, *part.shape[1:]), np.uint8)
                 video[start : start + len(part)] = part
+                watch(Progress("sr", start + len(part), plan.num_frames))
         release(self.sr.transformer)
         return video
 
-    def _decode(self, plan: ChunkPlan, latents: torch.Tensor) -> NDArray:
+    def _decode(self, plan: ChunkPlan, latents: torch.Tensor, watch: Callable = silent) -> NDArray:
         """(1, C, F, h, w) -> uint8 (T, H, W, 3), a few frames at a time, so that only the bytes are held."""
         device = get_module_execution_device(self.gen.vae)
         video = None
@@ -225,6 +232,8 @@ class Director:
             if video is None:
                 video = np.empty((plan.num_frames, *part.shape[1:]), np.uint8)
             video[start : start + len(part)] = part
+            done = start + len(part)
+            watch(Progress("decode", done, plan.num_frames, video if done == plan.num_frames else None))
         return video
 
     def _reconstruct(self, condition: VideoCondition, height: int, width: int) -> NDArray:

@@ -1,0 +1,627 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 06 Train your own
+#
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/THIS_REPOSITORY/blob/main/notebooks/06_train_your_own.ipynb)
+#
+# **Goals.** You make a handful of clips of your own, turn them into latents, and teach the bundled model to fill in
+# what lies between two keyframes of them. You write the loss, the loop and a LoRA in plain torch, and you learn to
+# read the curves: is it learning, what is hard, and is it only learning by heart?
+#
+# **Time.** About 45 minutes, some five of them training.
+#
+# **Needs.** Notebooks 02 (chunks and anchors) and 04 (flow matching). A CPU is enough; nothing is downloaded.
+
+# %%
+# On Colab or another fresh machine: get the package. Here it is installed already, and this does nothing.
+import importlib.util, subprocess, sys
+
+if importlib.util.find_spec("smartdirector_lite") is None:
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "smartdirector-lite[notebooks]"], check=True)
+
+# %%
+import copy
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import nn
+
+from smartdirector_lite import ChunkPlan, Condition, VideoCondition, lab, load_director
+from smartdirector_lite.evaluation.metrics import PooledError, motion_mask
+from smartdirector_lite.multichunk import decode, encode_video
+from smartdirector_lite.notebook import image, pick, video
+from smartdirector_lite.pipelines.preconditioning import to_velocity
+from smartdirector_lite.pipelines.sizes import to_bytes
+from smartdirector_lite.training.gen import TrainedGen, flow_loss
+from smartdirector_lite.training.optim import make_optimizers
+from smartdirector_lite.viz import sr as viz
+
+HEIGHT, WIDTH, NUM_FRAMES, FPS = 64, 112, 13, 12
+
+# %% [markdown]
+# ## 1. A world that the model has never seen
+#
+# The bundled model knows two worlds: the toy world and one animated film. Ours is a third: paper shapes that slide
+# over striped paper, about one second long. Pillow draws each frame four times too large and shrinks it, so that
+# edges are smooth. A seed decides on everything: paper, ink, shape, path and turn.
+#
+# We draw twenty clips to train on, and four that the model must never train on. These **held-out** clips are how we
+# will tell learning from learning by heart.
+
+# %%
+PAPERS = [((246, 232, 204), (238, 216, 178)), ((206, 226, 238), (184, 210, 228)), ((230, 214, 234), (214, 194, 222))]
+INKS = [(214, 64, 52), (46, 106, 186), (40, 140, 90), (240, 170, 40), (120, 70, 150)]
+SHAPES = [(40, 1.0), (4, 0.7), (3, 0.5), (5, 0.45)]  # corners, and how far out the points between them lie
+
+
+def draw_clip(seed, big=4):
+    """One clip: uint8 (NUM_FRAMES, HEIGHT, WIDTH, 3)."""
+    rng = np.random.default_rng(seed)
+    paper, ink = PAPERS[rng.integers(len(PAPERS))], INKS[rng.integers(len(INKS))]
+    corners, inner = SHAPES[rng.integers(len(SHAPES))]
+    direction, turn, radius = rng.choice([-1, 1]), rng.uniform(-1, 1), HEIGHT * rng.uniform(0.27, 0.33)
+    low, arc = rng.uniform(0.45, 0.55), rng.uniform(-0.15, 0.15)
+    frames = []
+    for u in np.linspace(0, 1, NUM_FRAMES):  # from the first frame, 0, to the last, 1
+        image = Image.new("RGB", (big * WIDTH, big * HEIGHT), paper[0])
+        brush = ImageDraw.Draw(image)
+        for left in range(0, big * WIDTH, big * 16):
+            brush.rectangle((left, 0, left + big * 8 - 1, big * HEIGHT), fill=paper[1])
+        x, y = WIDTH * (0.5 + 0.45 * direction * (u - 0.5)), HEIGHT * (low + 4 * arc * u * (1 - u))
+        angles = turn * u + np.pi * np.arange(2 * corners) / corners
+        lengths = radius * np.where(np.arange(2 * corners) % 2, inner, 1.0)
+        points = np.stack([x + lengths * np.sin(angles), y - lengths * np.cos(angles)], axis=1)
+        brush.polygon([tuple(point) for point in big * points], fill=ink, outline=(30, 28, 34), width=5)
+        frames.append(np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.BOX)))
+    return np.stack(frames)
+
+
+train_clips = [draw_clip(seed) for seed in range(pick(20, 4))]
+held_clips = [draw_clip(1000 + seed) for seed in range(pick(4, 2))]
+shown = {f"clip {k}": train_clips[k] for k in range(3)} | {"held out": held_clips[0]}
+image(
+    viz.picture(viz.rows_figure(shown, range(0, NUM_FRAMES, 2))),
+    alt="Four rows of seven frames: paper shapes that slide and turn across striped paper, from one side to the other",
+)
+
+# %% [markdown]
+# **Your own.** Change `draw_clip`, or read a clip: `read_video("mine.mp4")` of `smartdirector_lite.media` gives uint8
+# frames. Here all clips need one size and one length, which keeps the code short. Large, slow and plain works best:
+# the model's cells are 8 x 8 pixels.
+#
+# ## 2. From clips to latents
+#
+# **Question.** What does the model train on? Not on pixels: on the latents of a chunk plan (notebook 02). Which
+# frames are keyframes is decided before encoding, because each begins a chunk and is encoded alone. Ours: the first
+# frame and the last.
+
+# %%
+plan = ChunkPlan.build(NUM_FRAMES, [Condition(0), Condition(NUM_FRAMES - 1)], stride=4)
+anchors, tau = torch.tensor(plan.anchors), plan.tau()
+print(plan.table())
+
+# %% [markdown]
+# Five latents for thirteen frames; the first and the last are anchors. The three between them are what the model has
+# to invent. Encoding is slow beside a training step, and it never changes, so it is done once.
+
+# %%
+director = load_director()
+gen, vae = director.gen, director.gen.vae
+gen.set_progress_bar_config(disable=True)
+
+
+def to_tensor(clip):  # uint8 (T, H, W, 3) -> (1, 3, T, H, W) in [-1, 1]
+    return torch.from_numpy(clip).permute(3, 0, 1, 2).float()[None] / 127.5 - 1
+
+
+z_train = encode_video(vae, plan, torch.cat([to_tensor(clip) for clip in train_clips]))
+z_held = encode_video(vae, plan, torch.cat([to_tensor(clip) for clip in held_clips]))
+vae_train = [to_bytes(frames) for frames in decode(vae, plan, z_train).split(1)]
+vae_held = [to_bytes(frames) for frames in decode(vae, plan, z_held).split(1)]
+print("latents (clips, channels, latent frames, h, w):", tuple(z_train.shape))
+image(
+    viz.picture(
+        viz.rows_figure({"drawn": train_clips[1], "after the VAE": vae_train[1]}, range(0, NUM_FRAMES, 2), (0, 12))
+    ),
+    alt="A clip as it was drawn, and after the VAE: the moving shape has softer edges, the two keyframes are sharp",
+)
+
+# %% [markdown]
+# **Notice.** The VAE alone already softens what moves; it was never trained on paper shapes. We train the transformer
+# only, so nothing that follows can be sharper than the lower row.
+#
+# ## 3. Before
+#
+# **Question.** What does the bundled model make of two keyframes from a foreign world? We need a number as well as a
+# picture: the PSNR over the pixels that move, in the frames between the keyframes, pooled over clips. Still pixels
+# are left out, for they flatter everybody.
+
+# %%
+PROMPT, STEPS = "Paper shapes move over striped paper.", pick(8, 2)
+
+
+def in_between(clip):
+    """The model's video between a clip's first and last frame: uint8 (T, H, W, 3)."""
+    keyframes = [VideoCondition(image=clip[frame], frame_index=frame) for frame in (0, NUM_FRAMES - 1)]
+    options = {"num_inference_steps": STEPS, "guidance_scale": 1.0, "output_type": "np"}
+    noise = torch.Generator().manual_seed(0)
+    made = gen(PROMPT, None, HEIGHT, WIDTH, NUM_FRAMES, conditions=keyframes, generator=noise, **options).frames[0]
+    return (255 * made).round().astype(np.uint8)
+
+
+def cross_fade(clip):  # the plainest in-between: the first frame fades into the last
+    u = np.linspace(0, 1, NUM_FRAMES)[:, None, None, None]
+    return ((1 - u) * clip[0] + u * clip[-1]).round().astype(np.uint8)
+
+
+def moving_psnr(videos, clips):
+    """PSNR in dB over the pixels that move, without the two keyframes."""
+    error = PooledError()
+    for made, true in zip(videos, clips, strict=True):
+        a, b = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 for x in (made, true))
+        error.add(a[1:-1], b[1:-1], motion_mask(b)[1:-1])
+    return error.psnr
+
+
+# %%
+before = [in_between(clip) for clip in held_clips]
+scores = {
+    "cross-fade": moving_psnr([cross_fade(clip) for clip in held_clips], held_clips),
+    "bundled model": moving_psnr(before, held_clips),
+    "VAE alone (the ceiling)": moving_psnr(vae_held, held_clips),
+}
+image(
+    viz.picture(viz.rows_figure({"true": held_clips[0], "before": before[0]}, range(0, NUM_FRAMES, 2), (0, 12))),
+    alt="A held-out clip and what the bundled model puts between its two keyframes: the shape dissolves half-way",
+)
+print({name: round(value, 1) for name, value in scores.items()})
+
+# %% [markdown]
+# **Notice.** The keyframes and the paper are right: anchors do that by construction. Between them the shape does not
+# travel. It melts away on one side and appears on the other, about as good as a cross-fade. To the VAE's figure there
+# is plenty of room.
+#
+# ## 4. What training asks for
+#
+# **Question.** What is one training example? A clip's latents $x_0$, noise $x_1$ and a time $t$:
+#
+# $$x_t = (1 - t)\, x_0 + t\, x_1, \qquad v = x_1 - x_0.$$
+#
+# The model sees $x_t$ and $t$ and is asked for $v$. The smallest example is a single number:
+
+# %%
+x_0, x_1, v = 2.0, -1.0, -1.0 - 2.0
+for t in (0.0, 0.25, 1.0):
+    x_t = (1 - t) * x_0 + t * x_1
+    print(f"t = {t:4}: x_t = {x_t:5.2f}, v = {v:.0f}, x_t - t v = {x_t - t * v:.0f}")
+
+# %% [markdown]
+# The velocity is the same at every $t$, and following it back from $x_t$ leads to the data, $x_0 = x_t - t v$.
+#
+# **Anchors** are the exception. They are given, so they are never noised, and their time is 0. Time therefore has one
+# value for each latent frame of each clip, `(B, F)`.
+#
+# ### Exercise 06.1 (2 points)
+#
+# Mix data and noise for a batch in which each clip has anchors of its own. Return $x_t$ and the times `(B, F)`.
+
+
+# %%
+def noisy_latents(x_0, x_1, t, anchors):
+    """x_0, x_1 (B, C, F, h, w), t (B,), anchors (B, F) bool -> x_t (B, C, F, h, w), times (B, F)."""
+    ### BEGIN SOLUTION
+    times = torch.where(anchors, 0.0, t[:, None])
+    at = times[:, None, :, None, None]
+    return (1 - at) * x_0 + at * x_1, times
+    ### END SOLUTION
+
+
+lab.check_noisy_latents(noisy_latents)
+
+# %% [markdown]
+# **The loss** is the mean squared error of the velocity over the latents that are not anchors: nobody asks the model
+# for what is given. With $M$ the set of free latents,
+#
+# $$L = \frac{1}{|M|} \sum_{f \in M} \operatorname{mean} (\hat v_f - v_f)^2 .$$
+#
+# Two details of the bundled model. Its text comes as embeddings, computed once. And its network does not give $v$
+# itself: `to_velocity` adds a skip around it (notebook 04), because a network this narrow can't carry all the noise.
+# Here is the loss in plain torch, clip by clip, so that we can look at it by time later.
+
+# %%
+embeds = gen.encode_prompt(PROMPT, None, False, max_sequence_length=gen.tokenizer.model_max_length)[0].detach()
+
+
+def clip_losses(transformer, x_0, x_1, t):
+    """Loss of each clip, (B,). x_0, x_1: (B, C, F, h, w); t: (B,)."""
+    times = t[:, None] * ~anchors  # (B, F), 0 at anchors
+    at = times[:, None, :, None, None]
+    x_t = (1 - at) * x_0 + at * x_1
+    text = embeds.expand(len(x_0), -1, -1)
+    output = transformer(x_t, 1000 * times, text, tau=tau, return_dict=False)[0]
+    velocity = to_velocity(output, x_t, times, gen.config.sigma_data)
+    return (velocity - (x_1 - x_0)).square().mean(dim=(1, 3, 4))[:, ~anchors].mean(dim=1)
+
+
+# %% [markdown]
+# Is it the library's? `training.gen.flow_loss` is what `smartdirector train gen` minimises. It draws its noise
+# itself, so we give it the same seed, and compare the two on one batch.
+
+# %%
+count = len(z_held)
+words = gen.tokenizer([PROMPT] * count, padding="max_length", truncation=True, return_tensors="pt")
+batch = {
+    "x_0": z_held,
+    "anchors": anchors.expand(count, -1),
+    "tau": torch.tensor(tau).expand(count, -1),
+    "t": torch.linspace(0.2, 0.8, count),
+    "tokens": words.input_ids,
+    "mask": words.attention_mask,
+}
+with torch.no_grad():
+    torch.manual_seed(0)
+    theirs = flow_loss(TrainedGen(gen.text_encoder, gen.transformer, gen.config.sigma_data), batch)["loss"]
+    torch.manual_seed(0)
+    ours = clip_losses(gen.transformer, z_held, torch.randn_like(z_held), batch["t"]).mean()
+assert torch.allclose(ours, theirs, rtol=1e-4)
+print(f"ours {ours:.4f}, the library's {theirs:.4f}")
+
+# %% [markdown]
+# ### Exercise 06.2 (3 points)
+#
+# Our loss relies on all clips having the same anchors. Write it for a batch in which they differ. Every free latent
+# weighs the same, whatever its clip. Where everything is an anchor the loss is 0.
+
+
+# %%
+def masked_loss(velocity, x_0, x_1, anchors):
+    """velocity, x_0, x_1 (B, C, F, h, w), anchors (B, F) bool -> a scalar."""
+    ### BEGIN SOLUTION
+    error = (velocity - (x_1 - x_0)).square().mean(dim=(1, 3, 4))
+    free = (~anchors).float()
+    return (error * free).sum() / free.sum().clamp(min=1)
+    ### END SOLUTION
+
+
+lab.check_masked_loss(masked_loss)
+
+# %% [markdown]
+# ## 5. The loop
+#
+# A step's loss jumps about, for each step draws other clips, other noise and another $t$. To see progress we also
+# measure now and then on **fixed** noise and fixed times.
+#
+# In the loop, times are drawn as the sigmoid of a normal number: the middle, where most is decided, comes up most.
+# The rate climbs for ten steps and falls over the last third. Gradients are clipped, so that one odd batch can't do
+# much.
+
+# %%
+TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+@torch.no_grad()
+def fixed_losses(transformer, latents):
+    """Mean loss at each of TIMES, always with the same noise: a list of floats."""
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(7))
+    return [clip_losses(transformer, latents, noise, torch.full((len(latents),), t)).mean().item() for t in TIMES]
+
+
+def train(transformer, optimizers, latents, steps, batch=6, every=10):
+    """Train `transformer` on latents (n, C, F, h, w), in place. Returns the curves."""
+    torch.manual_seed(0)
+    rates = [(group, group["lr"]) for optimizer in optimizers for group in optimizer.param_groups]
+    log = {"loss": [], "times": [], "losses": [], "step": [], "trained": [], "held out": []}
+    for step in range(steps + 1):
+        if step % every == 0 or step == steps:
+            log["step"].append(step)
+            log["trained"].append(np.mean(fixed_losses(transformer, latents[:4])))
+            log["held out"].append(np.mean(fixed_losses(transformer, z_held)))
+        if step == steps:
+            return log
+        for group, rate in rates:
+            group["lr"] = rate * min(1, (step + 1) / 10, (steps - step) / (0.3 * steps))
+        x_0 = latents[torch.randint(len(latents), (batch,))]
+        t = torch.sigmoid(0.2 + 1.1 * torch.randn(batch))
+        losses = clip_losses(transformer, x_0, torch.randn_like(x_0), t)
+        transformer.zero_grad()
+        losses.mean().backward()
+        nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+        log["loss"].append(losses.mean().item())
+        log["times"] += t.tolist()
+        log["losses"] += losses.tolist()
+
+
+# %% [markdown]
+# We keep the untouched weights, since later parts begin there again, and train a copy. The optimizers are the
+# library's pair: Muon for the matrices, AdamW for the rest. AdamW alone works too, but learns less in the same number
+# of steps. This is the cell that takes a few minutes.
+
+
+# %%
+def optimizers_of(transformer):
+    outer = [transformer.patch_embedding.weight, transformer.proj_out.weight]
+    return make_optimizers(transformer, 1.5e-3, 7.5e-4, [*outer, *transformer.condition_embedder.parameters()])
+
+
+untouched = gen.transformer
+tuned = copy.deepcopy(untouched)
+log = train(tuned, optimizers_of(tuned), z_train, steps=pick(150, 3), batch=pick(6, 2), every=pick(15, 3))
+print(f"held-out loss: {log['held out'][0]:.3f} before, {log['held out'][-1]:.3f} after")
+assert log["held out"][-1] < pick(log["held out"][0], 1.0)  # three steps, in the fast mode, prove nothing
+evaluations = {name: (log["step"], log[name]) for name in ("trained", "held out")}
+image(
+    viz.picture(viz.loss_figure({"each step": log["loss"]}, evaluations)),
+    alt="Training curves: the loss of single steps jumps about; on fixed noise it falls, for held-out clips less",
+)
+
+# %% [markdown]
+# **Notice.** The thin line is noise you can't read progress from. The fixed-noise curves can be read. Both fall. The
+# gap between them is what the model knows of its own clips only; it will matter in part 7.
+#
+# **Question.** At which times does it improve? The same measure, by $t$:
+
+# %%
+by_time = {"before": fixed_losses(untouched, z_held), "after": fixed_losses(tuned, z_held)}
+image(
+    viz.picture(viz.time_loss_figure(by_time, TIMES)),
+    alt="Held-out loss against time t before and after training: after is below before",
+)
+
+# %% [markdown]
+# **Notice.** The loss is not equally large everywhere, and it can't be. Near $t = 1$ the input is almost pure noise,
+# and what is missing is the whole in-between picture. Near $t = 0$ the noise that must be guessed is faint against
+# the picture. So a mean loss says little unless you know which times went into it: never compare two trainings that
+# draw $t$ differently by it.
+#
+# ### Exercise 06.3 (2 points)
+#
+# `log["losses"]` and `log["times"]` hold the loss and the time of every clip of every step. Average the losses in
+# equal bins of $[0, 1]$. A bin includes its lower border; $t = 1$ belongs to the last one; an empty bin is NaN.
+
+
+# %%
+def loss_by_time(losses, times, bins):
+    """losses (n,), times (n,) in [0, 1] -> (bins,) tensor of means."""
+    ### BEGIN SOLUTION
+    place = (times * bins).long().clamp(max=bins - 1)
+    return torch.stack([losses[place == k].mean() for k in range(bins)])
+    ### END SOLUTION
+
+
+lab.check_loss_by_time(loss_by_time)
+
+# %% [markdown]
+# ## 6. After
+#
+# The same keyframes and the same noise, with the tuned weights.
+
+# %%
+gen.transformer = tuned
+after = [in_between(clip) for clip in held_clips]
+after_train = [in_between(clip) for clip in train_clips[: len(held_clips)]]
+rows = {"true": held_clips[0], "before": before[0], "after": after[0], "VAE alone": vae_held[0]}
+image(
+    viz.picture(viz.rows_figure(rows, range(0, NUM_FRAMES, 2), (0, 12))),
+    alt="A held-out clip between two keyframes: true, before training, after training, and through the VAE alone",
+)
+scores["tuned model"] = moving_psnr(after, held_clips)
+scores["tuned, clips it trained on"] = moving_psnr(after_train, train_clips[: len(held_clips)])
+image(
+    viz.picture(viz.values_figure(scores, "PSNR over moving pixels between the keyframes, dB")),
+    alt="Bars: PSNR of cross-fade, bundled model, the VAE alone, and the tuned model on held-out and on its own clips",
+)
+video(
+    np.concatenate([held_clips[0], before[0], after[0]], axis=2),
+    FPS,
+    alt="Side by side: the true held-out clip, the model's in-between before training, and after it",
+    with_strip=False,
+)
+
+# %% [markdown]
+# **Notice.** Look at the middle frames first. Ask three things of them: is something there half-way, is it in the
+# right place, and has it the right shape and colour? The model learns them in about this order: it now knows that
+# things travel here. On its own clips it is far better than on others, and that is the next part. A few minutes on a
+# CPU don't make a good video model; they show how one is made.
+#
+# ## 7. Learning by heart
+#
+# **Question.** What if there are only two clips? The loop is the same, the loss falls even faster. That is the trap.
+
+# %%
+memoriser = copy.deepcopy(untouched)
+few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(100, 3), batch=2, every=pick(15, 3))
+curves = {f"two clips, {name}": (few["step"], few[name]) for name in ("trained", "held out")}
+curves["twenty clips, held out"] = (log["step"], log["held out"])
+image(
+    viz.picture(viz.loss_figure({}, curves)),
+    alt="Training on two clips: their own loss keeps falling while that of held-out clips stalls above it",
+)
+
+# %% [markdown]
+# **Notice.** The gap. The training loss has no opinion on it: only held-out clips show that the model now knows two
+# clips instead of a kind of clip. More clips help most; then stopping early; then changing less (part 8).
+#
+# ### Exercise 06.4 (3 points)
+#
+# Early stopping. Evaluations come one by one. Training stops once `patience` of them in a row were no better than the
+# best so far; equal is no better. Return the index of the evaluation whose weights are kept.
+
+
+# %%
+def when_to_stop(losses, patience):
+    """losses: held-out losses, in order. Returns an index."""
+    ### BEGIN SOLUTION
+    best = 0
+    for index, loss in enumerate(losses):
+        if loss < losses[best]:
+            best = index
+        if index - best == patience:
+            break
+    return best
+    ### END SOLUTION
+
+
+lab.check_when_to_stop(when_to_stop)
+
+# %% [markdown]
+# ## 8. LoRA: change little
+#
+# **Question.** The tiny transformer has nine million weights; Wan's has five to fourteen billion. Must all of them
+# move? LoRA (Hu et al., 2021) keeps a layer's matrix $W$ as it is and learns a product of two thin matrices beside
+# it:
+#
+# $$y = W x + \frac{\alpha}{r} B A x, \qquad A: (r, \text{in}), \quad B: (\text{out}, r).$$
+#
+# $B$ begins at zero, so that training begins at exactly the old model.
+
+
+# %%
+class LoRALinear(nn.Module):
+    """A frozen linear layer with a trainable change of rank r beside it. scale: 1 as trained, 0 without it."""
+
+    def __init__(self, base, rank=8, alpha=8.0):
+        super().__init__()
+        self.base, self.factor, self.scale = base.requires_grad_(False), alpha / rank, 1.0
+        self.A = nn.Parameter(torch.randn(rank, base.in_features) / base.in_features**0.5)
+        self.B = nn.Parameter(torch.zeros(base.out_features, rank))
+
+    def forward(self, x):
+        return self.base(x) + self.scale * self.factor * (x @ self.A.T @ self.B.T)
+
+
+print(f"a 256 x 256 layer: {256 * 256} weights; a LoRA of rank 8 on it: {8 * 256 + 256 * 8}")
+
+# %% [markdown]
+# peft is the library that diffusers uses for this. Is ours the same layer? We give peft's our $A$ and a $B$ that is
+# not zero, and compare.
+
+# %%
+torch.manual_seed(0)
+layer, x = nn.Linear(6, 4), torch.randn(3, 6)
+mine = LoRALinear(copy.deepcopy(layer), rank=2, alpha=3.0)
+nn.init.normal_(mine.B)
+if importlib.util.find_spec("peft") is None:
+    print("peft is not installed, so there is nothing to compare with: pip install 'smartdirector-lite[train]'")
+else:
+    from peft import LoraConfig, get_peft_model
+
+    theirs = get_peft_model(nn.Sequential(layer), LoraConfig(r=2, lora_alpha=3.0, target_modules=["0"]))
+    with torch.no_grad():
+        theirs.base_model.model[0].lora_A["default"].weight.copy_(mine.A)
+        theirs.base_model.model[0].lora_B["default"].weight.copy_(mine.B)
+    assert torch.allclose(mine(x), theirs(x), atol=1e-6)
+    print("ours and peft's give the same")
+
+# %% [markdown]
+# ### Exercise 06.5 (3 points)
+#
+# Once trained, a LoRA can be folded into its layer, and then costs nothing at inference. Return the merged matrix,
+# and leave the one that is given as it is.
+
+
+# %%
+def merge_lora(weight, A, B, alpha):
+    """weight (out, in), A (r, in), B (out, r) -> (out, in)."""
+    ### BEGIN SOLUTION
+    return weight + alpha / A.shape[0] * B @ A
+    ### END SOLUTION
+
+
+lab.check_merge_lora(merge_lora)
+
+# %% [markdown]
+# Now the transformer. Every attention gets a LoRA on its query, key, value and output; all else is frozen.
+
+
+# %%
+def add_lora(transformer, rank=8):
+    """Freeze a transformer and put LoRALinear around its attentions' layers. Returns those."""
+    transformer.requires_grad_(False)
+    for block in transformer.blocks:
+        for attention in (block.attn1, block.attn2):
+            for name in ("to_q", "to_k", "to_v"):
+                setattr(attention, name, LoRALinear(getattr(attention, name), rank, alpha=rank))
+            attention.to_out[0] = LoRALinear(attention.to_out[0], rank, alpha=rank)
+    return [module for module in transformer.modules() if isinstance(module, LoRALinear)]
+
+
+torch.manual_seed(0)
+with_lora = copy.deepcopy(untouched)
+layers = add_lora(with_lora)
+trained = sum(weight.numel() for weight in with_lora.parameters() if weight.requires_grad)
+everything = sum(weight.numel() for weight in untouched.parameters())
+print(f"{trained / 1e6:.2f} of {everything / 1e6:.1f} million weights are trained, {100 * trained / everything:.1f} %")
+
+# %%
+thin = [weight for weight in with_lora.parameters() if weight.requires_grad]
+lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(80, 3), pick(6, 2), pick(10, 3))
+both = {name: (run["step"], run["held out"]) for name, run in (("all weights", log), ("LoRA", lora_log))}
+image(
+    viz.picture(viz.loss_figure({}, both)),
+    alt="Held-out loss while training: all weights against a LoRA of rank 8",
+)
+print(f"held-out loss: {log['held out'][0]:.3f} before, {lora_log['held out'][-1]:.3f} with the LoRA")
+assert lora_log["held out"][-1] < pick(lora_log["held out"][0], 1.0)
+
+# %% [markdown]
+# **Notice.** A few per cent of the weights get a good part of the way, with a rate several times higher, which is
+# usual for LoRAs. And there is a knob that full training doesn't have: its scale.
+
+# %%
+gen.transformer = with_lora
+made = {}
+for scale in (0.0, 0.5, 1.0):
+    for added in layers:
+        added.scale = scale
+    made[f"scale {scale:g}"] = in_between(held_clips[0])
+assert np.abs(made["scale 0"] - before[0].astype(int)).max() <= 1  # of 255: the bundled model again
+image(
+    viz.picture(viz.rows_figure({"true": held_clips[0], **made}, range(0, NUM_FRAMES, 2), (0, 12))),
+    alt="The in-between of a held-out clip with the LoRA at scale 0, one half and 1",
+)
+gen.transformer = untouched
+
+# %% [markdown]
+# **Notice.** Scale 0 is the bundled model, value for value. So a LoRA can be shared as a small file, taken off again,
+# and mixed with others.
+#
+# ## 9. The same recipe for real Wan
+#
+# Nothing above is particular to the tiny model. `smartdirector train gen --base` runs the same loss over Wan's
+# weights, with clips from a folder, random chunk plans, captions, and checkpoints to resume from:
+#
+# ```sh
+# smartdirector train gen --base wan5b --data clips --out runs/wan-lora \
+#   --lora-rank 16 --size 832 480 --frames 81 --fps 24 --steps 2000 --accumulate 4
+# ```
+#
+# `docs/fine-tuning.md` goes through it: memory for each model, several GPUs, and what has not been tried on real
+# weights yet. Three things differ from here. Plans are random, so that the model learns keyframes at every place, and
+# none. Some captions are left out, for guidance. And Wan predicts $v$ itself, without our skip.
+#
+# ## Recap
+#
+# - A training example is a clip's Multi-Chunk latents, noise, and one time for each latent: 0 at anchors.
+# - The loss counts free latents only. On fixed noise it can be read; by time it can be understood.
+# - Held-out clips tell learning from learning by heart. The training loss can't.
+# - A LoRA changes little, starts at the old model, and can be taken off.
+#
+# **Next:** 07 takes the pipeline to real Wan weights: memory, offloading, and what your card can hold. Or go back to
+# `draw_clip`, make the world yours, and train again.
+
+# %%
+lab.summary("06")
