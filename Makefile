@@ -1,4 +1,4 @@
-# make demo | test | lint | lab | space: each sets up .venv by itself the first time, and costs nothing afterwards.
+# make demo | test | lint | lab | notebooks | space: each sets up .venv by itself the first time, and costs nothing afterwards.
 # Linux and macOS (GNU make 3.81 or later); Windows: the lines in README.md.
 #
 #   make test PYTHON=/path/to/python3.12       another Python for .venv (3.11 or later; else the first one found)
@@ -12,7 +12,7 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(IS_NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test lint lab space
+.PHONY: help demo test lint lab notebooks space
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test   ruff and the tests"
 	@echo "make lint   ruff alone"
 	@echo "make lab    the notebooks in JupyterLab"
+	@echo "make notebooks  execute the notebooks, write their outputs and the labs"
 	@echo "make space  the Hugging Face Space, on this machine"
 
 demo: $(VENV)/.has-core
@@ -32,13 +33,16 @@ lint: $(VENV)/.has-test
 	$(VENV)/bin/python -m ruff check .
 
 lab: $(VENV)/.has-lab
-	$(VENV)/bin/jupyter lab $(wildcard notebooks)
+	$(VENV)/bin/jupyter lab notebooks
 
-space: space/app.py $(VENV)/.has-space
+# One: make notebooks ONLY=01. Compare with what is committed: make notebooks NOTEBOOK_ARGS=--check
+ONLY ?=
+NOTEBOOK_ARGS ?=
+notebooks: $(VENV)/.has-test
+	$(VENV)/bin/python notebooks/build.py $(if $(ONLY),--only $(ONLY)) $(NOTEBOOK_ARGS)
+
+space: $(VENV)/.has-space
 	$(VENV)/bin/python space/app.py
-
-space/app.py:
-	@echo "$@ is not there yet: see \"Road ahead\" in README.md" >&2; exit 1
 
 # torch comes first and alone, so that the build that was chosen stays: the later installs find it and leave it.
 $(VENV)/.has-torch:
@@ -51,7 +55,7 @@ $(VENV)/.has-torch:
 
 EXTRAS_core :=
 EXTRAS_test := [dev,train]
-EXTRAS_lab := [notebooks]
+EXTRAS_lab := [notebooks,train]
 EXTRAS_space := [space]
 
 $(VENV)/.has-%: $(VENV)/.has-torch pyproject.toml constraints.txt

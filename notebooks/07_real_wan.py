@@ -250,6 +250,10 @@ figure(
 )
 
 # %% [markdown]
+# **What to notice.** The curve is not smooth. Four keyframes cost more than five: with four, the chunks have 30
+# frames, and a chunk of 30 needs as many latents as one of 33, nine. Chunks of $4 k + 1$ frames waste nothing.
+
+# %% [markdown]
 # ## 7. The text cache
 #
 # The text encoder is the second largest part, and the same caption gives the same embedding each time. With
