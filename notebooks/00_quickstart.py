@@ -138,6 +138,10 @@ video(
 print(result.report.summary())
 
 # %% [markdown]
+# **What to notice.** The report is strict. A step into a keyframe that is more than twice as large as the steps beside
+# it is called a *flash*. Here that is the jump from soft frames to a clear keyframe. The line of the cut says whether
+# the picture changed as much as a cut should.
+#
 # The first line compares with your picture, and part of that difference is the VAE's: it loses fine detail. So the
 # report also compares with the picture **passed through the VAE alone**, which is the best that any latents can give.
 
@@ -276,7 +280,7 @@ extension = Storyboard(
 )
 print(extension.plan().table())
 longer = director(extension, seed=2, steps=steps, progress=False, stage="gen")
-image(keyframe_strip(longer.frames, 8, range(0, 9, 4)), alt="Nine given frames of a clip, then what the model adds")
+image(longer.sheet(columns=7, count=14), alt="Nine given frames of a clip, framed in orange, then what the model adds")
 
 # %% [markdown]
 # **What to notice.** Nine frames are $4 \cdot 2 + 1$, so they fill three latents, all anchors, and the new frames

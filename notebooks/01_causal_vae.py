@@ -50,16 +50,14 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
-from PIL import Image
 from torch.nn import functional as F
 
 from smartdirector_lite import Condition, lab
 from smartdirector_lite.causal import use_channels_last
 from smartdirector_lite.loaders import find_model
-from smartdirector_lite.media import contact_sheet
 from smartdirector_lite.multichunk import decode_clip, encode_clip
 from smartdirector_lite.naive import BLANK, encode_naive_blank, naive_latent_index, replace_naive
-from smartdirector_lite.notebook import figure, image, pick
+from smartdirector_lite.notebook import figure, pick, strip
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.viz import vae as viz
 from smartdirector_lite.widgets import comparison_slider
@@ -76,8 +74,8 @@ print(
 
 # %% [markdown]
 # The footage comes from the toy world, a small procedural cinema. This shot is from a seed that the model was not
-# trained on. Three helpers: two for pictures, and one that compares two videos frame by frame, in *levels*: the mean
-# absolute difference on the scale of 0 to 255.
+# trained on. Two helpers: one makes pictures of a video, the other compares two videos frame by frame, in *levels*:
+# the mean absolute difference on the scale of 0 to 255.
 
 # %%
 NUM_FRAMES, KEYFRAME = pick(30, 18), 13
@@ -94,12 +92,6 @@ def pictures(video):
     return ((video[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
 
 
-def row(frames, alt, labels=None):
-    """Show frames, uint8 (T, H, W, 3), side by side; in 128 colours, which keeps the notebook small."""
-    sheet = contact_sheet(frames, columns=len(frames), labels=labels)
-    image(sheet.quantize(128, dither=Image.Dither.NONE), alt)
-
-
 def levels(a, b):
     """(B, 3, T, H, W) twice -> (B, T), the mean difference of each frame in levels of 255."""
     return (a - b).abs().mean(dim=(1, 3, 4)) * 127.5
@@ -107,7 +99,7 @@ def levels(a, b):
 
 truth = film(1)
 some = list(range(0, NUM_FRAMES, 5))
-row(
+strip(
     pictures(truth)[some],
     alt=f"From {NUM_FRAMES} frames of a toy shot: a round red creature with a tuft, a balloon that rises, a tree",
     labels=[str(frame) for frame in some],
@@ -169,7 +161,7 @@ error_ideal = levels(ideal, truth)[0]
 print(
     f"encoded and decoded: {error_ideal.mean():.1f} levels off on average, {error_ideal.max():.1f} in the worst frame"
 )
-row(
+strip(
     pictures(ideal)[some],
     alt="The same frames encoded and decoded: softer, the fine stripes are gone",
     labels=[str(frame) for frame in some],
@@ -398,8 +390,8 @@ print(f"the keyframe at frame {KEYFRAME} goes to latent {place}, which holds fra
 # %%
 window = list(range(begin - 1, stop + 1))
 labels = [str(frame) for frame in window]
-row(pictures(ideal)[window], alt="Frames 12 to 17 after the VAE alone: soft, but steady", labels=labels)
-row(
+strip(pictures(ideal)[window], alt="Frames 12 to 17 after the VAE alone: soft, but steady", labels=labels)
+strip(
     pictures(replaced)[window],
     alt="The same with the keyframe's latent put in: frames 13 to 16 hardly move and grow blurred, with ghosts of the "
     "balloon and of the tuft; frame 17 is torn, two poses at once",
@@ -443,7 +435,7 @@ assert ratio > 1.5 and torch.allclose(error_replaced[:begin], error_ideal[:begin
 
 # %%
 trio = [pictures(v)[0] for v in (keyframe, alone, replaced[:, :, KEYFRAME : KEYFRAME + 1])]
-row(
+strip(
     [frame.repeat(2, axis=0).repeat(2, axis=1) for frame in trio],  # twice as large
     labels=["asked for", "decoded alone", "in the middle"],
     alt="Frame 13 three times: as asked for; decoded alone, soft but right; decoded in the middle of the run, where "
@@ -542,8 +534,8 @@ assert torch.allclose(z_blank, encode_naive_blank(vae, NUM_FRAMES, conditions, g
 from_blank = decode_clip(vae, z_blank)[:, :, :NUM_FRAMES]
 error_blank = levels(from_blank, blank_video)[0]
 print(f"frame 0: {error_blank[0]:.1f} levels off; frame {KEYFRAME}: {error_blank[KEYFRAME]:.1f}")
-row(pictures(blank_video)[window], alt="The condition video: grey frames, and one picture at 13", labels=labels)
-row(
+strip(pictures(blank_video)[window], alt="The condition video: grey frames, and one picture at 13", labels=labels)
+strip(
     pictures(from_blank)[window],
     alt="Encoded and decoded: frame 13 is a grey, washed-out shadow of the picture, and the frames after it, which "
     "were blank, show the shadow too",

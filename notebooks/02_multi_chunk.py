@@ -43,15 +43,13 @@ import random
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
-from PIL import Image
 
 from smartdirector_lite import ChunkPlan, Condition, lab
 from smartdirector_lite.causal import use_channels_last
 from smartdirector_lite.loaders import find_model
-from smartdirector_lite.media import contact_sheet
 from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video, iter_decode
 from smartdirector_lite.naive import decode_naive, replace_naive
-from smartdirector_lite.notebook import figure, image, pick
+from smartdirector_lite.notebook import figure, pick, strip
 from smartdirector_lite.report import border_report
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.viz import vae as viz
@@ -70,24 +68,18 @@ stride = vae.config.scale_factor_temporal
 # in *levels*, mean absolute differences on the scale of 0 to 255.
 
 # %%
-NUM_FRAMES = 30
+NUM_FRAMES, HEIGHT, WIDTH = 30, pick(64, 32), pick(112, 56)
 
 
 def film(seed, num_shots=1):
-    """A toy scene: (1, 3, T, 64, 112) in [-1, 1], and the first frames of its later shots."""
+    """A toy scene: (1, 3, T, H, W) in [-1, 1], and the first frames of its later shots."""
     scene = sample_scene(HELD_OUT_SEED + seed, NUM_FRAMES, num_shots)
-    return render(scene, height=64, width=112).transpose(0, 1)[None] * 2 - 1, list(scene.cuts)
+    return render(scene, HEIGHT, WIDTH).transpose(0, 1)[None] * 2 - 1, list(scene.cuts)
 
 
 def pictures(video):
     """The first video of a batch as uint8 (T, H, W, 3)."""
     return ((video[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
-
-
-def row(frames, alt, labels=None):
-    """Show frames, uint8 (T, H, W, 3), side by side; in 128 colours, which keeps the notebook small."""
-    sheet = contact_sheet(frames, columns=len(frames), labels=labels)
-    image(sheet.quantize(128, dither=Image.Dither.NONE), alt)
 
 
 def levels(a, b):
@@ -310,12 +302,12 @@ theirs = decode_naive(vae, NUM_FRAMES, replace_naive(vae, run_noise, plan.condit
 
 shown = [0, 1, 12, 13, 14]
 labels = [str(frame) for frame in shown]
-row(
+strip(
     pictures(ours)[shown],
     alt="Multi-Chunk with noise: frame 12 is all blotches, 1 and 14 are spoilt, 0 and 13 are the keyframes, clear",
     labels=labels,
 )
-row(
+strip(
     pictures(theirs)[shown],
     alt="Naive replacement with the same noise: frame 0 is clear, frame 13 is spoilt like its neighbours",
     labels=labels,
@@ -455,8 +447,8 @@ error_smeared, error_exact = levels(smeared, two_shots), levels(exact, two_shots
 
 shown = list(range(cut - 2, cut + 3))
 labels = [str(frame) for frame in shown]
-row(pictures(smeared)[shown], alt="The cut in one run: the first frame of the new shot is smeared", labels=labels)
-row(pictures(exact)[shown], alt="The cut with a chunk of its own: the new shot is clear at once", labels=labels)
+strip(pictures(smeared)[shown], alt="The cut in one run: the first frame of the new shot is smeared", labels=labels)
+strip(pictures(exact)[shown], alt="The cut with a chunk of its own: the new shot is clear at once", labels=labels)
 figure(
     viz.frame_curves(
         {"one run": error_smeared.tolist(), "a chunk at the cut": error_exact.tolist()},

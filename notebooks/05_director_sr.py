@@ -132,7 +132,8 @@ details(videos, 2, alt="One frame in HR, halved and enlarged, and as an enlarged
 # **Notice.** Halving alone blurs the letters, and you can still read them. The draft is another matter: at half the
 # size a letter is smaller than one 8 x 8 cell of the VAE, and what comes back is a smudge. The reader still gets some
 # of it right, for it knows the alphabet and where each letter stands; you would not. No upsampler can bring back what
-# isn't there. Something that knows the sign has to tell. (99 dB stands for "the same".)
+# isn't there. Something that knows the sign has to tell. The numbers below a detail are those of the whole clip; 99
+# dB stands for "the same".
 #
 # ### Exercise 05.1 (2 points)
 #

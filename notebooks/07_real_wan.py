@@ -69,7 +69,7 @@ print(tuple(huge.shape), "would take", gigabytes(huge.numel() * huge.element_siz
 
 # %%
 FIVE, FOURTEEN = "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "Wan-AI/Wan2.1-T2V-14B-Diffusers"
-models = {name: MetaModels(read_configs(name)) for name in (FIVE, FOURTEEN)}
+models = {name: MetaModels(read_configs(name)) for name in pick((FIVE, FOURTEEN), (FIVE,))}
 for name, meta in models.items():
     print(name)
     for part, model in meta.models.items():

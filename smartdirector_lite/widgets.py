@@ -10,7 +10,7 @@ import numpy as np
 from ipywidgets import HTML, Dropdown, IntSlider, VBox
 from PIL import Image
 
-from .notebook import figure_png, img_tag, picture_bytes
+from .notebook import figure_bytes, img_tag, picture_bytes
 from .storyboard import Storyboard
 from .timeline import TAU_SCHEMES, ChunkPlan, Condition
 from .viz.base import timeline_figure
@@ -68,7 +68,7 @@ class TimelineEditor(VBox):
     def _redraw(self) -> None:
         figure = timeline_figure(self.plan, self.scheme.value, self.fps)
         self.message.value = f"<pre>{_escape(self.plan.table(self.scheme.value))}</pre>"
-        self.picture.value = img_tag(figure_png(figure), f"Timeline of {_summary(self.plan)}")
+        self.picture.value = img_tag(figure_bytes(figure), f"Timeline of {_summary(self.plan)}")
 
 
 def timeline_editor(plan: ChunkPlan | Storyboard) -> TimelineEditor:

@@ -6,6 +6,8 @@ One module for each notebook that has exercises; `core` keeps the points and wri
 from .core import Hint, exercise, exercises_of, save_result, summary
 from .lab01 import *
 from .lab02 import *
+from .lab03 import *
+from .lab04 import *
 from .lab05 import *
 from .lab06 import *
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..memory import MODES, RESERVE, Estimate
 from .base import BLUE, CYCLE, GREY, ORANGE, new_figure
@@ -14,10 +15,11 @@ def memory_figure(estimates: Mapping[str, Estimate], cards: Sequence[int]) -> Fi
     estimates: by name, one group of bars in each mode. cards: bytes, a dashed line each.
     """
     fig, ax = new_figure(height=3.4)
-    width = 0.8 / len(estimates)
+    width, highest = 0.8 / len(estimates), max(cards, default=0) / 1e9
     for place, (name, estimate) in enumerate(estimates.items()):
         heights = [(estimate.peak(mode)[0] + RESERVE) / 1e9 for mode in MODES]
         middles = [mode + (place - (len(estimates) - 1) / 2) * width for mode in range(len(MODES))]
+        highest = max(highest, *heights)
         bars = ax.bar(middles, heights, 0.92 * width, color=CYCLE[place % len(CYCLE)], label=name)
         ax.bar_label(bars, fmt="%.0f", fontsize=8)
     for card in cards:
@@ -33,8 +35,9 @@ def memory_figure(estimates: Mapping[str, Estimate], cards: Sequence[int]) -> Fi
     ax.set_xticks(range(len(MODES)), MODES)
     ax.set_xlabel("memory mode, the fastest first")
     ax.set_ylabel("GPU memory at the peak, GB")
+    ax.set_ylim(0, 1.1 * highest)
     ax.grid(False, axis="x")
-    ax.legend(loc="upper center", fontsize=8)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.6, 0.98), fontsize=8)
     return fig
 
 
@@ -51,4 +54,5 @@ def tokens_figure(keyframes: Sequence[int], latents: Sequence[int], tokens_each:
     right.set_ylabel("pairs of tokens, first = 1")
     for ax in (left, right):
         ax.set_xlabel("keyframes, evenly spread")
+    left.yaxis.set_major_locator(MaxNLocator(integer=True))
     return fig

@@ -20,13 +20,13 @@ def pair_figure(query: Sequence[float], key: Sequence[float], omega: float, posi
 
     query, key: two values each. omega: radians a position. positions: (of the query, of the key), one panel each.
     """
-    fig, axes = new_figure(width=3.0 * len(positions), height=3.0, columns=len(positions))
+    fig, axes = new_figure(width=2.7 * len(positions) + 0.8, height=2.7, columns=len(positions))
     reach = 1.15 * max(math.hypot(*query), math.hypot(*key))
     for ax, (m, n) in zip(np.atleast_1d(axes), positions, strict=True):
         (a, b), (c, d) = _turned(query, omega * m), _turned(key, omega * n)
         for x, y, colour, name in ((a, b, BLUE, "query"), (c, d, ORANGE, "key")):
             ax.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 2})
-            ax.annotate(name, (x, y), color=colour, fontsize=9, textcoords="offset points", xytext=(3, 3))
+            ax.plot([], [], color=colour, linewidth=2, label=name)
         circle = np.linspace(0, 2 * math.pi, 100)
         for radius in {math.hypot(*query), math.hypot(*key)}:
             ax.plot(radius * np.cos(circle), radius * np.sin(circle), color=GREY, linewidth=0.8, linestyle=":")
@@ -36,6 +36,7 @@ def pair_figure(query: Sequence[float], key: Sequence[float], omega: float, posi
         ax.set_aspect("equal")
         ax.set_xlabel("first value of the pair")
     np.atleast_1d(axes)[0].set_ylabel("second value of the pair")
+    np.atleast_1d(axes)[-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     return fig
 
 
@@ -51,10 +52,10 @@ def clocks_figure(omega: Tensor, reach: float = 24.0) -> Figure:
     """
     distance = torch.linspace(-reach, reach, 801, dtype=omega.dtype)
     curves = torch.cos(distance[:, None] * omega)  # (801, P)
-    fig, (left, right) = new_figure(width=10.0, height=3.2, columns=2)
+    fig, (left, right) = new_figure(width=9.0, height=2.8, columns=2)
     shown = range(0, len(omega), 3)
     for place, index in enumerate(shown):
-        label = f"pair {index}: once around in {2 * math.pi / omega[index]:.3g}"
+        label = f"pair {index}: once around in {2 * math.pi / omega[index]:,.0f}"
         left.plot(distance, curves[:, index], linestyle=LINES[place % 4], label=label)
     left.set_ylim(-1.1, 2.3)
     left.legend(fontsize=8, loc="upper right", frameon=False)
@@ -72,7 +73,7 @@ def schemes_figure(plan: ChunkPlan, fps: float) -> Figure:
 
     Anchors are orange, chunks in two colours in turns. fps: for the axis of seconds above.
     """
-    fig, axes = new_figure(width=10.0, height=5.4, rows=2, columns=2)
+    fig, axes = new_figure(width=9.0, height=4.8, rows=2, columns=2)
     frames = np.array(plan.last_frames)
     for ax, scheme in zip(axes.flat, TAU_SCHEMES, strict=True):
         tau = plan.tau(scheme)
@@ -107,7 +108,7 @@ def distance_figure(plan: ChunkPlan, omega: Tensor) -> Figure:
     line = torch.linspace(0, float(true.max()), 400, dtype=omega.dtype)
     curve = torch.cos(line[:, None] / plan.stride * omega).mean(dim=1)
     across = torch.tensor(plan.latent_chunks)[:, None] != torch.tensor(plan.latent_chunks)
-    fig, axes = new_figure(width=10.0, height=5.4, rows=2, columns=2)
+    fig, axes = new_figure(width=9.0, height=4.8, rows=2, columns=2)
     for ax, scheme in zip(axes.flat, TAU_SCHEMES, strict=True):
         tau = torch.tensor(plan.tau(scheme), dtype=omega.dtype)
         score = torch.cos((tau[:, None] - tau)[..., None] * omega).mean(dim=-1)

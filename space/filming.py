@@ -1,0 +1,133 @@
+"""A storyboard filmed beside the page: one at a time, told step by step, stopped when nobody waits for it any more."""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from numpy.typing import NDArray
+
+from smartdirector_lite.media import write_video
+from smartdirector_lite.pipelines import Director, DirectorResult, Progress
+from smartdirector_lite.storyboard import Storyboard
+
+BEAT = 1.0  # seconds between two signs of life
+SHARE = {"gen": (0.0, 0.6), "decode": (0.6, 0.7), "sr": (0.7, 0.95)}  # of the bar
+SHARE_ALONE = {"gen": (0.0, 0.75), "decode": (0.75, 0.95)}  # without a second stage
+WORDS = {"gen": "drafting, step", "decode": "decoding, frame", "sr": "adding detail, frame"}
+_busy = threading.Lock()  # a pipeline holds state: one film at a time
+
+
+def alone() -> threading.Lock:
+    """What every other use of the model holds meanwhile."""
+    return _busy
+
+
+class Stopped(Exception):
+    """The film was cancelled or took too long."""
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """share: 0 to 1. words: what goes on. draft: uint8 frames, once. result: at the end."""
+
+    share: float
+    words: str
+    draft: NDArray | None = None
+    result: DirectorResult | None = None
+
+
+def film(director: Director, storyboard: Storyboard, seconds: float, **options) -> Iterator[Update]:
+    """Run the director in a thread and yield what it tells, at least every BEAT seconds.
+
+    Closing the iterator ends the run at its next step. options: of `Director.__call__`. Raises what the run raises,
+    and Stopped after `seconds`.
+    """
+    told: queue.Queue = queue.Queue()
+    stop = threading.Event()
+    thread = threading.Thread(target=_run, args=(told, stop, seconds, director, storyboard, options), daemon=True)
+    began = time.monotonic()
+    thread.start()
+    last = Update(0.0, "waiting for the film before this one")
+    try:
+        while True:
+            try:
+                news = told.get(timeout=BEAT)
+            except queue.Empty:
+                yield Update(last.share, f"{last.words} · {time.monotonic() - began:.0f} s")
+                continue
+            if isinstance(news, BaseException):
+                raise news
+            if isinstance(news, DirectorResult):
+                yield Update(1.0, f"done in {time.monotonic() - began:.0f} s", result=news)
+                return
+            last = _update(news, director.sr is not None)
+            yield last
+    finally:
+        stop.set()
+
+
+def _run(told: queue.Queue, stop: threading.Event, seconds: float, director, storyboard, options: dict) -> None:
+    with _busy:
+        deadline = time.monotonic() + seconds
+
+        def watch(progress: Progress) -> None:
+            if stop.is_set():
+                raise Stopped("cancelled")
+            if time.monotonic() > deadline:
+                raise Stopped(f"stopped after {seconds:.0f} s, the most that one video may take; take fewer steps")
+            told.put(progress)
+
+        try:
+            if not stop.is_set():
+                told.put(Progress("gen", 0, 1))
+                told.put(director(storyboard, progress=False, watch=watch, **options))
+        except BaseException as error:  # of any kind: the page is waiting for it
+            told.put(error)
+
+
+def _update(progress: Progress, both: bool) -> Update:
+    low, high = (SHARE if both else SHARE_ALONE)[progress.stage]
+    share = low + (high - low) * progress.done / progress.total
+    words = f"{WORDS[progress.stage]} {progress.done} of {progress.total}" if progress.done else "reading the keyframes"
+    return Update(share, words, progress.draft)
+
+
+def save(result: DirectorResult, folder: str | Path) -> tuple[str, str]:
+    """Write the film and its sheet to a visitor's folder: their two paths."""
+    video, sheet, _ = result.save(Path(folder) / f"film-{time.time_ns()}.mp4")
+    return str(video), str(sheet)
+
+
+def verdict(result: DirectorResult) -> str:
+    """The report in words, as Markdown."""
+    report, lines = result.report, []
+    if report.keyframes:
+        worst = max(report.keyframes, key=lambda k: k.l1_reconstruction)
+        exact = "exactly" if worst.l1_reconstruction < 0.5 else f"within {worst.l1_reconstruction:.1f} levels of 255"
+        number = len(report.keyframes)
+        lines.append(f"**{number} given frame{'s' * (number > 1)}**: met {exact} as the model's VAE can draw them.")
+    for border in report.borders:
+        meaning = _MEANINGS[border.verdict]
+        mark = "✓" if border.verdict in ("fine", "cut") else "⚠"
+        lines.append(f"{mark} frame {border.frame} ({border.frame / result.fps:.2f} s): {meaning}")
+    return "\n\n".join([*lines, *(f"Note: {note}" for note in report.notes)])
+
+
+_MEANINGS: dict[str, str] = {
+    "fine": "passes smoothly",
+    "cut": "cuts where you asked for it",
+    "no cut": "you asked for a cut, and the picture hardly changes",
+    "flash": "the picture jumps more than the motion around it",
+    "freeze": "the motion halts",
+    "colour shift": "the colours change for good",
+}
+
+
+def save_draft(frames: NDArray, fps: float, folder: str | Path) -> str:
+    """Write the first stage's film to a visitor's folder: its path."""
+    path = Path(folder) / f"draft-{time.time_ns()}.mp4"
+    write_video(path, frames, fps)
+    return str(path)

@@ -1,0 +1,197 @@
+"""What the page's buttons, and programs, call. Every failure becomes one line, never a traceback."""
+
+import functools
+import html
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+import examples
+import lessons
+import stories
+import studio
+import visitors
+from smartdirector_lite.media import MediaError, probe_video, read_video
+
+
+def refuse(error: Exception, folder: str | None = None) -> gr.Error:
+    return gr.Error(html.escape(studio.told(error, folder)), print_exception=not isinstance(error, ValueError))
+
+
+def guarded(function: Callable) -> Callable:
+    """The function, with its errors as lines for a visitor."""
+
+    @functools.wraps(function)
+    def call(*args):
+        try:
+            return function(*args)
+        except Exception as error:
+            raise refuse(error) from error
+
+    return call
+
+
+def bar(share: float, words: str) -> str:
+    """A progress bar with words that a screen reader speaks."""
+    value = f"{100 * share:.0f}"
+    return (
+        f'<div class="sd-progress"><progress max="100" value="{value}" aria-label="Progress">{value} %</progress>'
+        f'<span role="status" aria-live="polite">{html.escape(words)}</span></div>'
+    )
+
+
+def generate(board, random_seed, seed, steps, guidance, folder) -> Iterator[tuple]:
+    """Film the timeline: film, sheet, verdict, progress, seed, the film's path and the visitor's folder."""
+    folder = folder or visitors.new_folder()
+    same = gr.skip()
+    try:
+        value = board.get("storyboard") if isinstance(board, dict) else None
+        _, options = studio.request(value, folder, None if random_seed else seed, steps, guidance)
+        yield same, same, same, bar(0, "waiting"), options["seed"], same, folder
+        for news in studio.films(value, folder, options):
+            film = news.get("video") or news.get("draft") or same
+            made = news.get("video", same)
+            progress = bar(news["share"], news["words"])
+            yield film, news.get("sheet", same), news.get("verdict", same), progress, same, made, folder
+    except Exception as error:
+        line = studio.told(error, folder)
+        yield same, same, same, bar(0, line), same, same, folder
+        raise refuse(error, folder) from error
+
+
+def fresh(storyboard: dict, media: dict | None = None) -> dict:
+    """A value for the timeline to take over; `media` are placed on it."""
+    media = media or {}
+    return {"storyboard": storyboard, "media": media, "place": list(media), "fresh": secrets.token_hex(6)}
+
+
+def cancelled() -> str:
+    return bar(0, "cancelled")
+
+
+def example(name: str) -> Callable:
+    """The handler of an example's button."""
+
+    def load() -> tuple:
+        video, sheet, verdict = examples.finished(name)
+        return fresh(examples.storyboards()[name]), video, sheet, verdict, bar(1, "an example, already filmed"), video
+
+    return load
+
+
+def add_files(files, board, folder) -> tuple:
+    """Take pictures and clips in: the timeline with them, the visitor's folder, and an empty upload field."""
+    folder = folder or visitors.new_folder()
+    story = board.get("storyboard") if isinstance(board, dict) else None
+    fps = story.get("fps", 12) if isinstance(story, dict) else 12
+    media = {}
+    for number, path in enumerate(files or []):
+        try:
+            name, shown = visitors.add_upload(path, folder, fps)
+            media[name] = shown
+        except ValueError as error:
+            gr.Warning(html.escape(f"File {number + 1}: {studio.told(error, folder)}"))
+    if not media or not isinstance(story, dict):
+        return gr.skip(), folder, None
+    return fresh(story, media), folder, None
+
+
+def grab(seconds, made, board, folder) -> tuple:
+    """The frame that the film shows now, as a new keyframe on the timeline."""
+    folder = folder or visitors.new_folder()
+    try:
+        own = Path(made).parent in (Path(folder), examples.FOLDER)
+        if not own or not isinstance(seconds, int | float) or not 0 <= seconds < 1e4:
+            raise MediaError("there is no film to take a frame from; generate one")
+        info = probe_video(made)
+        index = min(int(seconds * info.fps), info.num_frames - 1)
+        picture = Image.fromarray(read_video(made, index, index + 1)[0])
+        name, shown = visitors.add_picture(picture, folder, f"frame {index}")
+        return fresh(board["storyboard"], {name: shown}), folder
+    except Exception as error:
+        raise refuse(error, folder) from error
+
+
+@guarded
+def to_json(board) -> str:
+    return json.dumps(board["storyboard"], indent=1, ensure_ascii=False)
+
+
+@guarded
+def from_json(text) -> dict:
+    return fresh(stories.with_frames(stories.read_json(text)))
+
+
+def upscale(video, folder) -> tuple:
+    """Enlarge a short video twofold, with its sound. Needs a model with a second stage."""
+    folder = folder or visitors.new_folder()
+    try:
+        return lessons.upscale(video, folder), folder
+    except Exception as error:
+        raise refuse(error, folder) from error
+
+
+def generate_api(storyboard: str, pictures: list[str] | None, seed: int = 0, steps: int = 8, guidance: float = 1):
+    """Film a storyboard: pictures at the moments you choose, and text for the rest.
+
+    Args:
+        storyboard: JSON text with description, fps, num_frames or duration, keyframes [{"frame": 12, "image": NAME}],
+            shots [{"start": 0, "description": ..., "camera": ...}] and clips. NAME is a bundled frame (see
+            bundled_frames) or a number: 0 for the first of `pictures`, 1 for the second.
+        pictures: pictures and short clips that the storyboard names by number.
+        seed: 0 or more; the same seed gives the same film.
+        steps: denoising steps.
+        guidance: strength of the text; 1 is none.
+
+    Returns:
+        The film (mp4), its contact sheet, the report's verdict in words, and the seed.
+    """
+    folder = visitors.new_folder()
+    try:
+        value = stories.read_json(storyboard)
+        names = [visitors.add_upload(path, folder, value.get("fps", 12))[0] for path in pictures or []]
+        _number_to_name(value, names)
+        _, options = studio.request(value, folder, seed, steps, guidance)
+        *_, news = studio.films(value, folder, options)
+        kept = Path(tempfile.mkdtemp(dir=visitors.ROOT))
+        made = [shutil.move(news[key], kept) for key in ("video", "sheet")]
+        return *map(str, made), news["verdict"], options["seed"]
+    except Exception as error:
+        raise refuse(error, folder) from error
+    finally:
+        visitors.remove(folder)
+
+
+def _number_to_name(value: dict, names: list[str]) -> None:
+    for part, key in (("keyframes", "image"), ("clips", "video")):
+        for entry in value.get(part) or [] if isinstance(value.get(part), list) else []:
+            number = entry.get(key) if isinstance(entry, dict) else None
+            if str(number).isascii() and str(number).isdigit():
+                if int(number) >= len(names):
+                    raise MediaError(f"{part} name picture {str(number)[:20]}, and {len(names)} are given")
+                entry[key] = names[int(number)]
+
+
+def retime_api(storyboard: str, pacing: str) -> str:
+    """The same keyframes at other times. pacing: documentary, suspense or action. JSON text in and out."""
+    value = stories.with_frames(stories.read_json(storyboard))
+    moved = stories.retimed({"storyboard": value, "pacing": pacing})
+    if "error" in moved:
+        raise ValueError(moved["error"])
+    for part in ("keyframes", "clips"):
+        for entry, frame in zip(value[part], moved[part], strict=True):
+            entry["frame"] = frame
+    for shot, frame in zip(value["shots"][1:], moved["cuts"], strict=True):
+        shot["start"] = frame
+    return json.dumps(value, ensure_ascii=False)
+
+
+def frames_api() -> list[str]:
+    """The names of the bundled frames, which a storyboard may use as keyframes."""
+    return list(visitors.bundled())

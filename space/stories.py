@@ -1,0 +1,134 @@
+"""The timeline's storyboard (a JSON object) on its way into the library, and back."""
+
+import dataclasses
+import json
+
+import numpy as np
+from PIL import Image
+
+import limits
+import visitors
+from smartdirector_lite.media import MediaError
+from smartdirector_lite.storyboard import Clip, Keyframe, Storyboard, StoryboardError
+from smartdirector_lite.timeline import ChunkPlan
+
+MAX_JSON = 200_000  # characters of a storyboard that is pasted or sent
+
+
+def read_json(text: str) -> dict:
+    """The object of a pasted or sent JSON text. StoryboardError."""
+    if not isinstance(text, str) or len(text) > MAX_JSON:
+        raise StoryboardError(f"the storyboard must be JSON text of at most {MAX_JSON} characters")
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise StoryboardError(f"not JSON: {' '.join(str(error).split())[:120]}") from error
+    if not isinstance(value, dict):
+        raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
+    return value
+
+
+def _refuse(name: str) -> None:
+    raise StoryboardError(f"the storyboard holds {name}; give numbers")
+
+
+def build(value: object, folder: str) -> Storyboard:
+    """The storyboard of a visitor, whose pictures and clips lie in `folder`. StoryboardError without any path in it."""
+    try:
+        if not isinstance(value, dict):
+            raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
+        visitors.bring_in(_names(value), folder)
+        return Storyboard.from_dict(value, folder)
+    except (StoryboardError, MediaError, TypeError, OverflowError, RecursionError) as error:
+        raise StoryboardError(visitors.plain(error, folder, "your files")) from error
+
+
+def _names(value: dict) -> list[str]:
+    """The files that the storyboard names. StoryboardError for far too many."""
+    found = []
+    for part, key in (("keyframes", "image"), ("clips", "video")):
+        entries = value.get(part, [])
+        if isinstance(entries, list):
+            if len(entries) > limits.MAX_KEYFRAMES:
+                raise StoryboardError(f"{len(entries)} {part}: this Space takes {limits.MAX_KEYFRAMES}; use fewer")
+            found += [entry[key] for entry in entries if isinstance(entry, dict) and key in entry]
+    return found
+
+
+def skeleton(value: object, clip_frames: dict | None = None) -> Storyboard:
+    """The storyboard with blank stand-ins for its pictures and clips: enough to plan and to retime. StoryboardError."""
+    if not isinstance(value, dict):
+        raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
+    _names(value)
+    try:
+        blank = Storyboard.from_dict({**value, "keyframes": [], "clips": [], "description": "blank"}, visitors.ROOT)
+        keyframes, clips = [], []
+        for entry in value.get("keyframes") or []:
+            keyframes.append(Keyframe(Image.new("RGB", (2, 2)), **_place(entry)))
+        for entry in value.get("clips") or []:
+            length = (clip_frames or {}).get(entry.get("video"), 1)
+            if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= limits.MAX_CLIP_FRAMES:
+                raise StoryboardError(f"a clip of {str(length)[:20]} frames can't be placed")
+            clips.append(Clip(np.zeros((length, 2, 2, 3), np.uint8), **_place(entry)))
+        return dataclasses.replace(blank, keyframes=tuple(keyframes), clips=tuple(clips))
+    except (TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise StoryboardError(f"a storyboard of another form: {visitors.plain(error)}") from error
+
+
+def _place(entry: object) -> dict:
+    if not isinstance(entry, dict):
+        raise StoryboardError(f"keyframes and clips are objects {{...}}, got {type(entry).__name__}")
+    return {key: entry[key] for key in ("time", "frame") if key in entry}
+
+
+def describe(plan: ChunkPlan) -> dict:
+    """A plan for the timeline to draw."""
+    tau = plan.tau()
+    chunks = [{"start": c.start, "stop": c.stop, "surplus": c.surplus} for c in plan.chunks]
+    latents = [
+        {"frame": frame, "anchor": anchor, "tau": round(value, 4)}
+        for frame, anchor, value in zip(plan.last_frames, plan.anchors, tau, strict=True)
+    ]
+    return {"chunks": chunks, "latents": latents, "num_frames": plan.num_frames}
+
+
+def plan_of(data: object, stride: int) -> dict:
+    """{"storyboard": ..., "clip_frames": {...}} -> the plan, or {"error": one line}; called while a keyframe moves."""
+    try:
+        data = data if isinstance(data, dict) else {}
+        return describe(skeleton(data.get("storyboard"), _dict(data.get("clip_frames"))).plan(stride))
+    except (ValueError, TypeError) as error:
+        return {"error": visitors.plain(error)}
+
+
+def retimed(data: object) -> dict:
+    """{"storyboard", "clip_frames", "pacing"} -> {"keyframes", "clips", "cuts"}, lists of frames, or {"error"}."""
+    try:
+        data = data if isinstance(data, dict) else {}
+        pacing = data.get("pacing")
+        if not isinstance(pacing, str):
+            raise StoryboardError("pacing must be the name of a preset")
+        new = skeleton(data.get("storyboard"), _dict(data.get("clip_frames"))).retime(pacing)
+        frames = [condition.frame_index for condition in new.conditions]
+        n = len(new.keyframes)
+        return {"keyframes": frames[:n], "clips": frames[n:], "cuts": list(new.cuts)}
+    except (ValueError, TypeError) as error:
+        return {"error": visitors.plain(error)}
+
+
+def _dict(value: object) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def with_frames(value: dict) -> dict:
+    """A storyboard's JSON with every time as a frame number, as the timeline keeps it. StoryboardError."""
+    plan = skeleton(value)
+    frames = iter(condition.frame_index for condition in plan.conditions)
+    result = {**value, "fps": plan.fps, "num_frames": plan.num_frames}
+    result.pop("duration", None)
+    for part in ("keyframes", "clips"):
+        entries = [{**entry, "frame": next(frames)} for entry in value.get(part) or []]
+        result[part] = [{k: v for k, v in entry.items() if k != "time"} for entry in entries]
+    starts = [0, *plan.cuts]
+    result["shots"] = [{**shot, "start": start} for shot, start in zip(value.get("shots") or [], starts, strict=False)]
+    return result

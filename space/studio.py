@@ -1,0 +1,102 @@
+"""The director behind the page: which model, on what, and what a request becomes. No interface here.
+
+SMARTDIRECTOR_MODEL names another model than the bundled one: a folder, or a hub id, which is then downloaded when the
+Space starts. On ZeroGPU the `spaces` package is there and every film asks for a GPU, for as long as `limits` expects.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+
+import torch
+
+import filming
+import limits
+import stories
+import visitors
+from smartdirector_lite.loaders import BUNDLED, load_director
+from smartdirector_lite.media import MediaError
+from smartdirector_lite.pipelines.director import MAX_SEED
+from smartdirector_lite.storyboard import Storyboard, StoryboardError
+from smartdirector_lite.timeline import check_int
+
+try:
+    import spaces
+except ImportError:  # anywhere but on ZeroGPU
+    spaces = None
+
+MODEL = os.environ.get("SMARTDIRECTOR_MODEL") or BUNDLED
+ON_GPU = torch.cuda.is_available() and MODEL != BUNDLED  # the bundled model uses up nobody's GPU time
+# ZeroGPU moves what is put on "cuda" at import to the GPU of each call, so there everything is placed at once.
+DIRECTOR = load_director(
+    MODEL,
+    device="cuda" if ON_GPU else "cpu",
+    memory="full" if ON_GPU and spaces is not None else "auto",
+    download=MODEL != BUNDLED,
+)
+LIMITS = limits.GPU if ON_GPU else limits.CPU
+STRIDE = DIRECTOR.gen.vae_scale_factor_temporal
+HAS_SR = DIRECTOR.sr is not None
+
+
+def on_gpu(function: Callable, duration: Callable) -> Callable:
+    """The function, asking ZeroGPU for a GPU for `duration(*its arguments)` seconds where that is wanted."""
+    return spaces.GPU(duration=duration)(function) if spaces is not None and ON_GPU else function
+
+
+def request(value: object, folder: str, seed: object, steps: object, guidance: object) -> tuple[Storyboard, dict]:
+    """A checked storyboard and the options of `Director.__call__`. ValueError, one line."""
+    storyboard = stories.build(value, folder)
+    seed = secrets.randbelow(2**31) if seed is None else _whole("seed", seed)
+    check_int("seed", seed, 0, MAX_SEED)
+    steps = DIRECTOR.steps if steps is None else _whole("steps", steps)
+    limits.check_request(storyboard, storyboard.size or DIRECTOR.size, steps, LIMITS)
+    guidance = DIRECTOR.guidance_scale if guidance is None else guidance
+    if isinstance(guidance, bool) or not isinstance(guidance, int | float) or not 0 <= guidance <= 20:
+        raise StoryboardError(f"guidance must be a number from 0 to 20, got {str(guidance)[:40]}")
+    DIRECTOR.gen.check_size(*reversed(storyboard.size or DIRECTOR.size))
+    return storyboard, {"seed": seed, "steps": steps, "guidance_scale": float(guidance)}
+
+
+def _whole(name: str, value: object) -> int:
+    """An int, or a float that is one: what a number field sends."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+        raise StoryboardError(f"{name} must be a whole number, got {str(value)[:40]}")
+    return int(value)
+
+
+def seconds_of(value: object, folder: str, options: dict) -> int:
+    """How long a GPU is asked for. A request that will be refused gets little."""
+    try:
+        storyboard = stories.build(value, folder)
+        size = storyboard.size or DIRECTOR.size
+        work = limits.check_request(storyboard, size, options["steps"], LIMITS)
+    except ValueError:
+        return 5
+    return limits.expected_seconds(work, LIMITS, HAS_SR)
+
+
+def _films(value: object, folder: str, options: dict) -> Iterator[dict]:
+    """Film a storyboard: {"share", "words"} and, once they are there, {"draft"}, {"video", "sheet", "verdict"}."""
+    storyboard = stories.build(value, folder)
+    for update in filming.film(DIRECTOR, storyboard, LIMITS.seconds, **options):
+        news = {"share": update.share, "words": update.words}
+        if update.draft is not None and HAS_SR:
+            news["draft"] = filming.save_draft(update.draft, storyboard.fps, folder)
+        if update.result is not None:
+            news["video"], news["sheet"] = filming.save(update.result, folder)
+            news["verdict"] = filming.verdict(update.result)
+        yield news
+
+
+films = on_gpu(_films, seconds_of)
+
+
+def told(error: Exception, folder: str | None = None) -> str:
+    """One line for a visitor: the message of an error that is meant for them, else a line that tells nothing inside."""
+    if isinstance(error, ValueError | MemoryError | filming.Stopped):
+        return visitors.plain(error, *((folder, "your files") if folder else ()))
+    return "something went wrong here, and not through you; try again, or with fewer steps"
+
+
+KNOWN = (ValueError, MemoryError, OSError, RuntimeError, ArithmeticError, MediaError, filming.Stopped)
