@@ -79,12 +79,13 @@ print(
 
 # %%
 NUM_FRAMES, KEYFRAME = pick(30, 18), 13
+HEIGHT, WIDTH = pick(64, 32), pick(112, 56)
 
 
 def film(seed, num_frames=NUM_FRAMES):
-    """One toy shot: (1, 3, T, 64, 112) in [-1, 1]."""
+    """One toy shot: (1, 3, T, H, W) in [-1, 1]."""
     scene = sample_scene(HELD_OUT_SEED + seed, num_frames, num_shots=1)
-    return render(scene, height=64, width=112).transpose(0, 1)[None] * 2 - 1
+    return render(scene, HEIGHT, WIDTH).transpose(0, 1)[None] * 2 - 1
 
 
 def pictures(video):

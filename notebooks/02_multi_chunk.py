@@ -25,7 +25,7 @@
 # - explain why a keyframe comes back exactly, whatever the model generates around it;
 # - place clips and cuts, and decode a video while its latents are still coming.
 #
-# **Time.** 45 minutes with the exercises; all cells together run in about a minute and a half on a laptop.
+# **Time.** 45 minutes with the exercises; all cells together run in about a minute on a laptop.
 #
 # **Needs.** Notebook 01, or the sentence above. No GPU, no download.
 
@@ -530,7 +530,7 @@ assert all(0.5 < ratio < 2 for ratio in borders)
 # - A keyframe is pinned: it comes back as decode(encode(keyframe)), with noise around it if need be.
 # - The price is zero, one or two latents for a keyframe.
 #
-# **Next:** notebook 03, MC-RoPE: giving each latent its true time.
+# **Next:** [03 MC-RoPE](03_mc_rope.ipynb): giving each latent its true time.
 
 # %%
 lab.summary("02")

@@ -25,7 +25,7 @@
 # - set up every kind of generation: single shot, cuts, one keyframe anywhere, extension, a mixture, other pacing;
 # - say what guidance does, and what it cannot do.
 #
-# **Time.** 60 minutes with the exercises; all cells together run in about two minutes on a laptop.
+# **Time.** 60 minutes with the exercises; all cells together run in about a minute and a half on a laptop.
 #
 # **Needs.** Notebooks 02 and 03, or their two results: a plan splits a video into chunks, and each latent has an index
 # `tau`. No GPU, no download.
@@ -77,8 +77,8 @@ def moons(count, generator):
     """Two half circles, a little blurred: (count, 2)."""
     angle = torch.pi * torch.rand(count, generator=generator)
     side = torch.randint(0, 2, (count,), generator=generator) * 2 - 1
-    points = torch.stack([torch.cos(angle) - 0.5 * side, side * (torch.sin(angle) - 0.25)], dim=1)
-    return 1.4 * points + 0.08 * torch.randn(count, 2, generator=generator)
+    points = side[:, None] * torch.stack([torch.cos(angle) - 0.5, torch.sin(angle) - 0.25], dim=1)
+    return 1.4 * points + 0.06 * torch.randn(count, 2, generator=generator)
 
 
 chance = torch.Generator().manual_seed(0)
@@ -128,10 +128,12 @@ network = torch.nn.Sequential(
     torch.nn.SiLU(),
     torch.nn.Linear(96, 96),
     torch.nn.SiLU(),
+    torch.nn.Linear(96, 96),
+    torch.nn.SiLU(),
     torch.nn.Linear(96, 2),
 )
-STEPS = pick(3000, 600)
-optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+STEPS = pick(2500, 600)
+optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
 losses = []
 for _ in range(STEPS):
@@ -184,7 +186,12 @@ figure(
 # %%
 noise = torch.randn(pick(400, 200), 2, generator=chance)
 one_step = noise + (0.0 - 1.0) * velocity(noise, 1.0)
-print("one step ends near", [round(value, 1) for value in one_step.mean(dim=0).tolist()], "with a spread of", end=" ")
+print(
+    "one step ends near",
+    [round(value, 1) + 0.0 for value in one_step.mean(dim=0).tolist()],
+    "with a spread of",
+    end=" ",
+)
 print(f"{one_step.std():.2f}; the data have {data.std():.2f}")
 assert one_step.std() < 0.5 * data.std()
 
@@ -221,7 +228,7 @@ for steps in (1, 4, 32):
 far = {name: torch.cdist(path[-1], data).min(dim=1).values.mean().item() for name, path in paths.items()}
 for name, distance in far.items():
     print(f"{name:8}: {distance:.2f} from the nearest datum, on average")
-assert far["32 steps"] < far["4 steps"] < far["1 step"]
+assert far["32 steps"] < far["4 steps"] < 0.5 * far["1 step"]
 figure(
     viz.paths_figure({name: path[:, :60] for name, path in paths.items()}, data),
     alt="The ways of sixty points from noise. In one step all end in a small blot between the moons, in four near "
@@ -441,12 +448,12 @@ step_slider(seen, alt="the guess of frame 5", scale=4)
 
 # %% [markdown]
 # **Notice.** The background is there at once: it stands in both keyframes. What moves is a blur at first, like the one
-# step in the plane: a mean over all that might be. Later steps decide. In this small model they decide only
-# half: what moves stays soft.
+# step in the plane: a mean over all that might be. Later steps should decide for one of them. This small model does not
+# get far with that: half-way between two keyframes, what moves stays a smear.
 #
 # ## Every kind of generation
 #
-# All of the following is one call with other conditions. `film` makes the video, shows six frames of it, and names
+# All of the following is one call with other conditions. `film` makes the video, shows seven frames of it, and names
 # those that were given.
 
 
@@ -459,8 +466,9 @@ def film(name, conditions, num_frames=NUM_FRAMES, cuts=(), prompt="", steps=STEP
     made = gen(prompt=prompt, conditions=conditions, cuts=cuts, generator=seed, output_type="latent", **options).frames
     frames = pictures(decode(vae, plan, made))
     given = {c.frame_index + k for c in plan.conditions for k in range(c.num_frames)}
-    inner = [frame for frame in range(2, num_frames - 2, 4) if frame not in given]
-    shown = sorted({*[c.frame_index for c in plan.conditions], *inner[:: max(1, len(inner) // 3)]})[:6]
+    starts, others = [c.frame_index for c in plan.conditions], [i for i in range(num_frames) if i not in given]
+    count = 7 - len(starts)  # as many frames in between, evenly
+    shown = sorted([*starts, *(others[(2 * k + 1) * len(others) // (2 * count)] for k in range(count))])
     print(f"{name}: {len(plan.chunks)} chunks, {plan.num_latents} latents, {sum(plan.anchors)} of them anchors")
     labels = [f"{frame} given" if frame in given else str(frame) for frame in shown]
     strip(frames[shown], alt=f"{name}: frames {', '.join(map(str, shown))}", labels=labels)
@@ -478,7 +486,7 @@ single = film("single shot", [key(0), key(10), key(24)], prompt=prompt)
 # keyframe comes back as decode(encode(keyframe)), the best the VAE can do, whatever stands around it.
 
 # %%
-for frame in (0, 12, 24):
+for frame in pick((0, 12, 24), (12,)):
     frames = film(f"one keyframe at {frame}", [key(frame)], prompt=prompt, steps=pick(4, 1))
     alone = gen.plan(1, [key(0)])
     ideal = decode(vae, alone, encode_conditions(vae, alone, [shot[None, :, frame : frame + 1]]))
@@ -486,7 +494,7 @@ for frame in (0, 12, 24):
 
 # %% [markdown]
 # **Notice.** The given frame is exact each time. What is far from it is invented, and the small model invents poorly:
-# it keeps the background and lets the figures fade.
+# near the keyframe its scene goes on, further off the figures fall apart into patches of colour.
 #
 # **Multi-shot.** A *cut* is the first frame of the next shot. A chunk begins there, keyframe or not, so that no latent
 # holds frames of two shots.
@@ -505,14 +513,21 @@ print(f"the step into frame {cut} is {report.ratio:.1f} times the motion beside 
 
 # %%
 clip = slice(0, 9)  # 9 = 4 * 2 + 1 frames: three full latents, all anchors
-forward = film("forwards", [VideoCondition(video=shot[:, clip], frame_index=0)], prompt=prompt)
 place_at = NUM_FRAMES - 9
-backward = film("backwards", [VideoCondition(video=shot[:, place_at:], frame_index=place_at)], prompt=prompt)
+clips = {"forwards": VideoCondition(video=shot[:, clip], frame_index=0)}
+clips["backwards"] = VideoCondition(video=shot[:, place_at:], frame_index=place_at)
+for name in pick(list(clips), ["backwards"]):
+    film(name, [clips[name]], prompt=prompt)
 ends = [VideoCondition(video=shot[:, :5], frame_index=0), VideoCondition(video=shot[:, 20:], frame_index=20)]
-mixed = film("two clips and a keyframe", [*ends, key(12)], prompt=prompt)
+film("two clips and a keyframe", [*ends, key(12)], prompt=prompt)
 print(gen.plan(NUM_FRAMES, [*ends, key(12)]).table())
 
 # %% [markdown]
+# **Notice.** The given frames come back, and the few beside them continue them. With nothing given at the other end,
+# the figures come apart, as with a single keyframe; between two clips they hold together better. What the method
+# promises, the places and the plan, holds exactly. What training must give, a believable continuation, this model has
+# little of.
+#
 # **Pacing.** The same keyframes at other times. A `Storyboard` holds pictures, times, shots and text; `retime` moves
 # the keyframes, in their order, and the cuts with them. "action" hurries at first: of rank $u$ between first (0) and
 # last (1), a keyframe goes to $u^2$ of the time (the presets are ours).
@@ -600,10 +615,12 @@ print(f"against guidance 1: {change.max():.1f} levels of 255 in the frame that c
 assert change[[0, 10, 24]].max() == 0
 
 # %% [markdown]
-# **Notice.** The keyframes cannot change: anchors are not predicted. For the rest, the text steers little in this small
-# model, which was trained for hours, not for weeks. So `load_director()` calls it with guidance 1, which asks once
-# instead of twice. Wan's own models are called with 5. More is not always better: far beyond 1 the velocity leaves what
-# the model has seen, and colours may burn out.
+# **Notice.** The keyframes cannot change: anchors are not predicted. Where there are keyframes they already say most,
+# and the text changes little; without any it changes more. Whether it changes the *right* thing is another question: in
+# the README's table, colours and directions asked for by text alone come out hardly better than chance. This model was
+# trained for hours, not for weeks. So `load_director()` calls it with guidance 1, which asks once instead of twice.
+# Wan's own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has
+# seen, and colours may burn out.
 #
 # ## Recap
 #

@@ -326,7 +326,7 @@ def train(transformer, optimizers, latents, steps, batch=6, every=10):
     for step in range(steps + 1):
         if step % every == 0 or step == steps:
             log["step"].append(step)
-            log["trained"].append(np.mean(fixed_losses(transformer, latents[:4])))
+            log["trained"].append(np.mean(fixed_losses(transformer, latents[: len(z_held)])))
             log["held out"].append(np.mean(fixed_losses(transformer, z_held)))
         if step == steps:
             return log
@@ -359,9 +359,9 @@ def optimizers_of(transformer):
 
 untouched = gen.transformer
 tuned = copy.deepcopy(untouched)
-log = train(tuned, optimizers_of(tuned), z_train, steps=pick(150, 3), batch=pick(6, 2), every=pick(15, 3))
+log = train(tuned, optimizers_of(tuned), z_train, steps=pick(120, 2), batch=pick(6, 2), every=pick(20, 2))
 print(f"held-out loss: {log['held out'][0]:.3f} before, {log['held out'][-1]:.3f} after")
-assert log["held out"][-1] < pick(log["held out"][0], 1.0)  # three steps, in the fast mode, prove nothing
+assert log["held out"][-1] < pick(log["held out"][0], 1.0)  # two steps, in the fast mode, prove nothing
 evaluations = {name: (log["step"], log[name]) for name in ("trained", "held out")}
 image(
     viz.picture(viz.loss_figure({"each step": log["loss"]}, evaluations)),
@@ -369,8 +369,9 @@ image(
 )
 
 # %% [markdown]
-# **Notice.** The thin line is noise you can't read progress from. The fixed-noise curves can be read. Both fall. The
-# gap between them is what the model knows of its own clips only; it will matter in part 7.
+# **Notice.** The thin line is noise you can't read progress from. The fixed-noise curves can be read. The one of
+# clips that are trained on falls steadily; that of held-out clips falls much less, and with bumps. The gap between
+# them is what the model knows of its own clips only; it will matter in part 7.
 #
 # **Question.** At which times does it improve? The same measure, by $t$:
 
@@ -382,10 +383,11 @@ image(
 )
 
 # %% [markdown]
-# **Notice.** The loss is not equally large everywhere, and it can't be. Near $t = 1$ the input is almost pure noise,
-# and what is missing is the whole in-between picture. Near $t = 0$ the noise that must be guessed is faint against
-# the picture. So a mean loss says little unless you know which times went into it: never compare two trainings that
-# draw $t$ differently by it.
+# **Notice.** The loss isn't equally large everywhere, and it can't be. Near $t = 0$ the noise that must be guessed is
+# faint against the picture. Near $t = 1$ the input is almost pure noise, and what is missing is the whole in-between
+# picture: where the shape is, and which. This is where training on our clips helps most. And it means that a mean
+# loss says little unless you know which times went into it: never compare two trainings by it that draw $t$
+# differently.
 #
 # ### Exercise 06.3 (2 points)
 #
@@ -443,7 +445,7 @@ video(
 
 # %%
 memoriser = copy.deepcopy(untouched)
-few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(100, 3), batch=2, every=pick(15, 3))
+few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(80, 2), batch=2, every=pick(20, 2))
 curves = {f"two clips, {name}": (few["step"], few[name]) for name in ("trained", "held out")}
 curves["twenty clips, held out"] = (log["step"], log["held out"])
 image(
@@ -452,8 +454,9 @@ image(
 )
 
 # %% [markdown]
-# **Notice.** The gap. The training loss has no opinion on it: only held-out clips show that the model now knows two
-# clips instead of a kind of clip. More clips help most; then stopping early; then changing less (part 8).
+# **Notice.** The loss of the two clips falls, and that of held-out clips **rises**: this model has become worse at
+# paper shapes than the bundled one was, and its training loss has no opinion on it. More clips help most; then
+# stopping early; then changing less (part 8).
 #
 # ### Exercise 06.4 (3 points)
 #
@@ -568,7 +571,7 @@ print(f"{trained / 1e6:.2f} of {everything / 1e6:.1f} million weights are traine
 
 # %%
 thin = [weight for weight in with_lora.parameters() if weight.requires_grad]
-lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(80, 3), pick(6, 2), pick(10, 3))
+lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(80, 2), pick(6, 2), pick(20, 2))
 both = {name: (run["step"], run["held out"]) for name, run in (("all weights", log), ("LoRA", lora_log))}
 image(
     viz.picture(viz.loss_figure({}, both)),
@@ -578,8 +581,9 @@ print(f"held-out loss: {log['held out'][0]:.3f} before, {lora_log['held out'][-1
 assert lora_log["held out"][-1] < pick(lora_log["held out"][0], 1.0)
 
 # %% [markdown]
-# **Notice.** A few per cent of the weights get a good part of the way, with a rate several times higher, which is
-# usual for LoRAs. And there is a knob that full training doesn't have: its scale.
+# **Notice.** With a few per cent of the weights the held-out loss falls about as far, in fewer steps; so small a
+# change can't learn clips by heart as easily. The rate is higher than usual for whole matrices, as is common for
+# LoRAs. And there is a knob that full training doesn't have: the scale.
 
 # %%
 gen.transformer = with_lora
@@ -597,7 +601,8 @@ gen.transformer = untouched
 
 # %% [markdown]
 # **Notice.** Scale 0 is the bundled model, value for value. So a LoRA can be shared as a small file, taken off again,
-# and mixed with others.
+# and mixed with others. Compare scale 1 with part 6, too: losses that are about the same need not look the same,
+# since the loss is a mean over times, pixels and clips. Look at pictures before you believe a number.
 #
 # ## 9. The same recipe for real Wan
 #

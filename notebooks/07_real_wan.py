@@ -45,7 +45,7 @@ from torch import nn
 from smartdirector_lite import Storyboard, load_director
 from smartdirector_lite.cli import bundled_storyboards
 from smartdirector_lite.estimate import MetaModels, measure_weights, read_configs
-from smartdirector_lite.hub import LoadError
+from smartdirector_lite.loaders import LoadError, find_model
 from smartdirector_lite.memory import MODES, RESERVE, Call, gigabytes
 from smartdirector_lite.notebook import figure, pick, video
 from smartdirector_lite.placement import choose
@@ -277,34 +277,38 @@ print("the video is the same; largest difference to the one without a cache:", d
 # %% [markdown]
 # ## 8. Loading a real model
 #
-# The call is the one you know, with the model's name on the hub. **Nothing is downloaded unasked**: without the files
-# in the cache it stops with one line that says what to do. `hf download` fetches them (about 24 GB of them are used
-# for the 5B model, and 41 GB for the 14B; the files on the hub may be larger).
+# The call is the one you know: `load_director("Wan-AI/Wan2.2-TI2V-5B-Diffusers")`. **Nothing is downloaded unasked.**
+# The loader first looks for the files, with `find_model`, and without them it stops with one line that says what to
+# do. `hf download` fetches them: 24 GB are used of the 5B model and 41 GB of the 14B; the files on the hub may be
+# larger.
 
 # %%
 try:
-    director = load_director(FIVE)
+    folder = find_model(FIVE)
     print("The weights are here.")
-except (LoadError, ValueError) as error:
-    director = None
+except LoadError as error:
+    folder = None
     print(error)
 
 # %% [markdown]
 # ## 9. Film with it
 #
-# This cell needs the weights **and** a CUDA GPU. Everything above did not.
+# This cell needs the weights **and** a CUDA GPU. Everything above did not. `fit` tells `memory="auto"` how large the
+# call is going to be. If it can't fit, one line says what would.
 #
 # Two warnings. Plain Wan weights were never trained on Multi-Chunk latents. Keyframes come back exact all the same,
 # for that is the VAE's doing, but what lies between them is not sure to follow them. And the storyboard's pictures are
 # small: give it large ones of your own.
 
 # %%
-if director is None or not torch.cuda.is_available():
+if folder is None or not torch.cuda.is_available():
     print("Skipped: this needs a CUDA GPU and the weights of", FIVE)
 else:
+    director = load_director(FIVE, memory="auto", fit=Call((1280, 704), story.num_frames, len(story.keyframes)))
     film = director(story, seed=0, steps=pick(30, 2), progress=False)
     video(film.frames, film.fps, alt="The snow storyboard, filmed by Wan 2.2 5B", scale=1)
     print(film.report.summary())
+    print("measured peak:", gigabytes(torch.cuda.max_memory_allocated()))
 
 # %% [markdown]
 # ## 10. Further

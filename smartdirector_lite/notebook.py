@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from IPython.display import HTML, display
+from IPython.display import display
 from PIL import Image
 
 from .media import contact_sheet, write_video
@@ -55,12 +55,11 @@ def video(frames: np.ndarray, fps: float, alt: str, scale: int = 3, with_strip: 
         write_video(path, frames, fps)
         data = base64.b64encode(path.read_bytes()).decode()
     width = scale * frames.shape[2]
-    display(
-        HTML(
-            f'<video controls loop muted playsinline width="{width}" style="max-width:100%" '
-            f'aria-label="{html.escape(alt, quote=True)}" src="data:video/mp4;base64,{data}"></video>'
-        )
+    tag = (
+        f'<video controls loop muted playsinline width="{width}" style="max-width:100%" '
+        f'aria-label="{html.escape(alt, quote=True)}" src="data:video/mp4;base64,{data}"></video>'
     )
+    display({"text/html": tag, "text/plain": f"[video: {alt}]"}, raw=True)
     if with_strip:
         strip(list(frames), alt)
 

@@ -31,7 +31,7 @@ def check_double(monkeypatch):
 
 
 def test_right_answer_passes_and_scores(check_double, capsys):
-    assert check_double(lambda x: 2 * x) is True
+    assert check_double(lambda x: 2 * x)
     assert capsys.readouterr().out == "✓ 98.1 Twice as much: passed, 3 points\n"
     assert [e.passed for e in exercises_of("98")] == [True, False]
 
@@ -48,7 +48,7 @@ def test_right_answer_passes_and_scores(check_double, capsys):
     ],
 )
 def test_wrong_answer_gets_its_hint_and_no_points(check_double, capsys, answer, said):
-    assert check_double(answer) is False
+    assert not check_double(answer)
     assert capsys.readouterr().out == f"✗ 98.1 Twice as much: {said}\n"
     assert not exercises_of("98")[0].passed
 
@@ -57,7 +57,7 @@ def test_stub_is_told_so(check_double, capsys):
     def double(x):
         raise NotImplementedError  # your code here
 
-    assert check_double(double) is False
+    assert not check_double(double)
     assert "not filled in yet" in capsys.readouterr().out
 
 

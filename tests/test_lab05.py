@@ -26,13 +26,13 @@ def function_of(name: str, stub: bool = False):
 
 def told(capsys, name: str, answer) -> str:
     """What the check of `name` prints for an answer that is wrong."""
-    assert getattr(lab05, f"check_{name}")(answer) is False
+    assert not getattr(lab05, f"check_{name}")(answer)
     return capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_committed_answer_passes_and_the_stub_does_not(capsys, name):
-    assert getattr(lab05, f"check_{name}")(function_of(name)) is True
+    assert getattr(lab05, f"check_{name}")(function_of(name))
     assert "not filled in yet" in told(capsys, name, function_of(name, stub=True))
     assert f"check_{name}" in lab05.__all__
 

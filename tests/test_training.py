@@ -18,7 +18,7 @@ from torch.testing import assert_close
 from smartdirector_lite import multichunk
 from smartdirector_lite.media import write_video
 from smartdirector_lite.pipelines import DirectorGenPipeline
-from smartdirector_lite.timeline import ChunkPlan, Condition
+from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.training import bank, film, gen, loop, stage, vae
 from smartdirector_lite.training.optim import Muon, make_optimizers, orthogonalize
@@ -634,6 +634,20 @@ def test_captions_are_left_out_as_often_as_asked():
     assert drawn.count("a caption") / 2000 == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.parametrize("scheme", TAU_SCHEMES)
+def test_batches_carry_the_index_scheme_that_was_asked_for(wan_folder, scheme):
+    entry = entry_of(30, (0, 13))
+    plan = entry.plan(4)
+
+    class Bank:
+        def draw(self, rng, latent_frames):
+            return [(torch.randn(8, plan.num_latents, 4, 4), entry)] * 2
+
+    tokenizer = DirectorGenPipeline.from_pretrained(wan_folder, vae=None).tokenizer
+    batch = gen.draw_batch(gen.GenConfig(rope=scheme), Bank(), tokenizer, 4, 0, CPU)
+    assert torch.equal(batch["tau"], torch.tensor([plan.tau(scheme)] * 2))
+
+
 def test_training_reads_text_as_the_pipeline_does(wan_folder):
     pipeline = DirectorGenPipeline.from_pretrained(wan_folder)
     text = pipeline.tokenizer(["a red ball"], padding="max_length", max_length=MAX_TOKENS, return_tensors="pt")
@@ -656,6 +670,7 @@ def test_training_reads_text_as_the_pipeline_does(wan_folder):
         ({"clip_anchor": 2.0}, "clip_anchor = 2.0"),
         ({"shards": -1}, "shards = -1"),
         ({"steps": -1}, "steps = -1"),
+        ({"rope": "frames"}, "rope = frames: give one of frame_time, "),
     ],
 )
 def test_gen_options_out_of_range_are_refused(options, message):

@@ -19,6 +19,19 @@ class Hint(Exception):
     """Raised by a check: what is wrong with the answer, in words that lead on and do not give the answer away."""
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer passed, as its truth value. Jupyter shows nothing of it: the check has printed its line."""
+
+    passed: bool
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
 @dataclass
 class Exercise:
     """One exercise of a lab. number: such as "02.1", lab and place in it. answer: the last one checked, as text."""
@@ -37,20 +50,20 @@ class Exercise:
 EXERCISES: dict[str, Exercise] = {}
 
 
-def exercise(number: str, points: int, title: str) -> Callable[[Callable], Callable[..., bool]]:
+def exercise(number: str, points: int, title: str) -> Callable[[Callable], Callable[..., Verdict]]:
     """Make a check of a function that raises Hint for a wrong answer and returns for a right one.
 
-    The check prints one line, keeps the score and returns whether the answer passed. An answer that is not filled in
+    The check prints one line, keeps the score and returns a Verdict. An answer that is not filled in
     yet (None, or NotImplementedError raised by it) and one that raises are told so.
     """
 
-    def wrap(function: Callable) -> Callable[..., bool]:
+    def wrap(function: Callable) -> Callable[..., Verdict]:
         if number in EXERCISES:
             raise ValueError(f"exercise {number} is there already")
         entry = EXERCISES[number] = Exercise(number, points, title)
 
         @functools.wraps(function)
-        def check(*answers) -> bool:
+        def check(*answers) -> Verdict:
             entry.answer, hint = "\n".join(_as_text(answer) for answer in answers), None
             if any(answer is None or answer is ... for answer in answers):
                 hint = "not filled in yet"
@@ -66,7 +79,7 @@ def exercise(number: str, points: int, title: str) -> Callable[[Callable], Calla
             entry.passed = hint is None
             said = f"passed, {points} points" if entry.passed else hint
             print(f"{'✓' if entry.passed else '✗'} {number} {title}: {said}")
-            return entry.passed
+            return Verdict(entry.passed)
 
         return check
 

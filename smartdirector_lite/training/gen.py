@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..pipelines import DirectorGenPipeline, VideoCondition
 from ..pipelines.preconditioning import to_velocity
+from ..timeline import TAU_SCHEMES
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import FILM_CAPTION, ClipEntry, LatentBank, build_shard, fingerprint, scene_caption, shard_path
@@ -43,7 +44,8 @@ class GenConfig(StageConfig):
 
     sigma_data: of the skip around the transformer, see `to_velocity`; None for none. text_dropout, description_only:
     how often a clip comes without its caption, or with its holistic part alone. time_mean, time_std: of the normal
-    distribution whose sigmoid is t. shift: of the scheduler that is exported.
+    distribution whose sigmoid is t. shift: of the scheduler that is exported. rope: the tau scheme; a model trained
+    under another one than frame_time must be called with it (`rope=`).
     """
 
     out: str = "runs/gen"
@@ -53,6 +55,12 @@ class GenConfig(StageConfig):
     time_mean: float = 0.2
     time_std: float = 1.1
     shift: float = 2.0
+    rope: str = "frame_time"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rope not in TAU_SCHEMES:
+            raise ValueError(f"rope = {self.rope}: give one of {', '.join(TAU_SCHEMES)}")
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -107,7 +115,7 @@ def draw_batch(
     batch = {
         "x_0": torch.stack([latents for latents, _ in clips]).float(),
         "anchors": torch.tensor([draw_anchors(rng, plan, config) for plan in plans]),
-        "tau": torch.tensor([plan.tau() for plan in plans]),
+        "tau": torch.tensor([plan.tau(config.rope) for plan in plans]),
         "t": t,
         "tokens": text.input_ids,
         "mask": text.attention_mask,
@@ -195,6 +203,7 @@ def sample_strip(config: GenConfig, model: TrainedGen, tokenizer, vae: Autoencod
             guidance_scale=1.0,
             output_type="pt",
             generator=torch.Generator().manual_seed(0),
+            rope=config.rope,
         ).frames[0]
         rows += [truth.transpose(0, 1)[:, ::3], video.cpu().transpose(0, 1)[:, ::3] * 2 - 1]
     save_strip(torch.cat(rows, dim=-2), path)

@@ -12,12 +12,12 @@ from ..timeline import ChunkPlan
 from .base import BLACK, BLUE, GREY, ORANGE, RED, new_figure
 
 MARKERS, LINES = ("o", "s", "^", "D", "v", "P"), ("-", "--", ":", "-.")  # a curve is not known by colour alone
-GRID = 15  # arrows of a field in each direction
+GRID = 12  # arrows of a field in each direction
 
 
 def clouds_figure(clouds: Mapping[str, Tensor], reach: float = 3.0) -> Figure:
     """Clouds of points side by side, each under its name. clouds: (N, 2) each. reach: of both axes, both ways."""
-    fig, axes = new_figure(width=2.3 * len(clouds), height=2.7, columns=len(clouds))
+    fig, axes = new_figure(width=2.0 * len(clouds), height=2.4, columns=len(clouds))
     for ax, (name, points) in zip(np.atleast_1d(axes), clouds.items(), strict=True):
         ax.scatter(points[:, 0], points[:, 1], s=4, color=BLUE, alpha=0.5, linewidths=0)
         _square(ax, reach, name)
@@ -45,7 +45,7 @@ def field_figure(
     """
     line = torch.linspace(-0.9 * reach, 0.9 * reach, GRID)
     points = torch.cartesian_prod(line, line)
-    fig, axes = new_figure(width=3.1 * len(times), height=3.3, columns=len(times))
+    fig, axes = new_figure(width=2.8 * len(times), height=3.0, columns=len(times))
     for ax, t in zip(np.atleast_1d(axes), times, strict=True):
         arrows = -velocity(points, torch.full((len(points),), float(t)))
         ax.scatter(data[:, 0], data[:, 1], s=3, color=ORANGE, alpha=0.35, linewidths=0)
@@ -59,7 +59,7 @@ def paths_figure(paths: Mapping[str, Tensor], data: Tensor, reach: float = 3.0) 
 
     paths: (K + 1, N, 2) each, K steps of N points. data: (N, 2), drawn faintly behind.
     """
-    fig, axes = new_figure(width=3.1 * len(paths), height=3.3, columns=len(paths))
+    fig, axes = new_figure(width=2.8 * len(paths), height=3.0, columns=len(paths))
     for ax, (name, path) in zip(np.atleast_1d(axes), paths.items(), strict=True):
         ax.scatter(data[:, 0], data[:, 1], s=3, color=ORANGE, alpha=0.35, linewidths=0)
         ax.plot(path[:, :, 0], path[:, :, 1], color=GREY, linewidth=0.7)

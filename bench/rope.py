@@ -1,0 +1,87 @@
+"""Short trainings of equal budget, one for each tau scheme: the same first weights, batches, noise and steps.
+
+Each small transformer is then measured under its own scheme on held-out toy shots with keyframes at random places: the
+error of the velocity over all latents that are not anchors, and over those beside a keyframe that they do not share a
+chunk with, where the schemes differ most. Printed, and written to bench/results/rope.json, which notebook 03 quotes.
+Takes a trained VAE and its bank (`smartdirector train vae`, `train bank`); goes on where it stopped.
+"""
+
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import arguments, held_out_scene
+
+from smartdirector_lite.multichunk import encode_video
+from smartdirector_lite.pipelines import DirectorGenPipeline
+from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition
+from smartdirector_lite.training.bank import scene_caption
+from smartdirector_lite.training.gen import GenConfig, TrainedGen, train_gen
+from smartdirector_lite.training.vae import load_vae
+
+TIMES = (0.9, 0.6, 0.3)
+RESULTS = Path(__file__).parent / "results" / "rope.json"
+
+
+def held_out_clip(vae, index: int, num_frames: int = 37) -> tuple[ChunkPlan, torch.Tensor, torch.Tensor, str]:
+    """Plan, latents x_0, noise x_1 (1, C, F, h, w) and caption of a held-out shot, with three keyframes anywhere."""
+    rng = np.random.default_rng(index)
+    scene, truth = held_out_scene(index, num_frames)
+    keyframes = sorted(rng.choice(num_frames, 3, replace=False).tolist())
+    plan = ChunkPlan.build(num_frames, [Condition(frame) for frame in keyframes], vae.config.scale_factor_temporal)
+    x_0 = encode_video(vae, plan, truth.transpose(0, 1)[None] * 2 - 1)
+    return plan, x_0, torch.randn(x_0.shape, generator=torch.Generator().manual_seed(index)), scene_caption(scene)
+
+
+def beside_keyframes(plan: ChunkPlan) -> torch.Tensor:
+    """(F,) bool: the last latent of each chunk that is followed by one with a keyframe, unless it is an anchor."""
+    before = [b.latent_start - 1 for a, b in zip(plan.chunks, plan.chunks[1:]) if b.condition is not None]
+    beside = torch.zeros(plan.num_latents, dtype=torch.bool)
+    beside[before] = True
+    return beside & ~torch.tensor(plan.anchors)
+
+
+@torch.no_grad()
+def measure(folder: Path, scheme: str, clips: list) -> dict[str, float]:
+    """Mean squared error of the velocity at each of TIMES, over free latents, and over those beside keyframes."""
+    pipeline = DirectorGenPipeline.from_pretrained(folder, vae=None, dtype=torch.float32)
+    model = TrainedGen(pipeline.text_encoder, pipeline.transformer, pipeline.config.sigma_data).eval()
+    found: dict[str, list[float]] = {}
+    for plan, x_0, x_1, caption in clips:
+        anchors, beside = torch.tensor(plan.anchors), beside_keyframes(plan)
+        text = pipeline.tokenizer([caption], padding="max_length", truncation=True, return_tensors="pt")
+        for time in TIMES:
+            t = torch.where(anchors, 0.0, time)[None]
+            x_t = x_0 + t[:, None, :, None, None] * (x_1 - x_0)
+            velocity = model(x_t, t, text.input_ids, text.attention_mask, torch.tensor([plan.tau(scheme)]))
+            error = (velocity - (x_1 - x_0)).square().mean(dim=(0, 1, 3, 4))
+            found.setdefault(f"t = {time}", []).extend(error[~anchors].tolist())
+            found.setdefault(f"t = {time}, beside keyframes", []).extend(error[beside].tolist())
+    return {name: statistics.mean(values) for name, values in found.items()}
+
+
+def main() -> None:
+    options = arguments(
+        __doc__, vae="runs/vae/export", bank="runs/bank", out="runs/rope", steps=600, clips=48, seed=0, minutes=60.0
+    )
+    sizes = {"heads": 4, "head_dim": 32, "layers": 4, "ffn_dim": 512, "latent_frames": 60}
+    vae = load_vae(options.vae, "vae").eval()
+    clips = [held_out_clip(vae, index) for index in range(options.clips)]
+    errors = {}
+    for scheme in TAU_SCHEMES:
+        folder = Path(options.out) / scheme
+        run = {"steps": options.steps, "seed": options.seed, "minutes": options.minutes, "save_minutes": 10.0}
+        paths = {"vae": options.vae, "bank": options.bank, "shards": 0, "out": str(folder)}
+        train_gen(GenConfig(rope=scheme, ema=0.99, **sizes, **run, **paths))
+        errors[scheme] = measure(folder / "export", scheme, clips)
+    for name, best in errors["frame_time"].items():
+        row = "  ".join(f"{scheme} {values[name]:.4f} ({values[name] / best:.3f})" for scheme, values in errors.items())
+        print(f"{name:24} {row}")
+    result = {"steps": options.steps, "seed": options.seed, "clips": options.clips, "sizes": sizes, "errors": errors}
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
