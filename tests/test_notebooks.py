@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "notebooks"))
 
 import build  # noqa: E402
+import otter_export  # noqa: E402
+
+from smartdirector_lite.lab.core import exercises_of  # noqa: E402
 
 SOURCES = build.sources()
 MAX_LINES, MAX_CELL_LINES, MIN_CELLS, MAX_CELLS = 350, 40, 25, 50
@@ -402,3 +405,29 @@ def test_sliders_show_what_they_say():
         step_slider([black], labels=["a", "b"])
     with pytest.raises(ValueError, match="empty"):
         step_slider([])
+
+
+# -- notebooks/otter_export.py -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if build.has_exercises(build.read_source(path))], ids=named)
+def test_otter_master_notebook_has_a_question_for_each_exercise(path):
+    exercises = exercises_of(path.stem[:2])
+    master = otter_export.otter_notebook(build.read_source(path))
+    nbformat.validate(master)
+    raw = [cell.source for cell in master.cells if cell.cell_type == "raw"]
+    named_so = [f"# BEGIN QUESTION\nname: q{e.number.replace('.', '_')}\npoints: {e.points}" for e in exercises]
+    assert [text for text in raw if text.startswith("# BEGIN QUESTION")] == named_so
+    assert [text for text in raw if not text.startswith(("# BEGIN QUESTION", "# ASSIGNMENT"))] == [
+        *["# BEGIN SOLUTION", "# END SOLUTION", "# BEGIN TESTS", "# END TESTS", "# END QUESTION"] * len(exercises)
+    ]
+    tests = [cell for cell in code_of(master) if cell.source.startswith("assert lab.check_")]
+    assert [cell.outputs[0].text for cell in tests] == [f"{e.line(None)}\n" for e in exercises]
+    code = "\n".join(cell.source for cell in code_of(master))
+    assert build.BEGIN not in code and code.count("# BEGIN SOLUTION") == code.count("# END SOLUTION") == len(exercises)
+
+
+def test_otter_export_refuses_an_exercise_without_a_check(write):
+    source = write(f"def double(x):\n    {build.BEGIN}\n    return 2 * x\n    {build.END}")
+    with pytest.raises(ValueError, match="09-000: an exercise needs"):
+        otter_export.otter_notebook(source)

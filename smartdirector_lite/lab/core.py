@@ -46,6 +46,11 @@ class Exercise:
     def lab(self) -> str:
         return self.number.partition(".")[0]
 
+    def line(self, hint: str | None) -> str:
+        """What a check prints: that the answer passed if there is no hint, else the hint."""
+        said = f"passed, {self.points} points" if hint is None else hint
+        return f"{'✓' if hint is None else '✗'} {self.number} {self.title}: {said}"
+
 
 EXERCISES: dict[str, Exercise] = {}
 
@@ -77,8 +82,7 @@ def exercise(number: str, points: int, title: str) -> Callable[[Callable], Calla
                 except Exception as error:  # the student's own code failed
                     hint = f"your code raised {type(error).__name__}: {error}"
             entry.passed = hint is None
-            said = f"passed, {points} points" if entry.passed else hint
-            print(f"{'✓' if entry.passed else '✗'} {number} {title}: {said}")
+            print(entry.line(hint))
             return Verdict(entry.passed)
 
         return check
