@@ -23,11 +23,13 @@
 # **Needs.** A little Python. No GPU, no download: the model comes with the package.
 
 # %%
-# On Colab or another fresh machine: get the package. Here it is installed already, and this does nothing.
-import importlib.util, subprocess, sys
+# On Colab or another fresh machine: get the package, and leave torch and numpy as they are. Here this does nothing.
+import importlib.metadata, importlib.util, subprocess, sys
 
 if importlib.util.find_spec("smartdirector_lite") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "smartdirector-lite[notebooks]"], check=True)
+    kept = [f"{n}=={importlib.metadata.version(n)}" for n in ("torch", "numpy") if importlib.util.find_spec(n)]
+    package = "smartdirector-lite[notebooks] @ git+https://github.com/THIS_REPOSITORY"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package, *kept], check=True)
 
 # %%
 import dataclasses

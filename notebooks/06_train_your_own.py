@@ -24,11 +24,13 @@
 # **Needs.** Notebooks 02 (chunks and anchors) and 04 (flow matching). A CPU is enough; nothing is downloaded.
 
 # %%
-# On Colab or another fresh machine: get the package. Here it is installed already, and this does nothing.
-import importlib.util, subprocess, sys
+# On Colab or another fresh machine: get the package, and leave torch and numpy as they are. Here this does nothing.
+import importlib.metadata, importlib.util, subprocess, sys
 
 if importlib.util.find_spec("smartdirector_lite") is None:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "smartdirector-lite[notebooks]"], check=True)
+    kept = [f"{n}=={importlib.metadata.version(n)}" for n in ("torch", "numpy") if importlib.util.find_spec(n)]
+    package = "smartdirector-lite[notebooks] @ git+https://github.com/THIS_REPOSITORY"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package, *kept], check=True)
 
 # %%
 import copy
@@ -513,7 +515,6 @@ print(f"a 256 x 256 layer: {256 * 256} weights; a LoRA of rank 8 on it: {8 * 256
 # not zero, and compare.
 
 # %%
-torch.manual_seed(0)
 layer, x = nn.Linear(6, 4), torch.randn(3, 6)
 mine = LoRALinear(copy.deepcopy(layer), rank=2, alpha=3.0)
 nn.init.normal_(mine.B)
@@ -562,7 +563,6 @@ def add_lora(transformer, rank=8):
     return [module for module in transformer.modules() if isinstance(module, LoRALinear)]
 
 
-torch.manual_seed(0)
 with_lora = copy.deepcopy(untouched)
 layers = add_lora(with_lora)
 trained = sum(weight.numel() for weight in with_lora.parameters() if weight.requires_grad)
