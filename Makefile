@@ -54,7 +54,7 @@ $(VENV)/.has-torch:
 	@touch $@
 
 EXTRAS_core :=
-EXTRAS_test := [dev,train]
+EXTRAS_test := [dev,notebooks,space,train]
 EXTRAS_lab := [notebooks,train]
 EXTRAS_space := [space]
 

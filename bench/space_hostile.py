@@ -1,47 +1,69 @@
 """500 malformed calls of a running Space: `python bench/space_hostile.py URL --calls 500 --seed 0`.
 
-Each answer must be one line without a traceback or a path, and a proper call must work afterwards. It prints offences.
+Wrong types, huge sizes, truncated media, path tricks, NaN and infinite times, deep JSON and long text: through
+gradio_client, as raw requests of the named calls, and to the timeline's own functions. Each answer must come in time
+and hold neither a traceback nor a path of the Space's machine, and a proper call must work afterwards. It prints
+offences, and ends with 1 if there are any.
 """
 
 import argparse
+import io
 import json
 import math
 import random
+import secrets
+import struct
+import sys
 import tempfile
+import time
+import zlib
 from pathlib import Path
 
+import httpx
+import numpy as np
 from gradio_client import Client, handle_file
+from PIL import Image
+
+from smartdirector_lite.media import write_video
 
 GOOD = {"fps": 12, "num_frames": 9, "description": "A hill.", "keyframes": [{"frame": 4, "image": "snow-00.jpg"}]}
-VALUES = [
-    None,
-    True,
-    -1,
-    0,
-    1e300,
-    math.nan,
-    math.inf,
-    10**30,
-    "",
-    "x" * 20_000,
-    "../../etc/passwd",
-    "\0",
-    [],
-    {},
-    [[]],
+SECONDS = 90  # the most that an answer may take
+DEEP = 20_000
+VALUES = [None, True, -1, 0, 1e300, math.nan, math.inf, -math.inf, 10**30, "", "x" * 20_000, "../../etc/passwd", "\0"]
+VALUES += ["file:///etc/passwd", "<script>alert(1)</script>", [], {}, [[]], {"path": "/etc/passwd"}]
+PATHS = [
+    "/etc/passwd",
+    "/proc/self/environ",
+    "../../../../etc/passwd",
+    "..\\..\\x",
+    "/dev/zero",
+    "http://127.0.0.1:1/x",
 ]
-FILES = [
-    b"",
-    b"hello",
-    b"\x89PNG\r\n\x1a\n" + b"\0" * 50,
-    b"P6 30000 30000 255\n",
-    b"GIF89a" + b"\xff" * 40,
-    b"#EXTM3U\n/a\n",
-]
+NAMES = ["a.png", "b.mp4", "c.txt", "d.gif", "e.webp", "..png", "x" * 200 + ".png"]
+
+
+def media() -> list[bytes]:
+    """Files that are no picture or video, or only begin as one, or claim to be huge."""
+    picture = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(picture, "PNG")
+    with tempfile.TemporaryDirectory() as folder:
+        write_video(Path(folder) / "a.mp4", np.zeros((12, 32, 48, 3), np.uint8), 12)
+        video = (Path(folder) / "a.mp4").read_bytes()
+    header = struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    huge = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    whole = [picture.getvalue(), video]
+    cut = [data[: int(len(data) * share)] for data in whole for share in (0.1, 0.5, 0.9)]
+    rest = [b"", b"hello", b"P6 30000 30000 255\n", b"GIF89a" + b"\xff" * 40, b"#EXTM3U\n/etc/passwd\n"]
+    return [*cut, huge, *rest, b"concat:/etc/passwd|/etc/hosts", b"<svg xmlns='http://www.w3.org/2000/svg'/>"]
 
 
 def spoiled(draw: random.Random) -> str:
     """A storyboard's JSON with something wrong in it."""
+    if draw.random() < 0.1:
+        return draw.choice(
+            ["[" * DEEP, '{"a":' * DEEP, "[" * DEEP + "]" * DEEP, "x" * 250_000, json.dumps(["x"] * 9000)]
+        )
     story = json.loads(json.dumps(GOOD))
     target = draw.choice([story, story["keyframes"][0]])
     target[draw.choice([*target, "time", "size", "shots", "clips", "duration", "nonsense"])] = draw.choice(VALUES)
@@ -49,44 +71,89 @@ def spoiled(draw: random.Random) -> str:
     return text[: draw.randrange(len(text))] if draw.random() < 0.2 else text
 
 
-def call(client: Client, draw: random.Random, folder: Path) -> str | None:
-    """Make one call; the text of its error, or None where it was good after all."""
-    path = folder / draw.choice(["a.png", "b.mp4", "c.txt"])
-    path.write_bytes(draw.choice(FILES))
-    files = [handle_file(path)] if draw.random() < 0.3 else []
+def through_the_client(client: Client, draw: random.Random, folder: Path, files: list[bytes]) -> str:
+    """Make one call: what was answered, as text."""
+    path = folder / draw.choice(NAMES)
+    path.write_bytes(draw.choice(files))
+    sent = (
+        handle_file(path) if draw.random() < 0.7 else {"path": draw.choice(PATHS), "meta": {"_type": "gradio.FileData"}}
+    )
+    value = draw.choice(VALUES)
     calls = [
-        ("/generate", (spoiled(draw), files, draw.choice([0, *VALUES[:8]]), draw.choice([1, *VALUES[:8]]), 1)),
+        ("/generate", (spoiled(draw), draw.choice([[], [sent], [sent], value]), draw.choice([0, value]), 1, 1)),
+        ("/generate", (json.dumps(GOOD), [sent], 0, draw.choice([0, 51, -1, "x", 1e9, math.nan]), 1)),
         ("/plan", (spoiled(draw),)),
-        ("/retime", (spoiled(draw), draw.choice(["action", *VALUES]))),
-        ("/compare_naive", (draw.choice(VALUES),)),
-        ("/compare_schemes", (draw.choice(VALUES), draw.choice(VALUES))),
+        ("/retime", (spoiled(draw), draw.choice(["action", value]))),
+        ("/compare_naive", (draw.choice([-1, 24, 1e9, "x", None, math.nan]),)),
+        ("/compare_anchors", (draw.choice([-1, 25, 1e9, "x", None, math.inf]),)),
+        ("/compare_schemes", (draw.choice(["0", value]), draw.choice([0, 10**9, value]))),
+        ("/upscale", (sent,)),
     ]
     name, arguments = draw.choice(calls)
     try:
-        client.predict(*arguments, api_name=name)
+        return str(client.predict(*arguments, api_name=name))[:0]  # a good one's files lie in a folder of this machine
     except Exception as error:
         return str(error)
-    return None
 
 
-def main() -> None:
+def as_a_request(url: str, board: int, draw: random.Random) -> str:
+    """Post something else than a client would: what was answered, as text."""
+    value, name = draw.choice(VALUES), draw.choice(["generate", "plan", "upscale", "page_generate", "nonsense"])
+    call = {"data": draw.choice([value, [], [value] * draw.randrange(9), [{"path": draw.choice(PATHS)}] * 5])}
+    data = draw.choice([value, {"storyboard": value}, {"storyboard": {**GOOD, "keyframes": value}}])
+    of_the_board = {"session_hash": secrets.token_hex(5), "component_id": board, "data": data}
+    of_the_board["fn_name"] = draw.choice(["plan_of", "retimed", "__class__", value])
+    where, body = draw.choice([(f"call/{name}", call), ("component_server", of_the_board), ("queue/join", call)])
+    text = draw.choice([json.dumps(body), json.dumps(body), "[" * DEEP, "\xff"])
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(f"{url}gradio_api/{where}", content=text.encode(), headers=headers, timeout=SECONDS)
+    if where.startswith("call") and answer.status_code == 200 and "event_id" in answer.text:
+        told = httpx.get(f"{url}gradio_api/{where}/{answer.json()['event_id']}", timeout=SECONDS)
+        return answer.text + told.text
+    path = httpx.get(f"{url}gradio_api/file={draw.choice(PATHS)}", timeout=SECONDS)
+    return answer.text + ("" if path.status_code in (403, 404) else f"served a file: {path.text[:80]} /tmp")
+
+
+def is_offence(said: str) -> bool:
+    return any(sign in said for sign in ("Traceback", 'File "', "/tmp", "/site-packages", "root:x:"))
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url")
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    draw, client, offences, refused = random.Random(options.seed), Client(options.url, verbose=False), [], 0
+    draw, client, files, offences, refused = random.Random(options.seed), None, media(), [], 0
+    client = Client(options.url, verbose=False)
+    board = next(c["id"] for c in client.config["components"] if c["props"].get("elem_id") == "sd-board")
+    longest = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(options.calls):
-            said = call(client, draw, Path(folder))
-            refused += said is not None
-            if said is not None and ("Traceback" in said or "/tmp" in said or 'File "' in said):
-                offences.append(said[:300])
+        for number in range(options.calls):
+            start = time.monotonic()
+            try:
+                raw = number % 3 == 0
+                said = (
+                    as_a_request(client.src, board, draw)
+                    if raw
+                    else through_the_client(client, draw, Path(folder), files)
+                )
+            except httpx.HTTPError as error:
+                said = f"Traceback: no answer, {error!r}"
+            longest = max(longest, time.monotonic() - start)
+            refused += bool(said)
+            if is_offence(said) or time.monotonic() - start > SECONDS:
+                offences.append(f"call {number}: {said[:400]}")
     client.predict(json.dumps(GOOD), [], 0, 1, 1, api_name="/generate")  # the worker is still there
-    print(f"{options.calls} calls, {refused} refused, {len(offences)} offences; a proper call works afterwards")
-    for said in offences[:10]:
+    print(
+        f"{options.calls} calls, {refused} refused, {len(offences)} offences, the longest took {longest:.1f} s; ",
+        end="",
+    )
+    print("a proper call works afterwards")
+    for said in offences[:20]:
         print(said)
+    return bool(offences)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

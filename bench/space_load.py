@@ -1,50 +1,85 @@
-"""Many visitors of the Space at once: `python bench/space_load.py URL --visitors 20 --minutes 5`.
+"""Many visitors of the Space at once: `python bench/space_load.py URL --visitors 20 --minutes 5 --pid PID`.
 
-Each films again and again, in two steps, and reads its own colour back from the film. Prints what failed, how long the
-films took, and whether any visitor saw the picture of another. Read the memory of the Space meanwhile with ps.
+Each sends a picture of its own colour and films it again and again, in two steps and both stages. Prints what failed,
+how long the films took, whether the colour that came back was ever another visitor's, whether a film overtook one
+asked for before it, and the memory of the Space (its process id: `--pid`). Ends with 1 if anything was wrong.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 from gradio_client import Client, handle_file
 from PIL import Image
 
 from smartdirector_lite.media import read_video
 
 STORY = {"fps": 12, "num_frames": 13, "description": "A colour.", "keyframes": [{"frame": 0, "image": "0"}]}
+LEVELS = np.array([40, 128, 215])
+COLOURS = np.stack(np.meshgrid(LEVELS, LEVELS, LEVELS), axis=-1).reshape(-1, 3)  # a visitor's is one of these 27
+MARGIN = 3.0  # seconds: the upload before, and the download after, are not the queue's
 
 
-def visit(url: str, number: int, until: float, folder: Path, log: list) -> None:
-    """One visitor: (number, seconds, what went wrong or "") of each film to `log`."""
-    colour = np.array([40 + 10 * number, 240 - 10 * number, 128]).clip(0, 255)
+@dataclass(frozen=True)
+class Film:
+    visitor: int
+    asked: float  # monotonic seconds
+    given: float
+    wrong: str
+
+
+def look(video: str, sheet: str, number: int) -> str:
+    """What is wrong with a visitor's video and contact sheet; "" where both show its own colour first."""
+    frame = read_video(video)[0]
+    tile = np.asarray(Image.open(sheet).convert("RGB"))[10:40, 10:40]
+    for name, pixels in (("film", frame), ("sheet", tile)):
+        nearest = int(np.abs(COLOURS - pixels.mean(axis=(0, 1))).sum(axis=1).argmin())
+        if nearest != number:
+            return f"the {name} shows the colour of visitor {nearest}"
+    return ""
+
+
+def visit(url: str, number: int, until: float, folder: Path, log: list[Film]) -> None:
     picture = folder / f"{number}.png"
-    Image.new("RGB", (112, 64), tuple(colour.tolist())).save(picture)
-    client = Client(url, verbose=False, download_files=str(folder))
+    Image.new("RGB", (112, 64), tuple(COLOURS[number].tolist())).save(picture)
+    client = Client(url, verbose=False, download_files=str(folder / str(number)))
     while time.monotonic() < until:
-        start = time.monotonic()
+        asked = time.monotonic()
         try:
-            video, *_ = client.predict(json.dumps(STORY), [handle_file(picture)], number, 2, 1, api_name="/generate")
+            arguments = (json.dumps(STORY), [handle_file(picture)], number, 2, 1)
+            video, sheet, _, seed = client.predict(*arguments, api_name="/generate")
+            given = time.monotonic()
             video = video["video"] if isinstance(video, dict) else video
-            seen = read_video(video)[0].mean(axis=(0, 1))
-            wrong = "" if np.abs(seen - colour).max() < 30 else f"saw {seen.round()} for {colour}"
+            wrong = look(video, sheet, number) if seed == number else f"the seed of visitor {seed}"
         except Exception as error:
-            wrong = " ".join(str(error).split())[:200]
-        log.append((number, time.monotonic() - start, wrong))
+            given, wrong = time.monotonic(), " ".join(str(error).split())[:200] or repr(error)
+        log.append(Film(number, asked, given, wrong))
 
 
-def main() -> None:
+def watch_memory(pid: int, done: threading.Event, sizes: list[int]) -> None:
+    process = psutil.Process(pid)
+    while not done.wait(1):
+        family = [process, *process.children(recursive=True)]
+        sizes.append(sum(member.memory_info().rss for member in family))
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url")
-    parser.add_argument("--visitors", type=int, default=20)
+    parser.add_argument("--visitors", type=int, default=20, help=f"at most {len(COLOURS)}")
     parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--pid", type=int, help="of the Space, for its memory")
     options = parser.parse_args()
-    until, log = time.monotonic() + 60 * options.minutes, []
+    until, log, sizes, done = time.monotonic() + 60 * options.minutes, [], [], threading.Event()
+    if options.pid:
+        threading.Thread(target=watch_memory, args=(options.pid, done, sizes), daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         arguments = [(options.url, number, until, Path(folder), log) for number in range(options.visitors)]
         threads = [threading.Thread(target=visit, args=given) for given in arguments]
@@ -52,14 +87,20 @@ def main() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    failed = [(number, wrong) for number, _, wrong in log if wrong]
-    took = sorted(seconds for _, seconds, _ in log)
-    print(f"{len(log)} films of {len({number for number, *_ in log})} visitors, {len(failed)} failed")
-    if took:
-        print(f"median {took[len(took) // 2]:.1f} s, longest {took[-1]:.1f} s")
-    for number, wrong in failed[:10]:
-        print(f"visitor {number}: {wrong}")
+    done.set()
+    failed = [film for film in log if film.wrong]
+    overtaken = sum(a.asked + MARGIN < b.asked and a.given > b.given + MARGIN for a in log for b in log)
+    took = sorted(film.given - film.asked for film in log)
+    print(f"{len(log)} films of {len({film.visitor for film in log})} visitors, {len(failed)} failed", end="; ")
+    print(f"median {took[len(took) // 2]:.1f} s, longest {took[-1]:.1f} s; {overtaken} overtaken")
+    if sizes:
+        print(
+            f"memory: {sizes[0] / 1e9:.2f} GB before, at most {max(sizes) / 1e9:.2f} GB, {sizes[-1] / 1e9:.2f} GB after"
+        )
+    for film in failed[:10]:
+        print(f"visitor {film.visitor}: {film.wrong}")
+    return bool(failed or overtaken)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -12,17 +11,23 @@ sys.path.insert(0, str(Path(__file__).parent))  # its modules lie beside it, how
 import examples
 import handlers
 import lessons
+import lessons_page
 import limits
 import stories
 import studio
 import visitors
+from lessons_page import FILM, QUIET
 from theme import theme
 
 HERE = Path(__file__).parent
-REPOSITORY = os.environ.get("SMARTDIRECTOR_REPOSITORY", "https://arxiv.org/abs/2605.27891")
-FILM = {"concurrency_limit": 1, "concurrency_id": "film"}  # one model: one film at a time, first come, first served
-QUIET = {"api_visibility": "private"}
-NAMES = {"snow": "❄ Two friends, two shots", "butterfly": "🦋 A real film", "middle": "◆ Only the middle"}
+NAMES = {"snow": "Two friends, two shots", "butterfly": "A real film", "middle": "Only the middle"}
+FILMED = "an example, already filmed: press play"
+HOW = (
+    "1. **Put pictures in time**: drag them on the timeline below.\n"
+    "2. **Say what happens**, in the description and for each shot.\n"
+    "3. **Generate**: a draft comes first, then the final film; your pictures stand on exactly their frames.\n\n"
+    "Or begin with an example:"
+)
 
 
 def timeline(value: dict) -> gr.HTML:
@@ -50,42 +55,35 @@ def direct(folder: gr.State) -> None:
     video, sheet, verdict = examples.finished("snow")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            film = gr.Video(video, label="The film", elem_id="sd-film", autoplay=False, loop=True, interactive=False)
-            progress = gr.HTML(handlers.bar(1, "an example, already filmed"), elem_id="sd-progress")
+            film = gr.Video(
+                video, label="The film", elem_id="sd-film", loop=True, interactive=False, buttons=["download"]
+            )
+            progress = gr.HTML(handlers.bar(None, FILMED), elem_id="sd-progress")
         with gr.Column(scale=2, min_width=300):
-            buttons = {name: gr.Button(words, size="sm", elem_id=f"sd-{name}") for name, words in NAMES.items()}
-            words = gr.Markdown(verdict, elem_id="sd-verdict", label="How it went")
+            gr.Markdown(HOW, elem_id="sd-how")
             with gr.Row():
-                generate = gr.Button("🎬 Generate", variant="primary", elem_id="sd-generate")
-                cancel = gr.Button("Cancel", elem_id="sd-cancel")
-            grab = gr.Button("Use this frame as keyframe", size="sm", elem_id="sd-grab")
+                buttons = {
+                    name: gr.Button(words, size="sm", min_width=100, elem_id=f"sd-{name}")
+                    for name, words in NAMES.items()
+                }
+            with gr.Row():
+                generate = gr.Button("Generate", variant="primary", min_width=120, elem_id="sd-generate")
+                cancel = gr.Button("Cancel", min_width=120, elem_id="sd-cancel")
+            grab = gr.Button("Use this frame of the film as a keyframe", size="sm", elem_id="sd-grab")
     board = timeline({"storyboard": first, "media": visitors.bundled_media(), "fresh": "first"})
     with gr.Row():
-        upload = gr.File(
-            label="Add pictures or clips (or drop them on the timeline)",
-            file_count="multiple",
-            elem_id="sd-upload",
-            height=170,
-        )
-        picture = gr.Image(
-            sheet, label="Contact sheet; given frames are outlined", interactive=False, elem_id="sd-sheet"
-        )
-    with gr.Accordion("Advanced", open=False):
-        with gr.Row():
-            steps = gr.Slider(1, studio.LIMITS.steps, studio.DIRECTOR.steps, step=1, label="Steps")
-            guidance = gr.Slider(0, 20, studio.DIRECTOR.guidance_scale, step=0.5, label="Guidance (1: none)")
-            seed = gr.Number(0, precision=0, minimum=0, label="Seed")
-            random_seed = gr.Checkbox(False, label="A new seed each time")
-        text = gr.Code(json.dumps(first, indent=1), language="json", label="Storyboard as JSON", elem_id="sd-json")
-        with gr.Row():
-            show = gr.Button("Timeline → JSON", size="sm")
-            use = gr.Button("JSON → timeline", size="sm", elem_id="sd-use-json")
-    now = gr.Number(0, visible="hidden", elem_id="sd-now")
-    made = gr.State(video)
+        with gr.Column(scale=2, min_width=300):
+            upload = gr.File(label="Your pictures and clips", file_count="multiple", elem_id="sd-upload", height=170)
+            words = gr.Markdown(verdict, elem_id="sd-verdict", label="How it went")
+        with gr.Column(scale=3, min_width=320):
+            gr.Markdown("**Contact sheet**; given frames are outlined.")
+            picture = gr.Image(sheet, label="Contact sheet", elem_id="sd-sheet", **lessons_page.PICTURE)
+    options, now = advanced(first, board), gr.Number(0, visible="hidden", elem_id="sd-now")
+    made, seed = gr.State(video), options[1]
     outputs = [film, picture, words, progress, seed, made, folder]
     run = generate.click(
-        handlers.generate,
-        [board, random_seed, seed, steps, guidance, folder],
+        handlers.direct,
+        [board, *options, folder],
         outputs,
         show_progress="hidden",
         api_name="page_generate",
@@ -100,63 +98,23 @@ def direct(folder: gr.State) -> None:
     grab.click(None, None, now, js=seconds, **QUIET).then(
         handlers.grab, [now, made, board, folder], [board, folder], **QUIET
     )
+
+
+def advanced(story: dict, board: gr.HTML) -> list:
+    """A new seed each time, seed, steps and guidance; the storyboard as JSON, in and out."""
+    with gr.Accordion("Advanced", open=False):
+        with gr.Row():
+            steps = gr.Slider(1, studio.LIMITS.steps, studio.DIRECTOR.steps, step=1, label="Steps")
+            guidance = gr.Slider(0, 20, studio.DIRECTOR.guidance_scale, step=0.5, label="Guidance (1: none)")
+            seed = gr.Number(0, precision=0, minimum=0, label="Seed")
+            random_seed = gr.Checkbox(False, label="A new seed each time")
+        text = gr.Code(json.dumps(story, indent=1), language="json", label="Storyboard as JSON", elem_id="sd-json")
+        with gr.Row():
+            show = gr.Button("Timeline → JSON", size="sm")
+            use = gr.Button("JSON → timeline", size="sm", elem_id="sd-use-json")
     show.click(handlers.to_json, board, text, **QUIET)
     use.click(handlers.from_json, text, board, **QUIET)
-
-
-def why() -> None:
-    gr.Markdown(
-        "A keyframe's latent, put into the middle of a causal video VAE's run, is decoded as four frames that depend "
-        "on what came before: it flashes and is lost. As the first latent of a chunk of its own it comes back exactly. "
-        f"[Notebook 02: Multi-Chunk]({REPOSITORY})"
-    )
-    frame = gr.Slider(1, lessons.NUM_FRAMES - 2, 13, step=1, label="Frame of the keyframe")
-    sheet = gr.Image(label="Film, naive insertion, Multi-Chunk; the keyframe is outlined", interactive=False)
-    words = gr.Markdown()
-    go = gr.Button("Compare", variant="primary", elem_id="sd-compare")
-    go.click(handlers.guarded(lessons.compare_naive), frame, [sheet, words], api_name="compare_naive", **FILM)
-
-
-def rope() -> None:
-    gr.Markdown(
-        "The transformer must know when each latent happens; with chunks of any length an index that just counts, or "
-        "that restarts, misstates time. `frame_time` is the last frame a latent shows, divided by the VAE's stride. "
-        f"[Notebook 03: MC-RoPE]({REPOSITORY})"
-    )
-    with gr.Row():
-        frames = gr.Textbox("0, 13, 23", label="Keyframes stand at frames")
-        number = gr.Slider(1, 181, 30, step=1, label="Frames of the video")
-    headers = ["latent", "last frame", "", *lessons.TAU_SCHEMES]
-    table = gr.Dataframe(lessons.compare_schemes(), headers=headers, label="Temporal index of each latent")
-    go = gr.Button("Compare", variant="primary")
-    go.click(handlers.guarded(lessons.compare_schemes), [frames, number], table, api_name="compare_schemes")
-
-
-def anchors() -> None:
-    gr.Markdown(
-        "The second stage enlarges a draft and takes detail from the original keyframes, which stay clean among its "
-        f"latents. Without them it can only guess. [Notebook 05: Director-SR]({REPOSITORY})"
-    )
-    if not studio.HAS_SR:
-        gr.Markdown(f"**{lessons.NO_SR}**")
-    frame = gr.Slider(0, lessons.NUM_FRAMES - 1, 12, step=1, label="Frame")
-    with gr.Row():
-        slider = gr.ImageSlider(label="Small, enlarged | with anchors", interactive=False)
-        without = gr.Image(label="Without anchors", interactive=False)
-    go = gr.Button("Compare", variant="primary", interactive=studio.HAS_SR)
-    go.click(handlers.guarded(lessons.compare_anchors), frame, [slider, without], api_name="compare_anchors", **FILM)
-
-
-def upscale(folder: gr.State) -> None:
-    gr.Markdown(
-        f"Any video up to {limits.MAX_CLIP_SECONDS:g} s, twice as large, with its sound."
-        + ("" if studio.HAS_SR else f"\n\n**{lessons.NO_SR}**")
-    )
-    with gr.Row():
-        small = gr.File(label="A short video", file_types=["video"])
-        large = gr.Video(label="Twice as large", interactive=False)
-    go = gr.Button("Upscale", variant="primary", interactive=studio.HAS_SR)
-    go.click(handlers.upscale, [small, folder], [large, folder], api_name="upscale", **FILM)
+    return [random_seed, seed, steps, guidance]
 
 
 def programs() -> None:
@@ -173,10 +131,10 @@ def programs() -> None:
         table, names, pacing, moved = gr.Textbox(), gr.JSON(), gr.Textbox(label="pacing"), gr.Textbox()
         go = gr.Button()
         inputs = [story, pictures, seed, steps, guidance]
-        go.click(handlers.generate_api, inputs, [video, sheet, verdict, used], api_name="generate", **FILM)
-        go.click(handlers.guarded(lessons.plan_table), story, table, api_name="plan")
-        go.click(handlers.guarded(handlers.retime_api), [story, pacing], moved, api_name="retime")
-        go.click(handlers.frames_api, None, names, api_name="bundled_frames")
+        go.click(handlers.generate, inputs, [video, sheet, verdict, used], api_name="generate", **FILM)
+        go.click(handlers.guarded(lessons.plan), story, table, api_name="plan")
+        go.click(handlers.guarded(handlers.retime), [story, pacing], moved, api_name="retime")
+        go.click(handlers.bundled_frames, None, names, api_name="bundled_frames")
 
 
 def build() -> gr.Blocks:
@@ -193,13 +151,13 @@ def build() -> gr.Blocks:
         with gr.Tab("Direct"):
             direct(folder)
         with gr.Tab("Why keyframes break"):
-            why()
+            lessons_page.why()
         with gr.Tab("MC-RoPE"):
-            rope()
+            lessons_page.rope(folder)
         with gr.Tab("Anchors"):
-            anchors()
+            lessons_page.anchors()
         with gr.Tab("Upscale"):
-            upscale(folder)
+            lessons_page.upscale(folder)
         programs()
     page.queue(max_size=limits.MAX_QUEUE, default_concurrency_limit=4)
     return page
@@ -210,6 +168,7 @@ def launch(page: gr.Blocks, **options):
     return page.launch(
         theme=theme(),
         css_paths=HERE / "style.css",
+        js=(HERE / "labels.js").read_text(encoding="utf-8").partition("\n")[2],
         max_file_size=limits.MAX_UPLOAD_BYTES,
         mcp_server=importlib.util.find_spec("mcp") is not None,
         allowed_paths=[str(examples.FOLDER)],

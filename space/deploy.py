@@ -39,7 +39,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.dry_run}: {stage(options.dry_run)} files; nothing was sent")
         return 0
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     api = HfApi()
     with tempfile.TemporaryDirectory() as parent:
@@ -53,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             url = api.upload_folder(
                 repo_id=options.repository, repo_type="space", folder_path=folder, delete_patterns="*"
             )
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
+        except Exception as error:  # of the hub, or of whichever library it speaks HTTP with
             print(f"{options.repository}: {' '.join(str(error).split())[:300]}", file=sys.stderr)
             return 1
     print(url)

@@ -108,12 +108,12 @@ def verdict(result: DirectorResult) -> str:
         worst = max(report.keyframes, key=lambda k: k.l1_reconstruction)
         exact = "exactly" if worst.l1_reconstruction < 0.5 else f"within {worst.l1_reconstruction:.1f} levels of 255"
         number = len(report.keyframes)
-        lines.append(f"**{number} given frame{'s' * (number > 1)}**: met {exact} as the model's VAE can draw them.")
+        lines.append(f"**{number} given frame{'s' * (number > 1)}**: met {exact} as the model's VAE can draw them.\n")
     for border in report.borders:
         meaning = _MEANINGS[border.verdict]
         mark = "✓" if border.verdict in ("fine", "cut") else "⚠"
-        lines.append(f"{mark} frame {border.frame} ({border.frame / result.fps:.2f} s): {meaning}")
-    return "\n\n".join([*lines, *(f"Note: {note}" for note in report.notes)])
+        lines.append(f"- {mark} frame {border.frame} ({border.frame / result.fps:.2f} s): {meaning}")
+    return "\n".join([*lines, *(f"- Note: {note}" for note in report.notes)])
 
 
 _MEANINGS: dict[str, str] = {

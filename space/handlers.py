@@ -21,7 +21,9 @@ from smartdirector_lite.media import MediaError, probe_video, read_video
 
 
 def refuse(error: Exception, folder: str | None = None) -> gr.Error:
-    return gr.Error(html.escape(studio.told(error, folder)), print_exception=not isinstance(error, ValueError))
+    return gr.Error(
+        html.escape(studio.told(error, folder), quote=False), print_exception=not isinstance(error, ValueError)
+    )
 
 
 def guarded(function: Callable) -> Callable:
@@ -37,16 +39,14 @@ def guarded(function: Callable) -> Callable:
     return call
 
 
-def bar(share: float, words: str) -> str:
-    """A progress bar with words that a screen reader speaks."""
-    value = f"{100 * share:.0f}"
-    return (
-        f'<div class="sd-progress"><progress max="100" value="{value}" aria-label="Progress">{value} %</progress>'
-        f'<span role="status" aria-live="polite">{html.escape(words)}</span></div>'
-    )
+def bar(share: float | None, words: str) -> str:
+    """A progress bar (None: no bar) with words that a screen reader speaks."""
+    value = f"{100 * (share or 0):.0f}"
+    shown = "" if share is None else f'<progress max="100" value="{value}" aria-label="Progress">{value} %</progress>'
+    return f'<div class="sd-progress">{shown}<span role="status" aria-live="polite">{html.escape(words)}</span></div>'
 
 
-def generate(board, random_seed, seed, steps, guidance, folder) -> Iterator[tuple]:
+def direct(board, random_seed, seed, steps, guidance, folder) -> Iterator[tuple]:
     """Film the timeline: film, sheet, verdict, progress, seed, the film's path and the visitor's folder."""
     folder = folder or visitors.new_folder()
     same = gr.skip()
@@ -61,7 +61,23 @@ def generate(board, random_seed, seed, steps, guidance, folder) -> Iterator[tupl
             yield film, news.get("sheet", same), news.get("verdict", same), progress, same, made, folder
     except Exception as error:
         line = studio.told(error, folder)
-        yield same, same, same, bar(0, line), same, same, folder
+        yield same, same, same, bar(None, line), same, same, folder
+        raise refuse(error, folder) from error
+
+
+def film_schemes(folder) -> Iterator[tuple]:
+    """Film the first example's draft with each temporal index: one video a scheme, progress, the visitor's folder."""
+    folder = folder or visitors.new_folder()
+    made, story = [gr.skip()] * len(lessons.TAU_SCHEMES), examples.storyboards()["snow"]
+    try:
+        for i, scheme in enumerate(lessons.TAU_SCHEMES):
+            _, options = studio.request(story, folder, 0, None, None)
+            for news in studio.films(story, folder, {**options, "rope": scheme, "stage": "gen"}):
+                made[i] = news.get("video", made[i])
+                share = (i + news["share"]) / len(made)
+                yield *made, bar(share, f"{scheme}: {news['words']}"), folder
+    except Exception as error:
+        yield *made, bar(None, studio.told(error, folder)), folder
         raise refuse(error, folder) from error
 
 
@@ -72,7 +88,7 @@ def fresh(storyboard: dict, media: dict | None = None) -> dict:
 
 
 def cancelled() -> str:
-    return bar(0, "cancelled")
+    return bar(None, "cancelled")
 
 
 def example(name: str) -> Callable:
@@ -80,7 +96,14 @@ def example(name: str) -> Callable:
 
     def load() -> tuple:
         video, sheet, verdict = examples.finished(name)
-        return fresh(examples.storyboards()[name]), video, sheet, verdict, bar(1, "an example, already filmed"), video
+        return (
+            fresh(examples.storyboards()[name]),
+            video,
+            sheet,
+            verdict,
+            bar(None, "an example, already filmed: press play"),
+            video,
+        )
 
     return load
 
@@ -96,7 +119,7 @@ def add_files(files, board, folder) -> tuple:
             name, shown = visitors.add_upload(path, folder, fps)
             media[name] = shown
         except ValueError as error:
-            gr.Warning(html.escape(f"File {number + 1}: {studio.told(error, folder)}"))
+            gr.Warning(html.escape(f"File {number + 1}: {studio.told(error, folder)}", quote=False))
     if not media or not isinstance(story, dict):
         return gr.skip(), folder, None
     return fresh(story, media), folder, None
@@ -137,13 +160,15 @@ def upscale(video, folder) -> tuple:
         raise refuse(error, folder) from error
 
 
-def generate_api(storyboard: str, pictures: list[str] | None, seed: int = 0, steps: int = 8, guidance: float = 1):
+def generate(storyboard: str, pictures: list[str] | None, seed: int = 0, steps: int = 8, guidance: float = 1):
     """Film a storyboard: pictures at the moments you choose, and text for the rest.
 
+    The storyboard is JSON: description, fps, num_frames or duration, keyframes [{"frame": 12, "image": NAME}], shots
+    [{"start": 0, "description": ..., "camera": ...}], clips [{"frame": 0, "video": NAME}]. NAME is a bundled frame
+    (see bundled_frames) or a number: 0 for the first of `pictures`, 1 for the second.
+
     Args:
-        storyboard: JSON text with description, fps, num_frames or duration, keyframes [{"frame": 12, "image": NAME}],
-            shots [{"start": 0, "description": ..., "camera": ...}] and clips. NAME is a bundled frame (see
-            bundled_frames) or a number: 0 for the first of `pictures`, 1 for the second.
+        storyboard: the JSON text.
         pictures: pictures and short clips that the storyboard names by number.
         seed: 0 or more; the same seed gives the same film.
         steps: denoising steps.
@@ -178,7 +203,7 @@ def _number_to_name(value: dict, names: list[str]) -> None:
                 entry[key] = names[int(number)]
 
 
-def retime_api(storyboard: str, pacing: str) -> str:
+def retime(storyboard: str, pacing: str) -> str:
     """The same keyframes at other times. pacing: documentary, suspense or action. JSON text in and out."""
     value = stories.with_frames(stories.read_json(storyboard))
     moved = stories.retimed({"storyboard": value, "pacing": pacing})
@@ -192,6 +217,6 @@ def retime_api(storyboard: str, pacing: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def frames_api() -> list[str]:
+def bundled_frames() -> list[str]:
     """The names of the bundled frames, which a storyboard may use as keyframes."""
     return list(visitors.bundled())

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import examples
 import filming
+import limits
 import stories
 import visitors
 from smartdirector_lite.media import MediaError, contact_sheet, probe_video, read_video, write_video
@@ -19,20 +21,24 @@ from smartdirector_lite.pipelines.sizes import to_bytes
 from smartdirector_lite.report import psnr
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition, check_int
 from smartdirector_lite.upscale import upscale_video
+from smartdirector_lite.viz.rope import schemes_figure
+from smartdirector_lite.viz.sr import picture
 from studio import DIRECTOR, HAS_SR, STRIDE
 
-EXAMPLES = Path(__file__).parent / "examples"
-NUM_FRAMES = 25  # of the film that keyframes are put into
+FPS = 12  # of the examples
+NUM_FRAMES, SHOWN = 25, 6  # of the films that the lessons look at; the frame that is shown first
+MAX_SOURCE_PIXELS = limits.MAX_CLIP_PIXELS // 4  # of a frame that is enlarged
 NO_SR = (
-    "The bundled model has no second stage yet: its code is there and tested, its training is not done. "
-    "With SMARTDIRECTOR_MODEL naming a model that has one, this page works."
+    "This model has no second stage (director-sr). With SMARTDIRECTOR_MODEL naming one that has, or without it for the "
+    "bundled model, this page works."
 )
 
 
 @cache
-def _film() -> np.ndarray:
-    width, height = DIRECTOR.size
-    frames = read_video(EXAMPLES / "butterfly.mp4", stop=NUM_FRAMES, size=(width, height))
+def _film(name: str) -> np.ndarray:
+    """The first frames of an example's draft, (T, H, W, 3) uint8."""
+    draft, film = (examples.FOLDER / f"{name}{suffix}" for suffix in (".draft.mp4", ".mp4"))
+    frames = read_video(draft if draft.exists() else film, stop=NUM_FRAMES, size=DIRECTOR.size)
     frames.setflags(write=False)
     return frames
 
@@ -44,7 +50,7 @@ def compare_naive(frame: int = 13) -> tuple[Image.Image, str]:
     at the picture, in dB.
     """
     check_int("frame", frame, 1, NUM_FRAMES - 2)
-    film, vae = _film(), DIRECTOR.gen.vae
+    film, vae = _film("butterfly"), DIRECTOR.gen.vae
     with filming.alone():
         video = VideoCondition(video=film, frame_index=0).to_tensor(*film.shape[1:3]).to(vae.device)
         place, picture = [Condition(frame)], video[:, :, frame : frame + 1]
@@ -64,8 +70,10 @@ def compare_naive(frame: int = 13) -> tuple[Image.Image, str]:
     return sheet, f"At frame {frame}: naive insertion {naive_db:.1f} dB, Multi-Chunk {our_db:.1f} dB (more is better)."
 
 
-def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> list[list[str]]:
-    """The temporal index of every latent in each scheme: rows (latent, last frame, anchor, one column a scheme).
+def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> tuple[Image.Image, list[list[str]]]:
+    """The temporal index of every latent in each scheme: a figure, and rows.
+
+    A row: latent, last frame, kind, then one column a scheme.
 
     frames: where keyframes stand, as numbers with commas. num_frames: 1 to 181.
     """
@@ -80,29 +88,43 @@ def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> list[lis
         ) from error
     plan = ChunkPlan.build(num_frames, [Condition(place) for place in places], STRIDE)
     columns = [plan.tau(scheme) for scheme in TAU_SCHEMES]
-    return [
+    rows = [
         [str(i), str(frame), "anchor" if anchor else "", *(f"{column[i]:g}" for column in columns)]
         for i, (frame, anchor) in enumerate(zip(plan.last_frames, plan.anchors, strict=True))
     ]
+    return picture(schemes_figure(plan, FPS)), rows
 
 
-def compare_anchors(frame: int = 12) -> tuple[tuple[Image.Image, Image.Image], Image.Image]:
-    """One frame of a bundled film: enlarged and with Director-SR without anchors, then with. ValueError without SR."""
+@cache
+def _enlarged(anchored: bool) -> np.ndarray:
+    """The second stage's film of the draft, with its storyboard's keyframes as anchors or without any."""
+    story = examples.storyboards()["snow"]
+    places = {entry["frame"]: visitors.bundled()[entry["image"]] for entry in story["keyframes"]}
+    keyframes = {frame: path for frame, path in places.items() if anchored and frame < NUM_FRAMES}
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small.mp4", Path(folder) / "large.mp4"
+        write_video(small, _film("snow"), FPS)
+        upscale_video(DIRECTOR.sr, small, large, keyframes, steps=DIRECTOR.sr_steps, progress=False)
+        return read_video(large)
+
+
+def three_ways(frame: int) -> list[Image.Image]:
+    """A frame of the draft enlarged as it is, by Director-SR without anchors, and with. ValueError without SR."""
     check_int("frame", frame, 0, NUM_FRAMES - 1)
     if not HAS_SR:
         raise ValueError(NO_SR)
-    small = _film()
-    with filming.alone(), tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "small.mp4"
-        write_video(source, small, 12)
-        picture = visitors.bundled()["butterfly-00.jpg"]
-        made = []
-        for name, keyframes in (("without", {}), ("with", {0: picture})):
-            out = Path(folder) / f"{name}.mp4"
-            upscale_video(DIRECTOR.sr, source, out, keyframes, steps=DIRECTOR.sr_steps, progress=False)
-            made.append(Image.fromarray(read_video(out)[frame]))
-    large = Image.fromarray(small[frame]).resize(made[0].size, Image.Resampling.BICUBIC)
-    return (large, made[1]), made[0]
+    with filming.alone():
+        made = [Image.fromarray(_enlarged(anchored)[frame]) for anchored in (False, True)]
+    return [Image.fromarray(_film("snow")[frame]).resize(made[0].size, Image.Resampling.BICUBIC), *made]
+
+
+def compare_anchors(frame: int = SHOWN) -> tuple[tuple[Image.Image, Image.Image], tuple[Image.Image, Image.Image]]:
+    """One frame of a bundled draft in pairs: (LR, SR with anchors) and (SR without, SR with). Needs a second stage.
+
+    frame: 0 to 24; keyframes, the anchors, stand at 0, 12 and 21.
+    """
+    low, without, anchored = three_ways(frame)
+    return (low, anchored), (without, anchored)
 
 
 def upscale(video: str, folder: str) -> str:
@@ -113,14 +135,16 @@ def upscale(video: str, folder: str) -> str:
         raise MediaError("no video is given; add one")
     info = probe_video(video)
     visitors.check_clip(info)
-    if info.width * info.height * 4 > visitors.limits.MAX_CLIP_PIXELS:
-        raise MediaError(f"{info.width}x{info.height} enlarged is over the limit; take a smaller video")
+    if info.width * info.height > MAX_SOURCE_PIXELS:
+        raise MediaError(
+            f"{info.width}x{info.height}: at most {MAX_SOURCE_PIXELS} pixels a frame are enlarged; take a smaller video"
+        )
     out = Path(folder) / f"large-{time.time_ns()}.mp4"
     with filming.alone():
         upscale_video(DIRECTOR.sr, video, out, steps=DIRECTOR.sr_steps, progress=False)
     return str(out)
 
 
-def plan_table(storyboard: str) -> str:
+def plan(storyboard: str) -> str:
     """How a storyboard (JSON text) is cut into chunks, as a text table."""
     return stories.skeleton(stories.read_json(storyboard)).plan(STRIDE).table()

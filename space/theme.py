@@ -26,6 +26,8 @@ def theme() -> gr.themes.Base:
         body_background_fill_dark="#121014",
         body_text_color="#211d1a",
         body_text_color_dark="#efe9e2",
+        body_text_color_subdued="#5e564f",
+        body_text_color_subdued_dark="#b3aaa0",
         background_fill_primary_dark="#1a171d",
         background_fill_secondary="#efeae3",
         background_fill_secondary_dark="#242028",

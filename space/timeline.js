@@ -123,9 +123,9 @@ root.append(
     field("Seconds", lengthInput),
     make("div", { class: "sd-field" }, make("span", {}, "Pacing"), pacing),
     make("button", { type: "button", class: "sd-button", onclick: cutHere }, "✂ Cut here"),
-    make("button", { type: "button", class: "sd-button", onclick: copyLink }, "🔗 Copy link")),
+    make("button", { type: "button", class: "sd-button", onclick: copyLink }, "Copy link")),
   ruler, shotBand, track, band, planText, inspector, status, bin, make("details", { class: "sd-more" },
-    make("summary", {}, "Shots, title, what not to show"), shotList,
+    make("summary", {}, "Shots (what happens, camera), title, what not to show"), shotList,
     field("Title", inputs.title), field("What not to show", inputs.negative)));
 for (const name of TEXTS) {
   inputs[name].addEventListener("input", () => { story[name] = inputs[name].value; publish(); });
@@ -207,7 +207,7 @@ function drag(event, item, node) {
 }
 function inspect() {
   inspector.replaceChildren();
-  if (!selected) return inspector.append(make("p", {}, "Press a picture below to add it, or drop files on the timeline; drag it in time."));
+  if (!selected) return inspector.append(make("p", {}, "Press a picture below to add it, or drop your own on the timeline. Drag it in time, or use the arrow keys."));
   const item = selected, shown = media[item.entry.image || item.entry.video] || {};
   const time = make("input", { type: "number", min: 0, step: 0.01, value: (frameOf(item) / story.fps).toFixed(3),
     onchange: () => { move(item, Math.round(Number(time.value) * story.fps) || 0); changed(); } });
@@ -220,7 +220,7 @@ function inspect() {
 function drawShots() {
   const borders = [...(story.shots.length ? story.shots.map((s) => s.start) : [0]), story.num_frames];
   shotBand.replaceChildren(...borders.slice(0, -1).map((start, i) => make("div",
-    { style: `left:${percent(start)}%;width:${percent(borders[i + 1] - start)}%` }, (story.shots[i] || {}).description || `Shot ${i + 1}`)));
+    { style: `left:${percent(start)}%;width:${Math.min(100, percent(borders[i + 1])) - percent(start)}%` }, (story.shots[i] || {}).description || `Shot ${i + 1}`)));
   shotList.replaceChildren(...story.shots.map((shot, i) => make("div", { class: "sd-row" },
     make("strong", {}, `Shot ${i + 1}`),
     ...["description", "camera"].map((name) => field(name, make("input", { type: "text", value: shot[name] || "", maxlength: 2000,
@@ -252,7 +252,7 @@ function drawPlan(plan) {
   const wide = plan.latents.length <= 24;
   band.replaceChildren(
     ...plan.chunks.map((c, i) => make("div", { class: `sd-chunk sd-chunk-${i % 2}`,
-      style: `left:${percent(c.start)}%;width:${Math.max(0, percent(c.stop) - percent(c.start))}%` })),
+      style: `left:${percent(c.start)}%;width:${Math.max(0, Math.min(100, percent(c.stop)) - percent(c.start))}%` })),
     ...plan.latents.map((l) => make("i", { class: l.anchor ? "sd-anchor" : "sd-latent", style: `left:${percent(l.frame)}%`, title: `tau ${l.tau}` })),
     ...(wide ? plan.latents.filter((l) => l.anchor || plan.latents.length < 16).map((l) => make("small", { style: `left:${percent(l.frame)}%` }, String(l.tau))) : []));
   const anchors = plan.latents.filter((l) => l.anchor).length, n = plan.latents.length;

@@ -3,6 +3,9 @@
 import io
 import json
 import os
+import re
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -25,6 +28,7 @@ def space(two_stage_folder, tmp_path_factory):
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     sys.path.insert(0, str(SPACE))
     names = ("visitors", "limits", "stories", "filming", "studio", "lessons", "handlers", "examples", "app")
+    names += ("lessons_page", "theme")
     try:
         import app
         import visitors
@@ -34,16 +38,23 @@ def space(two_stage_folder, tmp_path_factory):
     finally:
         sys.path.remove(str(SPACE))
         del os.environ["SMARTDIRECTOR_MODEL"]
-        for name in (*names, "theme"):
+        for name in names:
             sys.modules.pop(name, None)
 
 
 @pytest.fixture(scope="module")
 def client(space):
     page = space.build()
-    _, url, _ = space.launch(page, prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    options = {"server_name": "127.0.0.1", "server_port": free_port(), "quiet": True, "prevent_thread_lock": True}
+    _, url, _ = space.launch(page, **options)
     yield gradio_client.Client(url, verbose=False)
     page.close()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 @pytest.fixture
@@ -270,14 +281,64 @@ def test_the_lessons(client, tmp_path):
 
     sheet, words = client.predict(13, api_name="/compare_naive")
     assert sheet and "At frame 13" in words
-    table = client.predict("0, 13, 23", 30, api_name="/compare_schemes")
-    assert [row[3] for row in table["data"]][4] == "3.25"
-    both, without = client.predict(12, api_name="/compare_anchors")
-    assert len(both) == 2 and without
+    figure, table = client.predict("0, 13, 23", 30, api_name="/compare_schemes")
+    assert figure and [row[3] for row in table["data"]][4] == "3.25"
+    (low, anchored), (without, same) = client.predict(0, api_name="/compare_anchors")
+    low, without, anchored, same = (np.asarray(Image.open(path)) for path in (low, without, anchored, same))
+    assert low.shape == without.shape == (64, 96, 3) and (anchored == same).all() and (anchored != without).any()
     write_video(tmp_path / "small.mp4", np.zeros((5, 32, 48, 3), np.uint8), 12)
     large = client.predict(gradio_client.handle_file(str(tmp_path / "small.mp4")), api_name="/upscale")
     info = probe_video(large["video"] if isinstance(large, dict) else large)
     assert (info.width, info.height, info.num_frames) == (96, 64, 5)
+
+
+def test_the_schemes_are_filmed_one_after_the_other(space, folder):
+    import handlers
+    import lessons
+
+    *_, (*videos, progress, same) = handlers.film_schemes(folder)
+    assert len({Path(video).read_bytes() for video in videos}) == len(lessons.TAU_SCHEMES) == 4  # each differs
+    assert 'value="100"' in progress and "midpoint" in progress and same == folder
+
+
+def test_each_lesson_names_its_notebook(space, monkeypatch):
+    import lessons_page
+
+    notebooks = {path.stem for path in (SPACE.parent / "notebooks").glob("[0-9]*")}
+    source = (SPACE / "lessons_page.py").read_text(encoding="utf-8")
+    named = re.findall(r'notebook\("(\w+)"', source)
+    assert len(named) == 4 and set(named) <= notebooks
+    assert lessons_page.notebook("03_mc_rope", "03") == "Notebook 03: `notebooks/03_mc_rope.ipynb`"
+    monkeypatch.setattr(lessons_page, "REPOSITORY", "https://host/o/n")
+    assert "(https://host/o/n/blob/main/notebooks/03_mc_rope.ipynb)" in lessons_page.notebook("03_mc_rope", "03")
+
+
+def test_mcp_drives_the_named_calls(client):
+    mcp = pytest.importorskip("mcp", reason="needs gradio[mcp]")
+    import asyncio
+
+    from mcp.client.streamable_http import streamablehttp_client
+
+    story = {**STORY, "keyframes": [{"frame": frame, "image": "snow-00.jpg"} for frame in (0, 4, 8)]}
+
+    async def talk() -> tuple[set[str], str, str, bool]:
+        async with (
+            streamablehttp_client(f"{client.src}gradio_api/mcp/") as (receive, send, _),
+            mcp.ClientSession(receive, send) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool.description for tool in (await session.list_tools()).tools}
+            moved = await session.call_tool("retime", {"storyboard": json.dumps(story), "pacing": "action"})
+            made = await session.call_tool("generate", {"storyboard": json.dumps(STORY), "pictures": [], "steps": 1})
+            wrong = await session.call_tool("generate", {"storyboard": "[]", "pictures": []})
+            return tools, moved.content[0].text, str(made.content), str(wrong.content)
+
+    tools, moved, made, wrong = asyncio.run(talk())
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert {f"/{tool}" for tool in tools} == set(named)
+    assert [entry["frame"] for entry in json.loads(moved)["keyframes"]] == [0, 2, 8]
+    assert ".mp4" in made and "1 given frame" in made
+    assert "must be an object" in wrong and "Traceback" not in wrong
 
 
 BAD_CALLS = [
@@ -372,8 +433,53 @@ def test_deploy_puts_the_package_beside_the_page(tmp_path, capsys):
     out = tmp_path / "out"
     assert deploy.main(["--dry-run", str(out)]) == 0 and "nothing was sent" in capsys.readouterr().out
     assert (out / "app.py").is_file() and (out / "smartdirector_lite" / "__init__.py").is_file()
+    staged = {path.name for path in out.iterdir()}
+    assert {path.name for path in SPACE.glob("*") if path.suffix in {".py", ".js", ".css"}} - {"deploy.py"} <= staged
+    assert (out / "README.md").read_text(encoding="utf-8").startswith("---\ntitle:")
     assert not list(out.rglob("__pycache__")) and not (out / "deploy.py").exists()
     assert deploy.main(["--dry-run", str(out)]) == 2 and deploy.main([]) == 2
+
+
+@pytest.mark.parametrize(("name", "words"), [("owner/name", "refused|connect"), ("o/n/too-much", "Repo id")])
+def test_a_failed_upload_is_told_in_one_line(name, words):
+    env = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "hf_none"}  # nothing listens there
+    done = subprocess.run([sys.executable, SPACE / "deploy.py", name], env=env, capture_output=True, text=True)
+    assert done.returncode == 1 and re.search(words, done.stderr) and done.stderr.startswith(f"{name}: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_zerogpu_is_asked_for_a_gpu_as_long_as_the_request_will_take(space, folder, monkeypatch):
+    import studio
+
+    asked = []
+
+    class Spaces:
+        @staticmethod
+        def GPU(duration):
+            return lambda function: lambda *args: asked.append(duration(*args)) or function(*args)
+
+    assert studio.on_gpu(len, None) is len  # no ZeroGPU here
+    monkeypatch.setattr(studio, "spaces", Spaces)
+    monkeypatch.setattr(studio, "ON_GPU", True)
+    options = {"steps": 2}
+    on_gpu = studio.on_gpu(lambda *args: "filmed", studio.seconds_of)
+    assert on_gpu(STORY, folder, options) == "filmed"
+    assert on_gpu({**STORY, "num_frames": 9000}, folder, options) == "filmed"
+    limits = studio.LIMITS
+    assert asked == [int(limits.start + 2 * (9 * 48 * 32 * 2) / limits.rate) + 1, 5]
+
+
+def test_the_front_matter_is_one_that_spaces_take():
+    import yaml
+
+    _, front, _ = (SPACE / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    front = yaml.safe_load(front)
+    pins = (SPACE.parent / "constraints.txt").read_text(encoding="utf-8")
+    assert f"gradio=={front['sdk_version']}\n" in pins and front["sdk"] == "gradio"
+    assert front["python_version"] in ("3.10.13", "3.12.12") and (SPACE / front["app_file"]).is_file()
+    assert len(front["short_description"]) <= 60
+    (torch,) = [line for line in (SPACE / "requirements.txt").read_text().splitlines() if line.startswith("torch")]
+    assert "==" not in torch and "<" not in torch  # ZeroGPU brings its own
 
 
 def test_the_space_s_requirements_are_the_project_s():

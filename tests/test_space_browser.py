@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (not in any extra)")
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
 pytest.importorskip("gradio", reason="needs the extra `space`")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: install it, or name it in CHROMIUM"),
@@ -61,18 +62,25 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def page(browser, url):
+@pytest.fixture(scope="module")
+def context(browser):
+    """One for all tests, so that the browser keeps Gradio's files; each page is a visitor of its own."""
     context = browser.new_context(viewport={"width": 1200, "height": 1400}, accept_downloads=True)
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context, url):
     page = context.new_page()
-    page.set_default_timeout(PATIENCE)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.goto(url)
     page.wait_for_selector(".sd-keyframe")
     yield page
     assert not page.errors
-    context.close()
+    page.close()
 
 
 def frames(page) -> list[int]:
@@ -192,3 +200,22 @@ def test_a_link_carries_the_storyboard(page, url):
     page.goto(f"{url}#story={code}")
     page.wait_for_selector(".sd-keyframe")
     assert frames(page) == [7]
+
+
+def open_tab(page, name: str) -> None:
+    page.get_by_role("tab", name=name).locator("visible=true").first.click()
+    page.wait_for_function("!document.querySelector('.image-frame img:not([alt])')")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_tab(page, url, theme):
+    axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra `dev`")
+    page.goto(f"{url}?__theme={theme}")
+    page.wait_for_selector(".sd-keyframe")
+    axe, found = axe_playwright.Axe(), []
+    for tab in ("Direct", "Why keyframes break", "MC-RoPE", "Anchors", "Upscale"):
+        open_tab(page, tab)
+        for violation in axe.run(page).response["violations"]:
+            if violation["impact"] in ("serious", "critical"):
+                found += [f"{tab}: {violation['id']}: {node['html'][:200]}" for node in violation["nodes"]]
+    assert not found, "\n".join(found)
