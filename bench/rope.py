@@ -59,7 +59,7 @@ def measure(folder: Path, scheme: str, clips: list) -> dict[str, float]:
             error = (velocity - (x_1 - x_0)).square().mean(dim=(0, 1, 3, 4))
             found.setdefault(f"t = {time}", []).extend(error[~anchors].tolist())
             found.setdefault(f"t = {time}, beside keyframes", []).extend(error[beside].tolist())
-    return {name: statistics.mean(values) for name, values in found.items()}
+    return {name: round(statistics.mean(values), 4) for name, values in found.items()}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@
 """
 
 import ast
+import json
 import re
 import sys
 from pathlib import Path
@@ -405,6 +406,14 @@ def test_sliders_show_what_they_say():
         step_slider([black], labels=["a", "b"])
     with pytest.raises(ValueError, match="empty"):
         step_slider([])
+
+
+def test_notebook_03_quotes_the_short_trainings_of_the_bench():
+    errors = json.loads((ROOT / "bench" / "results" / "rope.json").read_text(encoding="utf-8"))["errors"]
+    (cell,) = [c for c in code_of(build.read_source(*build.sources(["03"]))) if "SHORT_TRAININGS = {" in c.source]
+    assert ast.literal_eval(ast.parse(cell.source).body[0].value) == {
+        scheme: tuple(values[f"t = {t}, beside keyframes"] for t in (0.9, 0.6)) for scheme, values in errors.items()
+    }
 
 
 # -- notebooks/otter_export.py -----------------------------------------------------------------------------------------
