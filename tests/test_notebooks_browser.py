@@ -105,7 +105,7 @@ def test_moving_a_keyframe_by_keyboard_redraws_the_figure(browser, lab):
     page.goto(f"{lab}/lab/tree/widgets.ipynb?reset")
     cell = page.locator(".jp-Notebook .jp-Cell .cm-content").first
     cell.wait_for(timeout=60_000)
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000, state="attached")
+    page.get_by_text("| Idle").wait_for(timeout=60_000)  # the status bar: a kernel is there
     cell.click()
     page.keyboard.press("Shift+Enter")
     picture = page.locator(".jp-OutputArea-output img[alt^='Timeline of']")
