@@ -17,7 +17,8 @@ def main() -> None:
     for path in sorted(bundled_storyboards().glob("*/story.json"), reverse=True):
         story = Storyboard.load(path)
         result = director(story, seed=options.seed, progress=False)
-        keyframes = {frame: image[0] for frame, image in story.load_conditions(director.size)}
+        height, width = result.frames.shape[1:3]  # of the second stage, where there is one
+        keyframes = {frame: image[0] for frame, image in story.load_conditions((width, height))}
         even = np.linspace(0, story.num_frames - 1, COLUMNS).round().astype(int).tolist()
         spare = [frame for frame in even if min(abs(frame - k) for k in keyframes) > 2]
         columns = sorted([*keyframes, *spare[: COLUMNS - len(keyframes)]])
