@@ -64,7 +64,7 @@ def measure(folder: Path, scheme: str, clips: list) -> dict[str, float]:
 
 def main() -> None:
     options = arguments(
-        __doc__, vae="runs/vae/export", bank="runs/bank", out="runs/rope", steps=600, clips=48, seed=0, minutes=60.0
+        __doc__, vae="runs/vae/export", bank="runs/bank", out="runs/rope", steps=500, clips=48, seed=0, minutes=60.0
     )
     sizes = {"heads": 4, "head_dim": 32, "layers": 4, "ffn_dim": 512, "latent_frames": 60}
     vae = load_vae(options.vae, "vae").eval()

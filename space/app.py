@@ -21,7 +21,6 @@ from theme import theme
 
 HERE = Path(__file__).parent
 NAMES = {"snow": "Two friends, two shots", "butterfly": "A real film", "middle": "Only the middle"}
-FILMED = "an example, already filmed: press play"
 HOW = (
     "1. **Put pictures in time**: drag them on the timeline below.\n"
     "2. **Say what happens**, in the description and for each shot.\n"
@@ -58,7 +57,7 @@ def direct(folder: gr.State) -> None:
             film = gr.Video(
                 video, label="The film", elem_id="sd-film", loop=True, interactive=False, buttons=["download"]
             )
-            progress = gr.HTML(handlers.bar(None, FILMED), elem_id="sd-progress")
+            progress = gr.HTML(handlers.bar(None, handlers.FILMED), elem_id="sd-progress")
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(HOW, elem_id="sd-how")
             with gr.Row():

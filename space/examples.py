@@ -34,19 +34,16 @@ def storyboards() -> dict[str, dict]:
 
 def finished(name: str) -> tuple[str, str, str]:
     """The paths of an example's film and sheet, and its verdict in words."""
-    video, sheet, verdict = (FOLDER / f"{name}{suffix}" for suffix in (".mp4", ".sheet.jpg", ".md"))
-    return str(video), str(sheet), verdict.read_text(encoding="utf-8")
+    return path(f"{name}.mp4"), path(f"{name}.sheet.jpg"), text(f"{name}.md")
 
 
-def path(name: str) -> str | None:
-    """A file among the examples; None where it has not been made."""
-    found = FOLDER / name
-    return str(found) if found.exists() else None
+def path(name: str) -> str:
+    """A file among the examples."""
+    return str(FOLDER / name)
 
 
 def text(name: str) -> str:
-    found = path(name)
-    return Path(found).read_text(encoding="utf-8") if found else ""
+    return Path(path(name)).read_text(encoding="utf-8")
 
 
 def film(folder: str) -> None:

@@ -19,6 +19,8 @@ import studio
 import visitors
 from smartdirector_lite.media import MediaError, probe_video, read_video
 
+FILMED = "an example, already filmed: press play"
+
 
 def refuse(error: Exception, folder: str | None = None) -> gr.Error:
     return gr.Error(
@@ -101,7 +103,7 @@ def example(name: str) -> Callable:
             video,
             sheet,
             verdict,
-            bar(None, "an example, already filmed: press play"),
+            bar(None, FILMED),
             video,
         )
 

@@ -1,6 +1,5 @@
 """The teaching tabs: what a keyframe does to a causal video VAE, temporal indices, anchors, and the upscaler."""
 
-import tempfile
 import time
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,7 @@ import filming
 import limits
 import stories
 import visitors
-from smartdirector_lite.media import MediaError, contact_sheet, probe_video, read_video, write_video
+from smartdirector_lite.media import MediaError, contact_sheet, probe_video, read_video
 from smartdirector_lite.multichunk import decode, encode_clip, encode_video
 from smartdirector_lite.naive import decode_naive, replace_naive
 from smartdirector_lite.pipelines import VideoCondition
@@ -22,7 +21,7 @@ from smartdirector_lite.report import psnr
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition, check_int
 from smartdirector_lite.upscale import upscale_video
 from smartdirector_lite.viz.rope import schemes_figure
-from smartdirector_lite.viz.sr import picture
+from smartdirector_lite.viz.sr import picture as drawn
 from studio import DIRECTOR, HAS_SR, STRIDE
 
 FPS = 12  # of the examples
@@ -37,8 +36,7 @@ NO_SR = (
 @cache
 def _film(name: str) -> np.ndarray:
     """The first frames of an example's draft, (T, H, W, 3) uint8."""
-    draft, film = (examples.FOLDER / f"{name}{suffix}" for suffix in (".draft.mp4", ".mp4"))
-    frames = read_video(draft if draft.exists() else film, stop=NUM_FRAMES, size=DIRECTOR.size)
+    frames = read_video(examples.path(f"{name}.draft.mp4"), stop=NUM_FRAMES, size=DIRECTOR.size)
     frames.setflags(write=False)
     return frames
 
@@ -92,20 +90,20 @@ def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> tuple[Im
         [str(i), str(frame), "anchor" if anchor else "", *(f"{column[i]:g}" for column in columns)]
         for i, (frame, anchor) in enumerate(zip(plan.last_frames, plan.anchors, strict=True))
     ]
-    return picture(schemes_figure(plan, FPS)), rows
+    return drawn(schemes_figure(plan, FPS)), rows
 
 
 @cache
 def _enlarged(anchored: bool) -> np.ndarray:
-    """The second stage's film of the draft, with its storyboard's keyframes as anchors or without any."""
-    story = examples.storyboards()["snow"]
-    places = {entry["frame"]: visitors.bundled()[entry["image"]] for entry in story["keyframes"]}
-    keyframes = {frame: path for frame, path in places.items() if anchored and frame < NUM_FRAMES}
-    with tempfile.TemporaryDirectory() as folder:
-        small, large = Path(folder) / "small.mp4", Path(folder) / "large.mp4"
-        write_video(small, _film("snow"), FPS)
-        upscale_video(DIRECTOR.sr, small, large, keyframes, steps=DIRECTOR.sr_steps, progress=False)
-        return read_video(large)
+    """The second stage's film of the draft, with its storyboard's keyframes as anchors or without any: uint8."""
+    keyframes = [
+        VideoCondition(image=Image.open(visitors.bundled()[entry["image"]]).convert("RGB"), frame_index=entry["frame"])
+        for entry in examples.storyboards()["snow"]["keyframes"]
+        if anchored and entry["frame"] < NUM_FRAMES
+    ]
+    options = {"num_inference_steps": DIRECTOR.sr_steps, "output_type": "pt"}
+    frames = DIRECTOR.sr(_film("snow"), keyframes, **options).frames  # (1, T, 3, H, W) in [0, 1]
+    return to_bytes(frames.transpose(1, 2) * 2 - 1)
 
 
 def three_ways(frame: int) -> list[Image.Image]:

@@ -86,7 +86,7 @@ def anchors() -> None:
     with gr.Row():
         for label, other in pairs:
             with gr.Column(min_width=320):
-                sliders.append(gr.ImageSlider((other, anchored) if other else None, label=label, **SLIDER))
+                sliders.append(gr.ImageSlider((other, anchored), label=label, **SLIDER))
     go.click(handlers.guarded(lessons.compare_anchors), frame, sliders, api_name="compare_anchors", **FILM)
 
 

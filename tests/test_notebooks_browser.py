@@ -3,39 +3,29 @@
 Skipped where JupyterLab, playwright or Chromium is missing.
 """
 
-import os
 import re
-import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
+from browsers import CHROMIUM, chromium, free_port, served
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
+pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
 nbconvert = pytest.importorskip("nbconvert", reason="needs the extra `notebooks`")
 pytest.importorskip("jupyterlab", reason="needs the extra `notebooks`")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("[0-9]*.ipynb"))
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium; CHROMIUM=path names one"),
-    pytest.mark.xdist_group("notebooks in a browser"),
 ]
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -67,37 +57,13 @@ from smartdirector_lite.widgets import tau_explorer
 tau_explorer(ChunkPlan.build(30, [Condition(0), Condition(13)], stride=4))"""
     notebook.cells = [nbformat.v4.new_code_cell(source)]
     nbformat.write(notebook, folder / "widgets.ipynb")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        f"--port={port}",
-        "--no-browser",
-        "--allow-root",
-        f"--notebook-dir={folder}",
-    ]
-    command += ["--IdentityProvider.token=", "--ServerApp.port_retries=0", "--LabApp.news_url=None"]
-    environment = {
-        **os.environ,
-        **{f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")},
-    }
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--no-browser", "--allow-root"]
+    command += [f"--notebook-dir={folder}", "--IdentityProvider.token=", "--ServerApp.port_retries=0"]
+    settings = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "RUNTIME", "DATA")}
     address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"{address}/api/status", timeout=2)
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert server.poll() is None, "JupyterLab did not start"
-                time.sleep(0.5)
+    with served([*command, "--LabApp.news_url=None"], f"{address}/api/status", **settings):
         yield address
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
 
 
 def test_moving_a_keyframe_by_keyboard_redraws_the_figure(browser, lab):

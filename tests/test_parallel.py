@@ -7,7 +7,6 @@ What needs GPUs is not tried here: NCCL, a device for each process, and the atte
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from browsers import free_port
 from PIL import Image
 
 from smartdirector_lite import cli
@@ -45,16 +45,10 @@ def model(wan_folder, tmp_path_factory) -> str:
     return str(folder)
 
 
-def free_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return str(free.getsockname()[1])
-
-
 def launch(*arguments: object, code: str = "", processes: int = 2) -> list[subprocess.CompletedProcess]:
     """The command, or `code`, in processes as `torchrun` starts them, but with an output for each."""
     shared = {**os.environ, "PYTHONPATH": PYTHON_PATH, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port(), "WORLD_SIZE": str(processes)}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(processes)}
     shared |= {"LOCAL_WORLD_SIZE": str(processes)}
     start = [sys.executable, *(["-c", code] if code else ["-m", "smartdirector_lite.cli"]), *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
@@ -124,7 +118,15 @@ def test_two_processes_make_the_files_of_one_and_outlive_a_failure(model, tmp_pa
 def test_bad_input_is_said_once_before_any_model_loads_under_torchrun(tmp_path):
     good, bad = write_story(tmp_path / "a.json"), tmp_path / "b.json"
     bad.write_text("{")
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", free_port()]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--master_port",
+        str(free_port()),
+    ]
     command = ["-m", "smartdirector_lite.cli", "generate", good, bad, "--out", tmp_path / "out", "--model", "nowhere"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsers import free_port
 from PIL import Image
 
 gradio_client = pytest.importorskip("gradio_client", reason="needs the extra `space`")
@@ -49,12 +49,6 @@ def client(space):
     _, url, _ = space.launch(page, **options)
     yield gradio_client.Client(url, verbose=False)
     page.close()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @pytest.fixture

@@ -1,20 +1,14 @@
 """The Space in a real browser: drag by mouse and by keyboard, generate, play, download, refuse, cancel, 400 px."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from browsers import CHROMIUM, chromium, free_port, served
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
+pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
 pytest.importorskip("gradio", reason="needs the extra `space`")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: install it, or name it in CHROMIUM"),
@@ -31,35 +25,16 @@ PATIENCE = 90_000  # ms
 
 @pytest.fixture(scope="module")
 def url(two_stage_folder):
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = {**os.environ, "SMARTDIRECTOR_MODEL": str(two_stage_folder), "GRADIO_ANALYTICS_ENABLED": "False"}
-    server = subprocess.Popen([sys.executable, "-c", START, str(port)], env=env)
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(240):
-            assert server.poll() is None, "the Space ended by itself"
-            try:
-                urllib.request.urlopen(address, timeout=5)
-                break
-            except OSError:
-                time.sleep(1)
+    port = free_port()
+    settings = {"SMARTDIRECTOR_MODEL": str(two_stage_folder), "GRADIO_ANALYTICS_ENABLED": "False"}
+    with served([sys.executable, "-c", START, str(port)], f"http://127.0.0.1:{port}/", **settings) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_api.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=options)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
