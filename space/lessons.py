@@ -25,7 +25,7 @@ from smartdirector_lite.viz.sr import picture as drawn
 from studio import DIRECTOR, HAS_SR, STRIDE
 
 FPS = 12  # of the examples
-NUM_FRAMES, SHOWN = 25, 6  # of the films that the lessons look at; the frame that is shown first
+NUM_FRAMES, SHOWN = 25, 12  # of the films that the lessons look at; the frame that is shown first
 MAX_SOURCE_PIXELS = limits.MAX_CLIP_PIXELS // 4  # of a frame that is enlarged
 NO_SR = (
     "This model has no second stage (director-sr). With SMARTDIRECTOR_MODEL naming one that has, or without it for the "

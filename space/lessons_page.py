@@ -72,13 +72,16 @@ def rope(folder: gr.State) -> None:
 def anchors() -> None:
     gr.Markdown(
         "The second stage, Director-SR, enlarges a draft (LR) and takes detail from the original keyframes, which stay "
-        "clean among its latents as anchors. Without them it can only guess: drag the sliders across the pictures. "
+        "clean among its latents as anchors. Without them it can only guess; with them a keyframe comes back whole, and the tiny "
+        "model carries a little of it to the frames around. Drag the sliders across the pictures. "
         + notebook("05_director_sr", "05, Director-SR")
     )
     if not studio.HAS_SR:
         gr.Markdown(f"**{lessons.NO_SR}**")
     with gr.Row():
-        frame = gr.Slider(0, lessons.NUM_FRAMES - 1, lessons.SHOWN, step=1, label="Frame", scale=3)
+        frame = gr.Slider(
+            0, lessons.NUM_FRAMES - 1, lessons.SHOWN, step=1, label="Frame (keyframes: 0, 12, 21)", scale=3
+        )
         go = gr.Button("Compare", variant="primary", interactive=studio.HAS_SR, min_width=120)
     low, without, anchored = (examples.path(f"anchors-{name}.png") for name in ("lr", "without", "with"))
     pairs = [("LR | SR with anchors", low), ("SR without | SR with anchors", without)]
