@@ -72,8 +72,8 @@ def rope(folder: gr.State) -> None:
 def anchors() -> None:
     gr.Markdown(
         "The second stage, Director-SR, enlarges a draft (LR) and takes detail from the original keyframes, which stay "
-        "clean among its latents as anchors. Without them it can only guess; with them a keyframe comes back whole, and "
-        "the tiny model carries a little of it to the frames around: drag the sliders. "
+        "clean among its latents as anchors. Without them it can only guess; with them a keyframe comes back whole, "
+        "and the tiny model carries a little of it to the frames around: drag the sliders. "
         + notebook("05_director_sr", "05, Director-SR")
     )
     if not studio.HAS_SR:
