@@ -65,8 +65,12 @@ def rope(folder: gr.State) -> None:
             for scheme in lessons.TAU_SCHEMES
         ]
     progress = gr.HTML(handlers.bar(None, ""), elem_id="sd-rope-progress")
-    film = gr.Button("Film all four again", elem_id="sd-rope")
-    film.click(handlers.film_schemes, folder, [*videos, progress, folder], show_progress="hidden", **FILM, **QUIET)
+    with gr.Row():
+        film = gr.Button("Film all four again", elem_id="sd-rope")
+        cancel = gr.Button("Cancel", min_width=120, elem_id="sd-rope-cancel")
+    outputs = [*videos, progress, folder]
+    run = film.click(handlers.film_schemes, folder, outputs, show_progress="hidden", **FILM, **QUIET)
+    cancel.click(handlers.cancelled, None, progress, cancels=[run], queue=False, **QUIET)
 
 
 def anchors() -> None:

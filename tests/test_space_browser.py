@@ -145,6 +145,14 @@ def test_cancel_frees_the_worker(page):
     page.wait_for_function("/done in/.test(document.querySelector('#sd-progress').innerText)")
 
 
+def test_filming_the_four_schemes_can_be_cancelled(page):
+    page.get_by_role("tab", name="MC-RoPE").click()
+    page.locator("#sd-rope").click()
+    page.wait_for_function("/step/.test(document.querySelector('#sd-rope-progress').innerText)")
+    page.locator("#sd-rope-cancel").click()
+    page.wait_for_function("document.querySelector('#sd-rope-progress').innerText.includes('cancelled')")
+
+
 def test_two_visitors_have_files_of_their_own(page, browser, url, tmp_path):
     from PIL import Image
 
