@@ -707,17 +707,25 @@ def test_the_reconstruction_loss_counts_what_moves():
     moving[:, :, 2, 0, 0] = 1.0  # one pixel of 16, from the second to the third frame
     assert vae.reconstruction_loss(still, still, config) == 0
     error = 0.5
-    plain = error + error**2
+    plain = 0.5 * error + 4 * error**2
     assert_close(vae.reconstruction_loss(still + error, still, config), torch.tensor(plain))
     wanted = plain * (1 + 2.0 * 2 / 48)  # it counts as moving in both frames
     assert_close(vae.reconstruction_loss(moving + error, moving, config), torch.tensor(wanted))
     config.edge_weight = 0.5
     assert_close(vae.reconstruction_loss(still + error, still, config), torch.tensor(plain))  # flat: no edges are wrong
+    config.motion_weight = 0.0
+    flickers = vae.reconstruction_loss(moving, still, config) - vae.reconstruction_loss(moving * 0, still, config)
+    pixel, corner, blink = (0.5 + 4) / 48, 2 / 36, 1 / 32  # an edge each way, of 36 a direction; one step in time of 32
+    assert_close(flickers, torch.tensor(pixel + 0.5 * (corner + blink)))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"film_share": 1.2}, "film_share"), ({"freeze_encoder": True}, "freeze_encoder needs init")],
+    [
+        ({"film_share": 1.2}, "film_share"),
+        ({"freeze_encoder": True}, "freeze_encoder needs init"),
+        ({"keep_weight": 1.0}, "keep_weight needs init"),
+    ],
 )
 def test_vae_options_out_of_range_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
@@ -809,6 +817,21 @@ def test_training_goes_on_and_starts_from_a_trained_pipeline(trained, monkeypatc
     assert list(losses(trained / "vae")) == [1, 2, 3]
     with pytest.raises(ValueError, match="encoded by another VAE"):
         gen.train_gen(gen_config(trained, steps=4))
+
+
+def test_latents_are_kept_near_those_of_the_vae_before(trained, monkeypatch, tmp_path):
+    monkeypatch.setattr(vae, "LAYOUTS", SMALL_LAYOUTS)
+    before = trained / "vae" / "export"
+    drifts = {}
+    for weight in (1e-6, 100.0):
+        config = vae_config(tmp_path / str(weight), steps=6)
+        vae.train_vae(dataclasses.replace(config, init=str(before), keep_weight=weight))
+        rows = (tmp_path / str(weight) / "vae" / "log.jsonl").read_text().splitlines()
+        drifts[weight] = [json.loads(row)["drift"] for row in rows]
+        after = AutoencoderKLWan.from_pretrained(tmp_path / str(weight) / "vae" / "export")
+        assert after.config.latents_std == AutoencoderKLWan.from_pretrained(before).config.latents_std
+    assert drifts[1e-6][0] == drifts[100.0][0] == 0
+    assert drifts[1e-6][-1] > 2 * drifts[100.0][-1] > 0
 
 
 def test_the_strip_of_pictures_shows_the_frames_side_by_side(tmp_path):

@@ -23,13 +23,14 @@ from .film import FilmShots
 from .loop import LoopConfig, Prefetch, train
 from .optim import make_optimizers
 from .parallel_vae import decode_frames, encode_moments
+from .precision import fast_dtype
 
 DRAFT, FINAL = (64, 112), (128, 224)  # height, width; a prepared film has the final size
 LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
     (0.45, 0.15, 24, 1, 64, 80),
-    (0.40, 0.15, 10, 5, 64, 64),
-    (0.15, 0.40, 4, 17, 64, 64),
-    (0.00, 0.20, 4, 29, 48, 48),
+    (0.40, 0.25, 10, 5, 64, 64),
+    (0.15, 0.35, 5, 13, 64, 64),
+    (0.00, 0.15, 4, 29, 48, 48),
     (0.00, 0.10, 3, 61, 32, 48),
 )
 STILLS, STILLS_APART = 4, 8  # single frames come by the scene, so many of each, so many frames apart
@@ -42,7 +43,8 @@ class VAEConfig(LoopConfig):
     """As LoopConfig, and: film: a folder made by `prepare_film`, or "" for the toy world alone.
 
     film_share: of the clips. init: a VAE's folder to start from, whose sizes then count; "" for random weights.
-    freeze_encoder: train the decoder alone, so that latents made earlier stay valid. lr: Muon's rate; adam_lr: AdamW's.
+    freeze_encoder: train the decoder alone, so that latents made earlier stay valid. keep_weight: of the squared
+    distance between latents and those of `init`, a softer way to the same end. lr: Muon's rate; adam_lr: AdamW's.
     base_dim, decoder_base_dim, z_dim: as AutoencoderKLWan's. *_weight: of the parts of the loss. equivariance: how
     often a step decodes latents of half the size, see `TrainedVAE`.
     """
@@ -52,13 +54,14 @@ class VAEConfig(LoopConfig):
     film_share: float = 0.4
     init: str = ""
     freeze_encoder: bool = False
+    keep_weight: float = 0.0
     lr: float = 2e-3
     adam_lr: float = 1e-3
     base_dim: int = 48
     decoder_base_dim: int = 48
     z_dim: int = 48
     kl_weight: float = 3e-4
-    edge_weight: float = 0.5
+    edge_weight: float = 0.3
     motion_weight: float = 2.0
     equivariance: float = 0.25
 
@@ -67,8 +70,9 @@ class VAEConfig(LoopConfig):
         for name in ("film_share", "equivariance"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
-        if self.freeze_encoder and not self.init:
-            raise ValueError("freeze_encoder needs init: a random encoder is not worth keeping")
+        for name in ("freeze_encoder", "keep_weight"):
+            if getattr(self, name) and not self.init:
+                raise ValueError(f"{name} needs init: a random encoder is not worth keeping")
 
 
 class TrainedVAE(nn.Module):
@@ -83,15 +87,14 @@ class TrainedVAE(nn.Module):
         self.vae = vae
         self.freeze_encoder = freeze_encoder
 
-    def forward(self, video: Tensor, halve: bool = False) -> tuple[Tensor, Tensor]:
-        """video: (B, 3, T, H, W) in [-1, 1]. Returns the reconstruction and the mean KL divergence per latent value."""
+    def forward(self, video: Tensor, halve: bool = False) -> tuple[Tensor, DiagonalGaussianDistribution]:
+        """video: (B, 3, T, H, W) in [-1, 1]. Returns the reconstruction and the posterior of the latents."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_encoder):
             posterior = DiagonalGaussianDistribution(encode_moments(self.vae, video).float())
         latents = posterior.sample()
-        kl = 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
         if halve:
             latents = halved(latents)
-        return decode_frames(self.vae, latents).float(), kl
+        return decode_frames(self.vae, latents).float(), posterior
 
 
 def halved(video: Tensor) -> Tensor:
@@ -173,10 +176,17 @@ def _draw_clip(
     return film.clip(start, span, crop)[::step].to(device)
 
 
-def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Tensor:
-    """L1 and L2 on pixels, where those that move count 1 + motion_weight times, and L1 on their differences (edges).
+def kl_divergence(posterior: DiagonalGaussianDistribution) -> Tensor:
+    """From the standard normal distribution, the mean per latent value."""
+    return 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
 
-    output, video: (B, 3, T, H, W) in [-1, 1]. A pixel moves if it changes from or to a neighbouring frame.
+
+def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Tensor:
+    """L1 and L2 on pixels, where those that move count 1 + motion_weight times, and L1 on their differences.
+
+    output, video: (B, 3, T, H, W) in [-1, 1]. A pixel moves if it changes from or to a neighbouring frame. L2 weighs
+    what is far off, which L1 alone leaves to whole frames: in each pair that shares a feature the first was 3 dB worse.
+    Differences are those between neighbours in space (edges) and in time (flicker).
     """
     moving = torch.zeros_like(video[:, :1])
     if video.shape[2] > 1:
@@ -184,9 +194,9 @@ def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Ten
         moving[:, :, 1:] = change
         moving[:, :, :-1] = torch.maximum(moving[:, :, :-1], change)
     error = output - video
-    loss = ((1 + config.motion_weight * moving) * (error.abs() + error.square())).mean()
-    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    return loss + config.edge_weight * edges
+    loss = ((1 + config.motion_weight * moving) * (0.5 * error.abs() + 4 * error.square())).mean()
+    axes = (-1, -2) if video.shape[2] == 1 else (-1, -2, -3)
+    return loss + config.edge_weight * sum(error.diff(dim=axis).abs().mean() for axis in axes)
 
 
 def measure_latents(
@@ -203,6 +213,14 @@ def measure_latents(
     return mean.tolist(), std.tolist()
 
 
+@torch.no_grad()
+def latents_before(vae: AutoencoderKLWan, video: Tensor) -> Tensor:
+    """The means of the latents of another VAE for the same clips, (B, C, n, h, w), at training's precision."""
+    dtype = fast_dtype(video.device)
+    with torch.autocast(video.device.type, dtype, enabled=dtype != torch.float32):
+        return encode_moments(vae, video)[:, : vae.config.z_dim].float()
+
+
 def train_vae(config: VAEConfig) -> None:
     """Run or resume the training; exports a diffusers folder to `<out>/export`. ValueError for bad options."""
     film = FilmShots.load(config.film) if config.film else None
@@ -210,6 +228,7 @@ def train_vae(config: VAEConfig) -> None:
     vae = build_vae(config)
     use_channels_last(vae)
     model = TrainedVAE(vae, config.freeze_encoder)
+    before = load_vae(config.init, "init") if config.keep_weight else None
     if config.freeze_encoder:
         for module in (vae.encoder, vae.quant_conv):
             module.requires_grad_(False)
@@ -219,11 +238,14 @@ def train_vae(config: VAEConfig) -> None:
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
         video = batches.take(step, device)
         halve = np.random.default_rng((config.seed, step, 1)).random() < config.equivariance
-        output, kl = model(video, halve)
-        video = halved(video) if halve else video
-        reconstruction = reconstruction_loss(output, video, config)
-        mse = (output.detach() - video).square().mean() / 4  # of pixels in [0, 1]
-        return {"loss": reconstruction + config.kl_weight * kl, "kl": kl, "psnr": -10 * mse.log10()}
+        output, posterior = model(video, halve)
+        shown, kl = halved(video) if halve else video, kl_divergence(posterior)
+        mse = (output.detach() - shown).square().mean() / 4  # of pixels in [0, 1]
+        values = {"loss": reconstruction_loss(output, shown, config) + config.kl_weight * kl, "kl": kl}
+        if before is not None:
+            values["drift"] = (posterior.mean - latents_before(before.to(device), video)).square().mean()
+            values["loss"] = values["loss"] + config.keep_weight * values["drift"]
+        return values | {"psnr": -10 * mse.log10()}
 
     def sample(model: TrainedVAE, folder: Path, step: int) -> None:
         device = next(model.parameters()).device
@@ -233,7 +255,7 @@ def train_vae(config: VAEConfig) -> None:
         save_strip(torch.cat([video, output], dim=-2)[0, :, ::8], folder / f"{step:06d}.png")
 
     def export(model: TrainedVAE, folder: Path) -> None:
-        if not config.freeze_encoder:
+        if not config.freeze_encoder and before is None:  # else what reads these latents knows them by the old ones
             mean, std = measure_latents(model.vae, config, film, next(model.parameters()).device)
             model.vae.register_to_config(latents_mean=mean, latents_std=std)
         model.vae.save_pretrained(folder)
