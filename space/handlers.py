@@ -162,7 +162,9 @@ def upscale(video, folder) -> tuple:
         raise refuse(error, folder) from error
 
 
-def generate(storyboard: str, pictures: list[str] | None, seed: int = 0, steps: int = 8, guidance: float = 1):
+def generate(
+    storyboard: str, pictures: list[str] | None, seed: int = 0, steps: int = studio.DIRECTOR.steps, guidance: float = 1
+):
     """Film a storyboard: pictures at the moments you choose, and text for the rest.
 
     The storyboard is JSON: description, fps, num_frames or duration, keyframes [{"frame": 12, "image": NAME}], shots

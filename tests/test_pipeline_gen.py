@@ -42,6 +42,7 @@ SCHEDULERS = {
         prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=5.0
     ),
     "euler": lambda: FlowMatchEulerDiscreteScheduler(shift=3.0),
+    "fresh noise": lambda: FlowMatchEulerDiscreteScheduler(shift=3.0, stochastic_sampling=True),
 }
 
 
@@ -150,6 +151,28 @@ def test_any_placement_equals_a_hand_written_loop(gen, name, rope):
     frames = pipeline(PROMPT, **call, rope=rope, generator=rng()).frames
     assert frames.shape == (1, num_frames, 3, HEIGHT, WIDTH)
     assert_close(frames, (decode(pipeline.vae, plan, x).transpose(1, 2) + 1) / 2, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_a_scheduler_that_draws_noise_draws_it_from_the_generator(gen):
+    pipeline, condition = with_scheduler(gen, "fresh noise"), VideoCondition(image=picture(), frame_index=6)
+    call = {**CALL, "num_frames": 14, "guidance_scale": 1.0, "conditions": [condition], "output_type": "latent"}
+    latents = pipeline(PROMPT, **call, generator=rng()).frames
+    plan, generator = pipeline.plan(14, [condition]), rng()
+    anchors = torch.tensor(plan.anchors)
+    anchor = encode_conditions(pipeline.vae, plan, [condition.to_tensor(HEIGHT, WIDTH)])[:, :, anchors]
+    text = pipeline.encode_prompt(PROMPT, max_sequence_length=16)[0]
+    scheduler = SCHEDULERS["fresh noise"]()
+    scheduler.set_timesteps(3)
+    guess = torch.zeros(1, 8, plan.num_latents, HEIGHT // 8, WIDTH // 8)
+    for now in scheduler.sigmas[:-1]:
+        x = (1 - now) * guess + now * torch.randn(guess.shape, generator=generator)
+        x[:, :, anchors] = anchor
+        guess = x - now * pipeline.transformer(x, torch.where(anchors, 0.0, 1000 * now)[None], text, tau=plan.tau())[0]
+        guess[:, :, anchors] = anchor
+    assert_close(latents, guess, atol=1e-4, rtol=0)
+    several = pipeline([PROMPT] * 2, **call, generator=[rng(1), rng()]).frames
+    assert_close(several[1], latents[0], atol=1e-4, rtol=0)
 
 
 # ---------------------------------------------------------------- keyframes

@@ -4,6 +4,7 @@ What it adds to diffusers' `WanPipeline` is the chunk plan: anchors are encoded 
 the other latents are denoised. With one keyframe at frame 0 that is what Wan 2.2 TI2V does; without any, plain Wan.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ class DirectorGenPipeline(DirectorPipeline):
       everything is given there is nothing to denoise: no step, no callback.
     - A callback that sets `_guidance_scale` sets the scale of the next step (in diffusers' Wan, only guidance or none).
     - Guidance and scheduler compute in float32, whatever the transformer's dtype; diffusers rounds to that dtype.
+    - A scheduler that draws noise as it goes (`stochastic_sampling`) draws it from `generator` (diffusers' Wan: from
+      torch's own).
     - Given embeddings of several prompts are repeated for `num_videos_per_prompt`; diffusers fails on them.
     - Texts are padded to the tokenizer's `model_max_length`, if that is less than `max_sequence_length`.
     - No `guidance_scale_2`, no `image_embeds`: such models are refused. `last_image` is a condition at the last frame.
@@ -97,7 +100,9 @@ class DirectorGenPipeline(DirectorPipeline):
 
         embeds = self._embed(texts, embeds, num_videos_per_prompt, max_sequence_length)
         start, anchored = self._place_anchors(plan, videos, noise)
-        latents = self._denoise(start, anchored, tau, *embeds, num_inference_steps, callback_on_step_end, names)
+        latents = self._denoise(
+            start, anchored, tau, *embeds, num_inference_steps, generator, callback_on_step_end, names
+        )
         video = self._decode(plan, latents, output_type)
         self.maybe_free_model_hooks()
         return WanPipelineOutput(frames=video) if return_dict else (video,)
@@ -138,6 +143,7 @@ class DirectorGenPipeline(DirectorPipeline):
         prompt_embeds: Tensor,
         negative_prompt_embeds: Tensor | None,
         num_inference_steps: int,
+        generator: torch.Generator | list[torch.Generator] | None,
         callback: Callable | None,
         callback_tensors: list[str],
     ) -> Tensor:
@@ -151,6 +157,8 @@ class DirectorGenPipeline(DirectorPipeline):
         anchors, free = latents, ~anchored.view(1, -1)
         rotary = self.transformer.rotary(tau, *latents.shape[-2:], device=latents.device)
         warmup = len(timesteps) - num_inference_steps * self.scheduler.order
+        draws = "generator" in inspect.signature(self.scheduler.step).parameters
+        options = {"return_dict": False, **({"generator": generator} if draws else {})}
         with self.progress_bar(total=num_inference_steps) as progress_bar:
             for i, t in enumerate(timesteps):
                 if self.interrupt:
@@ -158,7 +166,7 @@ class DirectorGenPipeline(DirectorPipeline):
                 self._current_timestep = t
                 timestep = (free * t).expand(len(latents), -1)
                 velocity = self._velocity(i, latents, timestep, rotary, prompt_embeds, negative_prompt_embeds)
-                latents = self.scheduler.step(velocity, t, latents, return_dict=False)[0]
+                latents = self.scheduler.step(velocity, t, latents, **options)[0]
                 latents = torch.where(anchored, anchors, latents)
                 if callback is not None:
                     now = {"latents": latents, "prompt_embeds": prompt_embeds}

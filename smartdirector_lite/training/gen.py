@@ -167,8 +167,14 @@ def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, P
 def as_pipeline(
     config: GenConfig, model: TrainedGen, tokenizer: PreTrainedTokenizerFast, vae: AutoencoderKLWan
 ) -> DirectorGenPipeline:
-    """What is sampled from and exported; it holds the model itself, not a copy."""
-    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=config.shift)
+    """What is sampled from and exported; it holds the model itself, not a copy.
+
+    Each step of its scheduler guesses x_0 and goes back to the next time with fresh noise. Along the flow's own path a
+    small model's errors add up, and figures fall apart into patches; noise that is new covers them.
+    """
+    scheduler = FlowMatchEulerDiscreteScheduler(
+        num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=config.shift, stochastic_sampling=True
+    )
     options = {"expand_timesteps": True, "sigma_data": model.sigma_data}  # trained with a timestep for each latent
     pipeline = DirectorGenPipeline(tokenizer, model.text_encoder, vae, scheduler, model.transformer, **options)
     pipeline.set_progress_bar_config(disable=True)
