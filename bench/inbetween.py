@@ -2,6 +2,7 @@
 
 Counts only pixels that move between the two keyframes around a frame, and pools their squared error. Also the step
 over each chunk border against the motion beside it, for the truth, for the VAE alone and for the generated video.
+--path 1: along the flow's own path, without fresh noise at each step.
 """
 
 import itertools
@@ -9,6 +10,7 @@ import statistics
 
 import torch
 from common import arguments, generate, held_out_scene, load_director
+from diffusers import FlowMatchEulerDiscreteScheduler
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, moving_pixels
@@ -18,8 +20,11 @@ from smartdirector_lite.timeline import ChunkPlan, Condition
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, shots=64, steps=0, guidance=0.0)
+    options = arguments(__doc__, shots=64, steps=0, guidance=0.0, path=0)
     director = load_director(options.model)
+    if options.path:
+        config = director.gen.scheduler.config
+        director.gen.scheduler = FlowMatchEulerDiscreteScheduler.from_config(config, stochastic_sampling=False)
     extra = {}
     if options.steps:
         extra["num_inference_steps"] = options.steps
