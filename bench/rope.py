@@ -74,7 +74,7 @@ def main() -> None:
         folder = Path(options.out) / scheme
         run = {"steps": options.steps, "seed": options.seed, "minutes": options.minutes, "save_minutes": 10.0}
         paths = {"vae": options.vae, "bank": options.bank, "shards": 0, "out": str(folder)}
-        train_gen(GenConfig(rope=scheme, ema=0.99, **sizes, **run, **paths))
+        train_gen(GenConfig(rope=scheme, cut_gap=0.0, ema=0.99, **sizes, **run, **paths))
         errors[scheme] = measure(folder / "export", scheme, clips)
     for name, best in errors["frame_time"].items():
         row = "  ".join(f"{scheme} {values[name]:.4f} ({values[name] / best:.3f})" for scheme, values in errors.items())

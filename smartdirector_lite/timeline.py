@@ -177,8 +177,11 @@ class ChunkPlan:
             for i in range(chunk.num_latents)
         ]
 
-    def tau(self, scheme: str = "frame_time") -> list[float]:
+    def tau(self, scheme: str = "frame_time", cut_gap: float = 0.0) -> list[float]:
         """Per latent: its temporal RoPE index (MC-RoPE), strictly increasing in every scheme but "restart".
+
+        cut_gap: added from each cut on. A keyframe at a cut looks like any other to the model, which moves towards it;
+        the gap sets its shot apart.
 
         frame_time: (the last frame it shows) / stride; an ordinary video gets 0, 1, 2, ... as in Wan. The default.
         continuous: 0, 1, 2, ... over all latents. restart: from 0 in each chunk.
@@ -187,14 +190,17 @@ class ChunkPlan:
         gets -0.5; after the last, n, stands n + 1.
         """
         if scheme == "frame_time":
-            return [frame / self.stride for frame in self.last_frames]
-        if scheme == "continuous":
-            return [float(i) for i in range(self.num_latents)]
-        if scheme == "restart":
-            return [float(i) for chunk in self.chunks for i in range(chunk.num_latents)]
-        if scheme == "midpoint":
-            return _midpoint(self.anchors)
-        raise ValueError(f"tau scheme must be one of {', '.join(TAU_SCHEMES)}, got {scheme!r}")
+            values = [frame / self.stride for frame in self.last_frames]
+        elif scheme == "continuous":
+            values = [float(i) for i in range(self.num_latents)]
+        elif scheme == "restart":
+            values = [float(i) for chunk in self.chunks for i in range(chunk.num_latents)]
+        elif scheme == "midpoint":
+            values = _midpoint(self.anchors)
+        else:
+            raise ValueError(f"tau scheme must be one of {', '.join(TAU_SCHEMES)}, got {scheme!r}")
+        starts = [chunk.latent_start for chunk in self.chunks if chunk.start in self.cuts]
+        return [value + cut_gap * sum(start <= i for start in starts) for i, value in enumerate(values)]
 
     def table(self, scheme: str = "frame_time") -> str:
         """The plan as an aligned text table, one line a chunk (printed by `smartdirector plan`)."""

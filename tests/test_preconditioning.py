@@ -132,10 +132,33 @@ def test_a_pipeline_with_a_skip_keeps_it_and_its_own_name_when_saved(gen, tmp_pa
     assert json.loads((tmp_path / "twice" / "model_index.json").read_text()) == index
 
 
+@torch.no_grad()
+def test_a_gap_sets_shots_apart_in_time_and_is_kept_when_saved(gen, tmp_path, monkeypatch):
+    parts = {**gen.components, "scheduler": FlowMatchEulerDiscreteScheduler(shift=3.0)}
+    pipeline = DirectorGenPipeline(**parts, cut_gap=2.0)
+    pipeline.save_pretrained(tmp_path)
+    index = json.loads((tmp_path / "model_index.json").read_text())
+    assert (index["_class_name"], index["cut_gap"]) == ("DirectorGenPipeline", 2.0) and "sigma_data" not in index
+    again = DirectorGenPipeline.from_pretrained(tmp_path)
+    plain = DirectorGenPipeline(**parts)
+    seen, rotary = [], gen.transformer.rotary
+    spy = lambda tau, *args, **options: seen.append(tau) or rotary(tau, *args, **options)  # noqa: E731
+    monkeypatch.setattr(gen.transformer, "rotary", spy)
+    for cuts, gap in (((), 0.0), ((6,), 2.0)):
+        plan = pipeline.plan(10, [], cuts)
+        for made in (pipeline, plain):
+            made.set_progress_bar_config(disable=True)
+            made(PROMPT, NEGATIVE, **CALL, cuts=cuts, generator=rng())
+        assert seen[-2:] == [plan.tau(cut_gap=gap), plan.tau()]
+    assert again.config.cut_gap == 2.0
+    with pytest.raises(ValueError, match=r"cut_gap = -1: give 0 or more"):
+        DirectorGenPipeline(**parts, cut_gap=-1)
+
+
 def test_a_pipeline_without_a_skip_is_saved_as_diffusers_own(gen, tmp_path):
     with_skip(gen, None).save_pretrained(tmp_path)
     index = json.loads((tmp_path / "model_index.json").read_text())
-    assert index["_class_name"] == "WanPipeline" and "sigma_data" not in index
+    assert index["_class_name"] == "WanPipeline" and not {"sigma_data", "cut_gap"} & set(index)
     assert DirectorGenPipeline.from_pretrained(tmp_path).config.sigma_data is None
 
 

@@ -53,6 +53,13 @@ def test_every_frame_is_shown_exactly_once_and_lengths_agree(plan: ChunkPlan) ->
     assert {len(values) for values in lists} == {latent} == {plan.num_latents}
 
 
+def test_a_gap_is_added_from_each_cut_on() -> None:
+    plan = ChunkPlan.build(14, [Condition(0), Condition(5)], 4, cuts=[5, 9])
+    assert plan.tau() == [0, 1, 1.25, 2, 2.25, 3.25]
+    assert plan.tau(cut_gap=2.0) == [0, 1, 3.25, 4, 6.25, 7.25]
+    assert ChunkPlan.build(14, [Condition(0), Condition(5)], 4).tau(cut_gap=2.0)[:3] == [0, 1, 1.25]
+
+
 @given(plans())
 @settings(max_examples=300, deadline=None)
 def test_tau_rises_strictly_in_every_scheme_but_restart(plan: ChunkPlan) -> None:

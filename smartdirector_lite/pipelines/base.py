@@ -1,6 +1,7 @@
 """What the two stages share: Wan's components, adopted, and the chunk plan that a call works in."""
 
 import json
+import math
 from collections.abc import Sequence
 
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
@@ -26,9 +27,11 @@ class DirectorPipeline(WanPipeline):
     kept for diffusers, which reads it from a saved folder (Wan 2.2 TI2V states it, Wan 2.1 does not); here every latent
     frame has its own timestep anyway.
     sigma_data: of a transformer trained behind a skip, see `to_velocity`; None, as for Wan's, predicts the velocity.
+    cut_gap: between shots, see `ChunkPlan.tau`; 0 or more.
 
     Raises:
-        ValueError: for a model of two transformers (Wan 2.2 A14B), an image-to-video one, or a VAE of other channels.
+        ValueError: for numbers out of range, a model of two transformers (Wan 2.2 A14B), an image-to-video one, or a
+            VAE of other channels.
     """
 
     _optional_components = ["tokenizer", "text_encoder", "transformer", "transformer_2"]  # noqa: RUF012
@@ -45,6 +48,7 @@ class DirectorPipeline(WanPipeline):
         boundary_ratio: None = None,
         expand_timesteps: bool = False,
         sigma_data: float | None = None,
+        cut_gap: float = 0.0,
     ):
         if transformer_2 is not None or boundary_ratio is not None:
             raise ValueError(
@@ -54,6 +58,8 @@ class DirectorPipeline(WanPipeline):
         if sigma_data is not None and not (self.is_wan and sigma_data > 0):
             wanted = "more than 0, or None" if self.is_wan else "None, for this stage predicts the velocity itself"
             raise ValueError(f"sigma_data = {sigma_data}: give {wanted}")
+        if not 0 <= cut_gap < math.inf:
+            raise ValueError(f"cut_gap = {cut_gap}: give 0 or more")
         if transformer is not None:
             transformer = DirectorTransformer3DModel.adopt(transformer)
             if vae is not None and transformer.config.in_channels != vae.config.z_dim:
@@ -62,17 +68,19 @@ class DirectorPipeline(WanPipeline):
                     f"{vae.config.z_dim}; use the VAE that it was trained with"
                 )
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
-        self.register_to_config(sigma_data=sigma_data)
+        self.register_to_config(sigma_data=sigma_data, cut_gap=cut_gap)
 
     def to_json_string(self) -> str:
         """The text of model_index.json, with the names of the plain diffusers classes that the folder loads into.
 
-        A pipeline with a skip keeps its own name: `WanPipeline` would leave the skip out.
+        A pipeline with a skip or a gap keeps its own name: `WanPipeline` would leave them out.
         """
         index = json.loads(super().to_json_string())
-        if self.config.sigma_data is None:
-            del index["sigma_data"]
-            index["_class_name"] = WanPipeline.__name__ if self.is_wan else index["_class_name"]
+        for name, plain in (("sigma_data", None), ("cut_gap", 0.0)):
+            if index[name] == plain:
+                del index[name]
+        if self.is_wan and not {"sigma_data", "cut_gap"} & set(index):
+            index["_class_name"] = WanPipeline.__name__
         index.pop("_name_or_path", None)  # where it was loaded from is nobody's business
         if self.transformer is not None:
             index["transformer"] = ["diffusers", WanTransformer3DModel.__name__]

@@ -94,7 +94,7 @@ class DirectorGenPipeline(DirectorPipeline):
         self.check_inputs(*texts, 16, 16, *embeds, names)  # 16: the size was checked, by the model's own ratios
         plan = self.plan(num_frames, conditions, cuts)
         check_shares(plan, self.transformer)
-        tau = plan.tau(rope)
+        tau = plan.tau(rope, self.config.cut_gap)
         videos = [condition.to_tensor(height, width) for condition in conditions]
         noise = self._noise(plan, num_prompts * num_videos_per_prompt, height, width, generator, latents)
 

@@ -45,7 +45,7 @@ class GenConfig(StageConfig):
     sigma_data: of the skip around the transformer, see `to_velocity`; None for none. text_dropout, description_only:
     how often a clip comes without its caption, or with its holistic part alone. time_mean, time_std: of the normal
     distribution whose sigmoid is t. shift: of the scheduler that is exported. rope: the tau scheme; a model trained
-    under another one than frame_time must be called with it (`rope=`).
+    under another one than frame_time must be called with it (`rope=`). cut_gap: between shots, see `ChunkPlan.tau`.
     """
 
     out: str = "runs/gen"
@@ -56,6 +56,7 @@ class GenConfig(StageConfig):
     time_std: float = 1.1
     shift: float = 2.0
     rope: str = "frame_time"
+    cut_gap: float = 2.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,7 +116,7 @@ def draw_batch(
     batch = {
         "x_0": torch.stack([latents for latents, _ in clips]).float(),
         "anchors": torch.tensor([draw_anchors(rng, plan, config) for plan in plans]),
-        "tau": torch.tensor([plan.tau(config.rope) for plan in plans]),
+        "tau": torch.tensor([plan.tau(config.rope, config.cut_gap) for plan in plans]),
         "t": t,
         "tokens": text.input_ids,
         "mask": text.attention_mask,
@@ -175,7 +176,7 @@ def as_pipeline(
     scheduler = FlowMatchEulerDiscreteScheduler(
         num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=config.shift, stochastic_sampling=True
     )
-    options = {"expand_timesteps": True, "sigma_data": model.sigma_data}  # trained with a timestep for each latent
+    options = {"expand_timesteps": True, "sigma_data": model.sigma_data, "cut_gap": config.cut_gap}
     pipeline = DirectorGenPipeline(tokenizer, model.text_encoder, vae, scheduler, model.transformer, **options)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -81,7 +81,7 @@ def redraw(rng: np.random.Generator, gen: DirectorGenPipeline, latents: Tensor, 
     noise = torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32)).to(device)
     x = torch.where(anchored, latents, (1 - t) * latents + t * noise)
     embeds = gen.encode_prompt(entry.caption, None, False, max_sequence_length=gen.tokenizer.model_max_length)[0]
-    rotary = gen.transformer.rotary(plan.tau(), *latents.shape[-2:], device=device)
+    rotary = gen.transformer.rotary(plan.tau(cut_gap=gen.config.cut_gap), *latents.shape[-2:], device=device)
     times = np.linspace(t, 0, REDRAW_STEPS + 1)
     for now, then in itertools.pairwise(times):
         per_frame = (~anchored).view(1, -1) * float(now)

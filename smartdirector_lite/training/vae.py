@@ -184,9 +184,9 @@ def kl_divergence(posterior: DiagonalGaussianDistribution) -> Tensor:
 def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Tensor:
     """L1 and L2 on pixels, where those that move count 1 + motion_weight times, and L1 on their differences.
 
-    output, video: (B, 3, T, H, W) in [-1, 1]. A pixel moves if it changes from or to a neighbouring frame. L2 weighs
-    what is far off, which L1 alone leaves to whole frames: in each pair that shares a feature the first was 3 dB worse.
-    Differences are those between neighbours in space (edges) and in time (flicker).
+    output, video: (B, 3, T, H, W) in [-1, 1]. A pixel moves if it changes from or to a neighbouring frame. L1 alone
+    would let what is far off, mostly outlines that move, stay so. Differences are those between neighbours in space
+    (edges) and in time (flicker).
     """
     moving = torch.zeros_like(video[:, :1])
     if video.shape[2] > 1:
