@@ -510,7 +510,8 @@ for frame in pick((0, 12, 24), (12,)):
 # near the keyframe its scene goes on, further off the figures fall apart into patches of colour.
 #
 # **Multi-shot.** A *cut* is the first frame of the next shot. A chunk begins there, keyframe or not, so that no latent
-# holds frames of two shots.
+# holds frames of two shots. To the model, its keyframe looks like any other, a place for the shot to move to. So `tau`
+# takes a step at each cut (`cut_gap`, ours; 0 for Wan's weights): the next shot is further off in time.
 
 # %%
 scene_2, two_shots = toy_shot(5, num_shots=2)
@@ -518,6 +519,10 @@ scene_2, two_shots = toy_shot(5, num_shots=2)
 conditions = [key(0, two_shots), key(cut, two_shots), key(NUM_FRAMES - 1, two_shots)]
 frames = film(f"a cut at {cut}", conditions, cuts=[cut], prompt=scene_2.description)
 report = border_report(frames, cut, cuts=[cut])
+print(
+    f"gap at a cut: {gen.config.cut_gap:g}; tau:",
+    gen.plan(NUM_FRAMES, conditions, [cut]).tau(cut_gap=gen.config.cut_gap),
+)
 print(f"the step into frame {cut} is {report.ratio:.1f} times the motion beside it: {report.verdict}")
 
 # %% [markdown]

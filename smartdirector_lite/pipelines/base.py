@@ -27,7 +27,7 @@ class DirectorPipeline(WanPipeline):
     kept for diffusers, which reads it from a saved folder (Wan 2.2 TI2V states it, Wan 2.1 does not); here every latent
     frame has its own timestep anyway.
     sigma_data: of a transformer trained behind a skip, see `to_velocity`; None, as for Wan's, predicts the velocity.
-    cut_gap: between shots, see `ChunkPlan.tau`; 0 or more.
+    cut_gap: between shots, see `ChunkPlan.tau`; 0 or more. Stage one's alone, as is sigma_data.
 
     Raises:
         ValueError: for numbers out of range, a model of two transformers (Wan 2.2 A14B), an image-to-video one, or a
@@ -68,7 +68,9 @@ class DirectorPipeline(WanPipeline):
                     f"{vae.config.z_dim}; use the VAE that it was trained with"
                 )
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
-        self.register_to_config(sigma_data=sigma_data, cut_gap=cut_gap)
+        self.register_to_config(sigma_data=sigma_data)
+        if self.is_wan:
+            self.register_to_config(cut_gap=cut_gap)
 
     def to_json_string(self) -> str:
         """The text of model_index.json, with the names of the plain diffusers classes that the folder loads into.
@@ -77,8 +79,8 @@ class DirectorPipeline(WanPipeline):
         """
         index = json.loads(super().to_json_string())
         for name, plain in (("sigma_data", None), ("cut_gap", 0.0)):
-            if index[name] == plain:
-                del index[name]
+            if index.get(name) == plain:
+                index.pop(name, None)
         if self.is_wan and not {"sigma_data", "cut_gap"} & set(index):
             index["_class_name"] = WanPipeline.__name__
         index.pop("_name_or_path", None)  # where it was loaded from is nobody's business
