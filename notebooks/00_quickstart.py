@@ -127,8 +127,8 @@ video(
 
 # %% [markdown]
 # **What to notice.** At the keyframes the creatures are clear. Between them the background stays, but what moves turns
-# soft and comes apart. That is the tiny model's limit, not the method's: it was trained for hours on two CPU cores,
-# where video models are trained for weeks on many GPUs.
+# soft, and half-way it may smear. That is the tiny model's limit, not the method's: it was trained for hours on two CPU
+# cores, where video models are trained for weeks on many GPUs.
 
 # %% [markdown]
 # ## 5. The report
@@ -286,8 +286,9 @@ image(longer.sheet(columns=7, count=14), alt="Nine given frames of a clip, frame
 
 # %% [markdown]
 # **What to notice.** Nine frames are $4 \cdot 2 + 1$, so they fill three latents, all anchors, and the new frames
-# belong to the same chunk. The first new frames follow the clip. Soon the picture comes apart: with a keyframe on one
-# side only, the tiny model has little to hold on to. A keyframe at the end helps; try it.
+# belong to the same chunk. The first new frames follow the clip. Then the picture turns soft, small things like
+# letters first: with a keyframe on one side only, the tiny model has little to hold on to. A keyframe at the end helps;
+# try it.
 
 # %% [markdown]
 # ## Recap

@@ -462,8 +462,9 @@ step_slider(seen, alt="the guess of frame 5", scale=4)
 
 # %% [markdown]
 # **Notice.** The background is there at once: it stands in both keyframes. What moves is a blur at first, like the one
-# step in the plane: a mean over all that might be. Later steps should decide for one of them. This small model does not
-# get far with that: half-way between two keyframes, what moves stays a smear.
+# step in the plane: a mean over all that might be. Later steps should decide for one of them. Along the path this small
+# model does not get there: each step builds on the errors of those before, and the figure dissolves. With fresh noise
+# it gets a whole figure, if a soft one.
 #
 # ## Every kind of generation
 #
@@ -542,7 +543,7 @@ print(gen.plan(NUM_FRAMES, [*ends, key(12)]).table())
 
 # %% [markdown]
 # **Notice.** The given frames come back, and the few beside them continue them. With nothing given at the other end,
-# the figures come apart, as with a single keyframe; between two clips they hold together better. What the method
+# the figures turn soft, as with a single keyframe; between two clips they hold together better. What the method
 # promises, the places and the plan, holds exactly. What training must give, a believable continuation, this model has
 # little of.
 #
