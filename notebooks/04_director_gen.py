@@ -520,10 +520,8 @@ scene_2, two_shots = toy_shot(5, num_shots=2)
 conditions = [key(0, two_shots), key(cut, two_shots), key(NUM_FRAMES - 1, two_shots)]
 frames = film(f"a cut at {cut}", conditions, cuts=[cut], prompt=scene_2.description)
 report = border_report(frames, cut, cuts=[cut])
-print(
-    f"gap at a cut: {gen.config.cut_gap:g}; tau:",
-    gen.plan(NUM_FRAMES, conditions, [cut]).tau(cut_gap=gen.config.cut_gap),
-)
+gap = gen.config.cut_gap
+print(f"gap at a cut: {gap:g}; tau:", gen.plan(NUM_FRAMES, conditions, [cut]).tau(cut_gap=gap))
 print(f"the step into frame {cut} is {report.ratio:.1f} times the motion beside it: {report.verdict}")
 
 # %% [markdown]

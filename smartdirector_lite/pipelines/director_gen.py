@@ -100,9 +100,8 @@ class DirectorGenPipeline(DirectorPipeline):
 
         embeds = self._embed(texts, embeds, num_videos_per_prompt, max_sequence_length)
         start, anchored = self._place_anchors(plan, videos, noise)
-        latents = self._denoise(
-            start, anchored, tau, *embeds, num_inference_steps, generator, callback_on_step_end, names
-        )
+        run = (num_inference_steps, generator, callback_on_step_end, names)
+        latents = self._denoise(start, anchored, tau, *embeds, *run)
         video = self._decode(plan, latents, output_type)
         self.maybe_free_model_hooks()
         return WanPipelineOutput(frames=video) if return_dict else (video,)
