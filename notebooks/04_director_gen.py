@@ -634,8 +634,8 @@ assert change[[0, 10, 24]].max() == 0
 # %% [markdown]
 # **Notice.** The keyframes cannot change: anchors are not predicted. Where there are keyframes they already say most,
 # and the text changes little; without any it changes more. Whether it changes the *right* thing is another question: in
-# the README's table, the colours asked for come out in three of four videos, directions no better than by chance. It was
-# trained for hours, not for weeks. So `load_director()` calls it with guidance 1, which asks once instead of twice.
+# the README's table, the colours asked for come out in three of four videos, directions no better than by chance.
+# It was trained for hours, not for weeks. So `load_director()` calls it with guidance 1, which asks once, not twice.
 # Wan's own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has
 # seen, and colours may burn out.
 #
