@@ -1,7 +1,7 @@
 """Held-out multi-shot storyboards with a keyframe at each shot's first frame: is the cut on the exact frame?
 
 A cut counts when the largest step between neighbouring frames within 4 frames of it is the step into the asked
-frame, and at least 2.5 times the median step around it.
+frame, and at least 2.5 times the median step around it. --gap: in tau, at cuts, in place of the model's own.
 """
 
 import torch
@@ -18,8 +18,10 @@ def cut_is_exact(video: torch.Tensor, cut: int) -> bool:
 
 
 def main() -> None:
-    options = arguments(__doc__, storyboards=64, steps=0)
+    options = arguments(__doc__, storyboards=64, steps=0, gap=-1.0)
     director = load_director(options.model)
+    if options.gap >= 0:
+        director.gen.register_to_config(cut_gap=options.gap)
     extra = {"num_inference_steps": options.steps} if options.steps else {}
     asked = exact = seen = 0
     for index in range(options.storyboards):
