@@ -90,6 +90,7 @@ def direct(folder: gr.State) -> None:
         **QUIET,
     )
     cancel.click(handlers.cancelled, None, progress, cancels=[run], queue=False, **QUIET)
+    run.failure(handlers.cancelled, progress, progress, queue=False, **QUIET)
     for name, button in buttons.items():
         button.click(handlers.example(name), None, [board, *outputs[:4], made], **QUIET)
     upload.upload(handlers.add_files, [upload, board, folder], [board, folder, upload], **QUIET)

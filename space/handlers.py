@@ -89,8 +89,12 @@ def fresh(storyboard: dict, media: dict | None = None) -> dict:
     return {"storyboard": storyboard, "media": media, "place": list(media), "fresh": secrets.token_hex(6)}
 
 
-def cancelled() -> str:
-    return bar(None, "cancelled")
+def cancelled(progress: str | None = None) -> str:
+    """The progress after Cancel: at once, and again (given what is shown) when the run has really ended.
+
+    A step that was on its way when Cancel was pressed may have written over the first answer; an error's line stays.
+    """
+    return bar(None, "cancelled") if progress is None or "<progress" in progress else progress
 
 
 def example(name: str) -> Callable:

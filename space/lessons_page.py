@@ -71,6 +71,7 @@ def rope(folder: gr.State) -> None:
     outputs = [*videos, progress, folder]
     run = film.click(handlers.film_schemes, folder, outputs, show_progress="hidden", **FILM, **QUIET)
     cancel.click(handlers.cancelled, None, progress, cancels=[run], queue=False, **QUIET)
+    run.failure(handlers.cancelled, progress, progress, queue=False, **QUIET)
 
 
 def anchors() -> None:
