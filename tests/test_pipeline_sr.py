@@ -14,7 +14,9 @@ from torch.testing import assert_close
 
 from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video
 from smartdirector_lite.pipelines import DirectorSRPipeline, SROptions, VideoCondition
+from smartdirector_lite.pipelines.back_projection import back_project
 from smartdirector_lite.pipelines.checks import OUTPUT_TYPES
+from smartdirector_lite.pipelines.sizes import resize, to_bytes
 from smartdirector_lite.timeline import ChunkPlan
 
 HEIGHT, WIDTH = 16, 24  # LR
@@ -163,6 +165,52 @@ def test_pixel_upsampling_enlarges_the_frames_before_they_are_encoded(idle):
     assert_close(trained_so(footage(6), **CALL).frames, frames, atol=0, rtol=0)
     with pytest.raises(ValueError, match="upsample is 'pixel', which needs frames"):
         trained_so(latents=torch.zeros(1, 8, 2, 2, 4), num_frames=5)
+
+
+def halved(frames: torch.Tensor) -> torch.Tensor:
+    """The mean of every 2 x 2 pixels, (..., 2H, 2W) -> (..., H, W)."""
+    return sum(frames[..., i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4
+
+
+def test_back_projection_adds_what_is_missing_at_half_the_size():
+    torch.manual_seed(0)
+    frames, small = torch.rand(1, 3, 4, 16, 24) - 0.5, torch.rand(1, 3, 4, 8, 12) - 0.5
+    assert_close(back_project(frames, halved(frames), 1.0), frames)
+    assert_close(back_project(frames, halved(frames) + 0.2, 0.5), frames + 0.1)
+    distances = [(halved(back_project(frames, small, gain)) - small).square().mean() for gain in (0, 0.5, 1)]
+    assert distances[0] > 2 * distances[1] > 4 * distances[2]
+    assert back_project(frames, small + 5, 1.0).max() == 1
+    one_by_one = [back_project(frames[:, :, k : k + 1], small[:, :, k : k + 1], 0.7) for k in range(4)]
+    assert_close(back_project(frames, small, 0.7), torch.cat(one_by_one, dim=2))
+
+
+@pytest.mark.parametrize(("size", "scale"), [((WIDTH, HEIGHT), 2), ((36, 27), 2), ((WIDTH, HEIGHT), 1.5)])
+def test_back_projection_draws_frames_to_the_small_ones_and_keyframes_to_themselves(sr, size, scale):
+    images, keyframe = footage(11, size=size), large(0, 4, size=(2 * size[0], 2 * size[1]))
+    call = {**CALL, "conditions": [keyframe], "cuts": [8]}
+    frames, small = (sr(images, **call).frames[0] * 2 - 1).transpose(0, 1)[None], as_tensor(images)
+    small[:, :, 4] = halved(keyframe.to_tensor(2 * size[1], 2 * size[0]))[:, :, 0]
+    expected = back_project(frames, small, 0.6)
+    if scale != 2:
+        expected = resize(expected, (round(scale * size[1]), round(scale * size[0])))
+    made = with_parts(sr, back_projection=0.6)(images, **call, scale=scale).frames[0]
+    assert_close(made.transpose(0, 1)[None] * 2 - 1, expected, atol=1e-5, rtol=0)
+    assert torch.equal(sr(images, **call, scale=scale, back_projection=0.6).frames[0], made)
+    asked = SROptions(steps=3, back_projection=0.6, window=3, overlap=1)
+    plain = SROptions(steps=3, window=3, overlap=1)
+    given = {"num_frames": 11, "size": (size[1], size[0]), "conditions": [keyframe], "cuts": [8]}
+    by_window, before = (streamed(sr, iter(images), **given, options=options) for options in (asked, plain))
+    again = to_bytes(back_project(torch.from_numpy(before).permute(3, 0, 1, 2)[None] / 127.5 - 1, small, 0.6))
+    assert abs(by_window.astype(int) - again).max() <= 1 < abs(by_window.astype(int) - before).max()
+
+
+def test_latents_have_no_frames_to_go_back_to(sr):
+    model, latents = with_parts(sr, back_projection=0.6), torch.randn(1, 8, 2, 2, 3)
+    assert torch.equal(
+        model(latents=latents, num_frames=5, **CALL).frames, sr(latents=latents, num_frames=5, **CALL).frames
+    )
+    as_latents = {**CALL, "output_type": "latent"}
+    assert torch.equal(model(footage(5), **as_latents).frames, sr(footage(5), **as_latents).frames)
 
 
 # ---------------------------------------------------------------- what it takes and gives
@@ -341,6 +389,12 @@ BAD_CALLS = {
     "scale of words": ({"scale": "2x"}, "scale must be a number from 1 to 8, got '2x'"),
     "steps": ({"num_inference_steps": 0}, "num_inference_steps must be from 1 to 1000, got 0"),
     "rope": ({"rope": "sinus"}, "tau scheme must be one of frame_time"),
+    "back-projection": ({"back_projection": 1.5}, "back_projection must be a number from 0 to 1, got 1.5"),
+    "back-projection of nan": (
+        {"back_projection": float("nan")},
+        "back_projection must be a number from 0 to 1, got nan",
+    ),
+    "latents, back-projected": ({**LATENTS, "back_projection": 0.5}, "back_projection is 0.5, which needs frames"),
     "upsample": ({"upsample": "nearest"}, "upsample must be one of latent, pixel, got 'nearest'"),
     "small tile": ({"tile": 31}, "tile must be at least 32, got 31"),
     "half a tile": ({"tile": 64.5}, "tile must be an int, got 64.5"),

@@ -155,16 +155,17 @@ def test_the_bar_is_left_out_where_asked(sr, tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_steps_are_the_models_unless_given(two_stage_folder, tmp_path, monkeypatch):
+def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeypatch):
     from smartdirector_lite import upscale
 
     seen = []
     monkeypatch.setattr(upscale, "upscale_video", lambda *args, **options: seen.append(options) or (1, []))
-    for more in ([], ["--steps", "3", "--scale", "1.5", "--tile", "0"]):
+    for more in ([], ["--steps", "3", "--scale", "1.5", "--tile", "0", "--back-projection", "0.25"]):
         assert (
             cli.main(["upscale", "a.mp4", "-o", str(tmp_path / "a.mp4"), "--model", str(two_stage_folder), *more]) == 0
         )
-    assert seen == [{"scale": 2.0, "steps": 2, "tile": 256}, {"scale": 1.5, "steps": 3, "tile": None}]
+    expected = {"scale": 2.0, "steps": 2, "tile": 256, "back_projection": None}
+    assert seen == [expected, {"scale": 1.5, "steps": 3, "tile": None, "back_projection": 0.25}]
 
 
 def test_parse_keyframes():

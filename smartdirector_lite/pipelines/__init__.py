@@ -3,7 +3,8 @@
 from .conditions import VideoCondition
 from .director import Director, DirectorResult
 from .director_gen import DirectorGenPipeline
-from .director_sr import DirectorSRPipeline, SROptions
+from .director_sr import DirectorSRPipeline
+from .options import SROptions
 from .progress import Progress
 
 __all__ = [

@@ -11,7 +11,6 @@ in tiles where asked. LR / HR: low / high resolution, half and full size. B is 1
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,14 +23,14 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 from ..multichunk import encode_clip, iter_decode, iter_encode
 from ..timeline import ChunkPlan, check_int
 from ..transformer import DirectorTransformer3DModel
+from .back_projection import back_project, choose_gain, references
 from .base import DirectorPipeline
 from .checks import check_latents, check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
+from .options import SROptions, check_back_projection, check_upsample
 from .sizes import (
     FACTOR,
     Sizes,
-    check_scale,
-    check_upsample,
     frame_size,
     large_condition,
     pad,
@@ -43,29 +42,12 @@ from .sizes import (
 from .windows import Window, blend_tiles, blend_windows, tiles, windows
 
 
-@dataclass(frozen=True)
-class SROptions:
-    """How Director-SR works, not on what.
-
-    steps: of the flow; 1 to 8 make sense. rope: a scheme of `ChunkPlan.tau`. upsample: "latent" (paper), or "pixel":
-    the frames are upsampled, then encoded; None for what the model was trained with. window, overlap: latent frames
-    that are refined together, and that two windows share. tile: side in pixels of the HR tiles to refine one by one,
-    for large frames; None for whole frames.
-    """
-
-    steps: int = 4
-    rope: str = "frame_time"
-    upsample: str | None = None
-    window: int = 24
-    overlap: int = 4
-    tile: int | None = None
-
-
 class DirectorSRPipeline(DirectorPipeline):
     """Video super-resolution by 2 with keyframes as anchors. Components: see DirectorPipeline.
 
     Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text. upsample:
     how the latents that the flow starts from were enlarged when the transformer was trained, one of UPSAMPLING.
+    back_projection: how much of what the VAE loses of the small frames is put back, for a call that does not say.
     """
 
     is_wan = False
@@ -82,11 +64,13 @@ class DirectorSRPipeline(DirectorPipeline):
         expand_timesteps: bool = False,
         sigma_data: None = None,
         upsample: str = "latent",
+        back_projection: float = 0.0,
     ):
         check_upsample(upsample)
+        check_back_projection(back_projection)
         parts = tokenizer, text_encoder, vae, scheduler, transformer, transformer_2
         super().__init__(*parts, boundary_ratio, expand_timesteps, sigma_data)
-        self.register_to_config(upsample=upsample)
+        self.register_to_config(upsample=upsample, back_projection=back_projection)
 
     @torch.no_grad()
     def __call__(
@@ -103,6 +87,7 @@ class DirectorSRPipeline(DirectorPipeline):
         cuts: Sequence[int] = (),
         rope: str = "frame_time",
         upsample: str | None = None,
+        back_projection: float | None = None,
         tile: int | None = None,
         output_type: str = "np",
         return_dict: bool = True,
@@ -116,7 +101,7 @@ class DirectorSRPipeline(DirectorPipeline):
             latents: instead of `video`, normalised LR latents (1, C, F, h, w), as `DirectorGenPipeline` gives for these
                 conditions and cuts; `num_frames` says how many frames they hold.
             prompt, prompt_embeds: for a model with a text encoder; at most one.
-            num_inference_steps, rope, upsample, tile: see `SROptions`.
+            num_inference_steps, rope, upsample, back_projection, tile: see `SROptions`.
             output_type: as in `DirectorGenPipeline`; "latent" gives HR latents (1, C, F, 2h, 2w).
 
         Raises:
@@ -136,13 +121,13 @@ class DirectorSRPipeline(DirectorPipeline):
             for frame in source:
                 small_frame(frame, size)  # each is checked before any model runs
         plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
-        options = SROptions(num_inference_steps, rope, upsample, tile=tile)
-        refined = self._refine(plan, source, sizes, conditions, options, prompt, prompt_embeds)
+        options = SROptions(num_inference_steps, rope, upsample, back_projection, tile=tile)
+        latents, parts = self._enlarge(plan, source, sizes, conditions, options, prompt, prompt_embeds)
         if output_type == "latent":
-            result = torch.cat(list(refined), dim=2)
+            result = torch.cat(list(latents), dim=2)
         else:
-            parts = [part for _, part in self._decoded(plan, refined, sizes)]
-            result = self.video_processor.postprocess_video(torch.cat(parts, dim=2), output_type=output_type)
+            frames = torch.cat([part for _, part in parts], dim=2)
+            result = self.video_processor.postprocess_video(frames, output_type=output_type)
         self.maybe_free_model_hooks()
         return WanPipelineOutput(frames=result) if return_dict else (result,)
 
@@ -154,7 +139,7 @@ class DirectorSRPipeline(DirectorPipeline):
         conditions: Sequence[VideoCondition] = (),
         scale: float = FACTOR,
         cuts: Sequence[int] = (),
-        options: SROptions = SROptions(),
+        options: SROptions | None = None,
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Upscale a video of any length as its frames come; memory does not grow with it.
 
@@ -164,12 +149,11 @@ class DirectorSRPipeline(DirectorPipeline):
         """
         self._check_components()
         plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
-        refined = self._refine(plan, frames, sizes, conditions, options)
-        return self._as_bytes(plan, refined, sizes)
+        return self._as_bytes(self._enlarge(plan, frames, sizes, conditions, options or SROptions())[1])
 
     @torch.no_grad()
-    def _as_bytes(self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes) -> Iterator[tuple[int, np.ndarray]]:
-        for start, part in self._decoded(plan, refined, sizes):
+    def _as_bytes(self, parts: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, np.ndarray]]:
+        for start, part in parts:
             yield start, to_bytes(part)
         self.maybe_free_model_hooks()
 
@@ -179,20 +163,15 @@ class DirectorSRPipeline(DirectorPipeline):
                 raise ValueError(f"{name}: this pipeline was made without one; nothing can be upscaled")
 
     def _sizes(self, given: tuple[int, int], scale: float) -> Sizes:
-        """ValueError for a scale out of range."""
-        check_scale(scale)
-        multiples = [max(self.vae_scale_factor_spatial, multiple // FACTOR) for multiple in self.size_multiple]
-        padded = tuple(-(-side // multiple) * multiple for side, multiple in zip(given, multiples, strict=True))
-        return Sizes(given, padded, tuple(round(scale * side) for side in given))
+        return Sizes.of(given, scale, [max(self.vae_scale_factor_spatial, m // FACTOR) for m in self.size_multiple])
 
     def _size_of(self, latents: Tensor) -> tuple[int, int]:
         if not isinstance(latents, Tensor) or latents.ndim != 5:
-            shape = tuple(getattr(latents, "shape", ()))
-            raise ValueError(f"latents is a {type(latents).__name__} {shape}; give a tensor (1, C, F, h, w)")
+            kind = f"{type(latents).__name__} {tuple(getattr(latents, 'shape', ()))}"
+            raise ValueError(f"latents is a {kind}; give a tensor (1, C, F, h, w)")
         return tuple(self.vae_scale_factor_spatial * side for side in latents.shape[-2:])
 
-    @torch.no_grad()
-    def _refine(
+    def _enlarge(
         self,
         plan: ChunkPlan,
         source: Iterable | Tensor,
@@ -201,6 +180,26 @@ class DirectorSRPipeline(DirectorPipeline):
         options: SROptions,
         prompt: str = "",
         prompt_embeds: Tensor | None = None,
+    ) -> tuple[Iterator[Tensor], Iterator[tuple[int, Tensor]]]:
+        """HR latents and the frames they make; one of them is to be read. Checks its arguments at once."""
+        gain, small = choose_gain(options.back_projection, self.config.back_projection, source), None
+        videos = [large_condition(condition, sizes) for condition in conditions]
+        if gain:
+            source, kept = itertools.tee(source)
+            small = references(plan, kept, videos, sizes.given)
+        latents = self._refine(plan, source, sizes, videos, options, prompt, prompt_embeds)
+        return latents, self._decoded(plan, latents, sizes, small, gain)
+
+    @torch.no_grad()
+    def _refine(
+        self,
+        plan: ChunkPlan,
+        source: Iterable | Tensor,
+        sizes: Sizes,
+        videos: list[Tensor],
+        options: SROptions,
+        prompt: str,
+        prompt_embeds: Tensor | None,
     ) -> Iterator[Tensor]:
         """HR latents (1, C, 1, 2h, 2w), one by one, of frames or LR latents. Checks its arguments at once."""
         check_numbers(options.steps, self.scheduler.config.num_train_timesteps, 1.0, 1, 1)
@@ -215,18 +214,14 @@ class DirectorSRPipeline(DirectorPipeline):
         if options.tile is not None:
             check_int("tile", options.tile, smallest)
         spans = windows(plan.num_latents, options.window, options.overlap)
-        videos = [large_condition(condition, sizes) for condition in conditions]
         embeds = self._text(prompt, prompt_embeds)
         latents = self._upsampled(plan, source, sizes, upsample)
         cells = None if options.tile is None else options.tile // self.vae_scale_factor_spatial
         anchored = torch.tensor(plan.anchors, device=self._execution_device).view(1, 1, -1, 1, 1)
 
         def refine(span: Window, latents: Tensor) -> Tensor:
-            fixed, place, whole = (
-                anchored[:, :, span.start : span.stop],
-                tau[span.start : span.stop],
-                latents.shape[-2:],
-            )
+            inside, whole = slice(span.start, span.stop), latents.shape[-2:]
+            fixed, place = anchored[:, :, inside], tau[inside]
             parts = [
                 (box, self._integrate(latents[..., box.rows, box.columns], fixed, place, embeds, options.steps))
                 for box in tiles(whole, cells, self.transformer.config.patch_size[1:])
@@ -292,9 +287,13 @@ class DirectorSRPipeline(DirectorPipeline):
         self._guidance_scale = 1.0
         return self._embed((prompt, None), (None, None), 1, 512)[0]
 
-    def _decoded(self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes) -> Iterator[tuple[int, Tensor]]:
+    def _decoded(
+        self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes, small: Iterator[Tensor] | None, gain: float
+    ) -> Iterator[tuple[int, Tensor]]:
         """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
         device = get_module_execution_device(self.vae)
         for start, frames in iter_decode(self.vae, plan, (latent.to(device) for latent in refined)):
             frames = frames[..., : sizes.native[0], : sizes.native[1]]
+            if small is not None:
+                frames = back_project(frames, torch.cat(list(itertools.islice(small, frames.shape[2])), dim=2), gain)
             yield start, frames if sizes.out == sizes.native else resize(frames, sizes.out)

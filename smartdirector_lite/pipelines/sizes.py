@@ -1,5 +1,6 @@
 """Frames of the two sizes that Director-SR goes between: LR, as given, and HR, twice as large."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,6 @@ from .conditions import VideoCondition
 
 FACTOR = 2  # that the model was trained for
 MAX_SCALE = 8
-UPSAMPLING = ("latent", "pixel")  # how what the flow starts from is enlarged
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,13 @@ class Sizes:
     given: tuple[int, int]
     padded: tuple[int, int]
     out: tuple[int, int]
+
+    @classmethod
+    def of(cls, given: tuple[int, int], scale: float, multiples: Sequence[int]) -> "Sizes":
+        """multiples: what LR's sides must be multiples of. ValueError for a scale out of range."""
+        check_scale(scale)
+        padded = tuple(-(-side // multiple) * multiple for side, multiple in zip(given, multiples, strict=True))
+        return cls(given, padded, tuple(round(scale * side) for side in given))
 
     @property
     def native(self) -> tuple[int, int]:
@@ -33,12 +40,6 @@ def check_scale(scale: float) -> None:
     """ValueError unless it is a number from 1 to MAX_SCALE."""
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
         raise ValueError(f"scale must be a number from 1 to {MAX_SCALE}, got {scale!r}")
-
-
-def check_upsample(value: str) -> None:
-    """ValueError unless it is one of UPSAMPLING."""
-    if value not in UPSAMPLING:
-        raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {value!r}")
 
 
 def upsample_latents(latents: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..pipelines.sizes import check_upsample
+from ..pipelines.options import check_upsample
 from ..transformer import DirectorTransformer3DModel
 from .bank import ClipEntry, LatentBank
 from .finetune_data import Texts

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
-from ..pipelines.sizes import check_upsample
+from ..pipelines.options import check_back_projection, check_upsample
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import ClipEntry, LatentBank, shard_path
@@ -39,13 +39,14 @@ class SRConfig(StageConfig):
     """As StageConfig, but the bank holds LR / HR pairs; and:
 
     gen: a trained pipeline's folder, for its artefacts; "" leaves them out. upsample: what the flow starts from, as in
-    `SROptions`; "pixel" suits a VAE whose latents do not enlarge well. no_anchor: how often a clip has no keyframe at
-    all. at_start: how often t is 1; else it is uniform.
+    `SROptions`; "pixel" suits a VAE whose latents do not enlarge well. back_projection: of the pipeline that is
+    exported. no_anchor: how often a clip has no keyframe at all. at_start: how often t is 1; else it is uniform.
     """
 
     out: str = "runs/sr"
     gen: str = ""
     upsample: str = "latent"
+    back_projection: float = 0.75
     bank: str = "runs/pairs"
     film_share: float = 0.3
     layers: int = 6
@@ -58,6 +59,7 @@ class SRConfig(StageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_upsample(self.upsample)
+        check_back_projection(self.back_projection)
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -128,10 +130,13 @@ def start_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransf
     return pipeline.transformer
 
 
-def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None, upsample: str) -> DirectorSRPipeline:
+def as_pipeline(
+    model: TrainedSR, vae: AutoencoderKLWan | None, upsample: str, back_projection: float = 0.0
+) -> DirectorSRPipeline:
     """What is sampled from and exported; the VAE is stage one's."""
+    options = {"upsample": upsample, "back_projection": back_projection}
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS)
-    pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer, upsample=upsample)
+    pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer, **options)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -189,6 +194,6 @@ def train_sr(config: SRConfig) -> None:
         sample_strip(model, vae, config.upsample, folder / f"{step:06d}.png")
 
     def export(model: TrainedSR, folder: Path) -> None:
-        as_pipeline(model, None, config.upsample).save_pretrained(folder)
+        as_pipeline(model, None, config.upsample, config.back_projection).save_pretrained(folder)
 
     train(config, model, optimizers, loss, sample, export)
