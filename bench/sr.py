@@ -1,6 +1,8 @@
 """Director-SR on held-out toy shots with signs: bicubic, without and with anchors, and the VAE alone (its ceiling).
 
 --source lr: true small renderings. draft: stage one's videos from the same keyframes. h264: small and compressed.
+blurred: so small that letters can't be read, and enlarged to LR. --back-projection: by default as the library calls it,
+none for drafts and the model's own for the others.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
 """
@@ -23,6 +25,7 @@ from smartdirector_lite.training.degrade import compress
 
 LARGE = (2 * HEIGHT, 2 * WIDTH)
 NUM_FRAMES, KEYFRAMES = 25, (0, 12, 24)
+BLURRED = 4  # how many of LR's pixels one of a blurred video is wide
 MET = 1.0  # pixels that an eye may be off
 
 
@@ -46,14 +49,14 @@ def feature_distance(vae, a: Tensor, b: Tensor) -> float:
 
 
 @torch.no_grad()
-def candidates(director, small: Tensor, large: Tensor, steps: int) -> dict[str, Tensor]:
-    """The videos to compare, (T, 3, H, W) in [0, 1]."""
+def candidates(director, small: Tensor, large: Tensor, **options) -> dict[str, Tensor]:
+    """The videos to compare, (T, 3, H, W) in [0, 1]. options: of Director-SR's call."""
     director.sr.set_progress_bar_config(disable=True)
     keyframes = [VideoCondition(image=large[frame] * 2 - 1, frame_index=frame) for frame in KEYFRAMES]
     video = small.transpose(0, 1) * 2 - 1
     result = {"bicubic": F.interpolate(small, size=LARGE, mode="bicubic", align_corners=False).clamp(0, 1)}
     for name, conditions in (("without anchors", []), ("with anchors", keyframes)):
-        result[name] = director.sr(video, conditions, num_inference_steps=steps, output_type="pt").frames[0].float()
+        result[name] = director.sr(video, conditions, output_type="pt", **options).frames[0].float()
     plan = ChunkPlan.build(
         NUM_FRAMES, [Condition(frame) for frame in KEYFRAMES], director.gen.vae_scale_factor_temporal
     )
@@ -81,9 +84,12 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", steps=0)
+    options = arguments(__doc__, scenes=16, source="lr", steps=0, back_projection=-1.0)
     director = load_director(options.model)
-    steps = options.steps or director.sr_steps
+    steps, gain = options.steps or director.sr_steps, options.back_projection
+    if gain < 0:
+        gain = 0.0 if options.source == "draft" else director.sr.config.back_projection
+    call = {"num_inference_steps": steps, "back_projection": gain}
     errors, by_distance = defaultdict(PooledError), defaultdict(PooledError)
     tallies, means = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
     for scene in scenes_with_signs(options.scenes):
@@ -92,8 +98,11 @@ def main() -> None:
             small = generate(director, scene, small, list(KEYFRAMES))
         elif options.source == "h264":
             small = compress(small, 30)
+        elif options.source == "blurred":
+            tiny = F.avg_pool2d(small, BLURRED)
+            small = F.interpolate(tiny, scale_factor=BLURRED, mode="bicubic", align_corners=False).clamp(0, 1)
         facts = scene_truth(scene, *LARGE)
-        for name, video in candidates(director, small, large, steps).items():
+        for name, video in candidates(director, small, large, **call).items():
             errors[name].add(video, large)
             for frame in range(NUM_FRAMES):
                 distance = min(abs(frame - keyframe) for keyframe in KEYFRAMES)
@@ -108,7 +117,7 @@ def main() -> None:
             values["colour at keyframes, of 255"].append(float(np.mean(colour)))
     print(
         f"{options.scenes} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
-        f"{steps} steps; {2 * WIDTH}x{2 * HEIGHT}"
+        f"{steps} steps, back-projection {gain:g}; {2 * WIDTH}x{2 * HEIGHT}"
     )
     for name, error in errors.items():
         read_right = ", ".join(f"{what} {100 * np.mean(right):.0f} %" for what, right in tallies[name].items())

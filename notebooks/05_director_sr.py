@@ -43,6 +43,7 @@ from smartdirector_lite.evaluation.reading import read_letter
 from smartdirector_lite.multichunk import decode, encode_video
 from smartdirector_lite.notebook import image, pick, video
 from smartdirector_lite.pipelines import DirectorSRPipeline
+from smartdirector_lite.pipelines.back_projection import back_project
 from smartdirector_lite.pipelines.sizes import resize, upsample_latents
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene, scene_truth
 from smartdirector_lite.training.optim import make_optimizers
@@ -377,9 +378,9 @@ lab.check_euler(euler)
 
 
 # %%
-def upscale(conditions):
-    made = sr(source, conditions, num_inference_steps=steps, output_type="pt").frames[0]
-    return made.float().clamp(0, 1)
+def upscale(conditions, source=source, back_projection=0.0):
+    options = {"num_inference_steps": steps, "back_projection": back_projection, "output_type": "pt"}
+    return sr(source, conditions, **options).frames[0].float().clamp(0, 1)
 
 
 plain, anchored = upscale([]), upscale(keyframes)
@@ -471,7 +472,39 @@ def keyframe_distance(num_frames, keyframes):
 lab.check_keyframe_distance(keyframe_distance)
 
 # %% [markdown]
-# ## 8. Look for yourself
+# ## 8. Footage is not a draft: back-projection
+#
+# **Question.** What if the small video is no draft, but true? Then its frames are evidence, and the VAE, which loses a
+# little of everything, should not have the last word. Make the result small again, compare, enlarge what is missing,
+# and add it (Irani and Peleg 1991; ours, the paper has no such step): with $\downarrow$ the mean of 2 x 2 pixels and
+# $\uparrow$ bicubic,
+#
+# $$y \leftarrow y + g \uparrow\!(x_{LR} - \downarrow\! y).$$
+
+# %%
+footage = small.transpose(0, 1) * 2 - 1
+y = upscale([], footage) * 2 - 1  # (T, 3, 2H, 2W)
+missing = small * 2 - 1 - F.avg_pool2d(y, 2)
+mended = (y + 0.5 * F.interpolate(missing, scale_factor=2, mode="bicubic", align_corners=False)).clamp(-1, 1)
+theirs = back_project(y.transpose(0, 1)[None], footage[None], 0.5)[0].transpose(0, 1)
+assert torch.allclose(mended, theirs, atol=1e-5)
+drawn = {f"footage, g = {g}": upscale([], footage, g) for g in (0.0, 0.5, 1.0)}
+drawn |= {f"draft, g = {g}": upscale([], back_projection=g) for g in (0.0, 0.5, 1.0)}
+for name, made in {"footage, bicubic": enlarged(small), **drawn}.items():
+    print(f"{name:20} {psnr(made):5.1f} dB")
+details(
+    drawn,
+    KEYFRAME + 2,
+    alt="The sign from footage and from the draft, without, with half and with whole back-projection",
+)
+
+# %% [markdown]
+# **Notice.** From footage, back-projection is worth decibels, and costs no training. From a draft it brings the
+# draft's smudges back: what stage two has mended is exactly what the draft contradicts. So `smartdirector upscale` goes
+# half of the way ($g = 0.5$, since most footage is compressed, and so not quite true either), and a storyboard's
+# second stage does not go at all.
+#
+# ## 9. Look for yourself
 #
 # Drag the border: left of it the enlarged draft, right of it Director-SR with the keyframe. The figure below shows
 # the two side by side, for where nothing can be dragged.
@@ -493,6 +526,7 @@ comparison_slider(two["draft, bicubic"][frame], two["SR, keyframe 6"][frame], tu
 # - Its start is either enlarged latents or encoded enlarged frames. Which is better depends on the VAE.
 # - Anchors are HR latents at time 0. At the keyframe they reach the VAE's ceiling by construction; beyond it, that is
 #   up to what the model has learnt.
+# - Footage, unlike a draft, is evidence: back-projection puts back what the VAE loses of it.
 # - `smartdirector upscale` does this to a video file of any length, with or without keyframes.
 #
 # **Next:** in 06 you train a model yourself, on clips that you draw.

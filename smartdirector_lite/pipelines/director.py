@@ -18,7 +18,6 @@ from ..multichunk import encode_conditions, iter_decode
 from ..report import Report, make_report
 from ..storyboard import Storyboard
 from ..timeline import ChunkPlan, Condition, check_int
-from .back_projection import back_project, choose_gain, halved
 from .conditions import VideoCondition
 from .director_gen import DirectorGenPipeline
 from .director_sr import DirectorSRPipeline
@@ -182,14 +181,13 @@ class Director:
         ).frames
         _check_finite(latents)
         draft = self._decode(plan, latents, watch)
-        frames, gain = draft, 0.0
+        frames = draft
         if stage == "all" and self.sr is not None:
             width, height = FACTOR * width, FACTOR * height
             given, conditions = _conditions(storyboard, plan, (width, height))
             source = draft if self.sr.config.upsample == "pixel" else latents
-            gain = choose_gain(None, self.sr.config.back_projection, source)
             frames = self._upscale(plan, source, draft.shape[1:3], conditions, rope, progress, watch)
-        ideal = [self._reconstruct(condition, height, width, gain) for condition in conditions]
+        ideal = [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()
         release(self.gen.vae)
         report = make_report(frames, plan, given, ideal, self._notes(storyboard, (width, height)))
@@ -212,9 +210,12 @@ class Director:
         progress: bool,
         watch: Callable[[Progress], None],
     ) -> NDArray:
-        """The second stage: from the draft, uint8 frames or latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3)."""
+        """The second stage: from the draft, uint8 frames or latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3).
+
+        A draft is no footage: what stage two mends in it should not come back, so it is not back-projected.
+        """
         self.sr.set_progress_bar_config(disable=not progress, desc="Director-SR")
-        options, video = SROptions(steps=self.sr_steps, rope=rope), None
+        options, video = SROptions(steps=self.sr_steps, rope=rope, back_projection=0.0), None
         with _room_for(self.sr.transformer, beside=self.gen):
             for start, part in self.sr.stream(
                 source, plan.num_frames, size, conditions, cuts=plan.cuts, options=options
@@ -239,19 +240,12 @@ class Director:
             watch(Progress("decode", done, plan.num_frames, video if done == plan.num_frames else None))
         return video
 
-    def _reconstruct(self, condition: VideoCondition, height: int, width: int, gain: float) -> NDArray:
-        """A condition through the VAE alone, back-projected as the video is: the best that any latents can give.
-
-        Returns uint8 (L, H, W, 3).
-        """
+    def _reconstruct(self, condition: VideoCondition, height: int, width: int) -> NDArray:
+        """A condition passed through the VAE alone, uint8 (L, H, W, 3): the best that any latents can give."""
         length = condition.placement().num_frames
         alone = ChunkPlan.build(length, [Condition(0, length)], self.gen.vae_scale_factor_temporal)
-        video, shown = condition.to_tensor(height, width).to(get_module_execution_device(self.gen.vae)), []
-        for start, part in iter_decode(self.gen.vae, alone, encode_conditions(self.gen.vae, alone, [video])):
-            if gain:
-                part = back_project(part, halved(video[:, :, start : start + part.shape[2]]), gain)
-            shown.append(to_bytes(part))
-        return np.concatenate(shown)
+        video = condition.to_tensor(height, width).to(get_module_execution_device(self.gen.vae))
+        return self._decode(alone, encode_conditions(self.gen.vae, alone, [video]))
 
     def _notes(self, storyboard: Storyboard, size: tuple[int, int]) -> tuple[str, ...]:
         notes = storyboard.crops(size)

@@ -46,7 +46,7 @@ class SRConfig(StageConfig):
     out: str = "runs/sr"
     gen: str = ""
     upsample: str = "latent"
-    back_projection: float = 0.75
+    back_projection: float = 0.5
     bank: str = "runs/pairs"
     film_share: float = 0.3
     layers: int = 6
