@@ -209,18 +209,19 @@ def upscale(
     print("\n".join([f"{out}: {count} frames in {seconds:.1f} s, {seconds / count:.2f} s each", *notes]), flush=True)
 
 
-def plan(storyboard: Positional[Path], stride: int = 4, rope: str = "frame_time") -> None:
+def plan(storyboard: Positional[Path], stride: int = 4, rope: str = "frame_time", cut_gap: float = 0.0) -> None:
     """Print how a storyboard's video is cut into chunks and latents, without a model.
 
     Args:
         storyboard: the storyboard's JSON file.
         stride: frames a latent of the VAE (4 for Wan).
         rope: temporal positions: frame_time, continuous, restart or midpoint.
+        cut_gap: added to them from each cut on; smartdirector-tiny works with 2, Wan's weights with 0.
     """
     from .storyboard import Storyboard
 
     _check_rope(rope)
-    print(Storyboard.load(storyboard).plan(stride).table(rope))
+    print(Storyboard.load(storyboard).plan(stride).table(rope, cut_gap))
 
 
 COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "upscale": upscale, "memory": memory, "train": train}

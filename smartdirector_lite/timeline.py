@@ -202,9 +202,9 @@ class ChunkPlan:
         starts = [chunk.latent_start for chunk in self.chunks if chunk.start in self.cuts]
         return [value + cut_gap * sum(start <= i for start in starts) for i, value in enumerate(values)]
 
-    def table(self, scheme: str = "frame_time") -> str:
-        """The plan as an aligned text table, one line a chunk (printed by `smartdirector plan`)."""
-        tau = self.tau(scheme)
+    def table(self, scheme: str = "frame_time", cut_gap: float = 0.0) -> str:
+        """The plan as an aligned text table, one line a chunk (printed by `smartdirector plan`); options: see `tau`."""
+        tau = self.tau(scheme, cut_gap)
         rows = [("chunk", "frames", "latents", "surplus", "anchors", "tau")]
         for index, chunk in enumerate(self.chunks):
             values = [f"{value:.6g}" for value in tau[chunk.latent_start : chunk.latent_start + chunk.num_latents]]
@@ -216,7 +216,8 @@ class ChunkPlan:
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         lines = ["  ".join([*(cell.rjust(w) for cell, w in zip(row, widths, strict=False)), row[5]]) for row in rows]
         total = f"{self.num_frames} frames, {len(self.chunks)} chunks, {self.num_latents} latents"
-        return "\n".join([*lines, f"{total} ({sum(self.anchors)} anchors), stride {self.stride}, tau: {scheme}"])
+        rule = f"{scheme}, {cut_gap:g} more from each cut" if cut_gap else scheme
+        return "\n".join([*lines, f"{total} ({sum(self.anchors)} anchors), stride {self.stride}, tau: {rule}"])
 
 
 def _midpoint(anchors: Sequence[bool]) -> list[float]:

@@ -232,6 +232,8 @@ def test_plan_prints_the_table(story, capsys):
     assert run("plan", story, "--rope", "restart", "--stride", 8) == 0
     plan = ChunkPlan.build(30, [Condition(0), Condition(13), Condition(23)], stride=8)
     assert capsys.readouterr().out == plan.table("restart") + "\n"
+    assert run("plan", story, "--cut-gap", 2) == 0
+    assert capsys.readouterr().out == Storyboard.load(story).plan().table(cut_gap=2) + "\n"
 
 
 def test_plan_refuses(story, capsys):

@@ -123,6 +123,8 @@ def test_table() -> None:
     assert len({line.index(line.split()[1]) + len(line.split()[1]) for line in lines[:4]}) == 1
     assert lines[-1] == "30 frames, 3 chunks, 11 latents (3 anchors), stride 4, tau: frame_time"
     assert " ... " in ChunkPlan.build(181).table()
+    lines = ChunkPlan.build(9, [Condition(0), Condition(4)], cuts=[4]).table(cut_gap=2).splitlines()
+    assert lines[2].split()[5:] == ["3", "4"] and lines[-1].endswith("tau: frame_time, 2 more from each cut")
 
 
 @pytest.mark.parametrize(
