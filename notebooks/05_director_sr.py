@@ -499,10 +499,10 @@ details(
 )
 
 # %% [markdown]
-# **Notice.** From footage, back-projection is worth decibels, and costs no training. From a draft it brings the
-# draft's smudges back: what stage two has mended is exactly what the draft contradicts. So `smartdirector upscale` goes
-# half of the way ($g = 0.5$, since most footage is compressed, and so not quite true either), and a storyboard's
-# second stage does not go at all.
+# **Notice.** From footage, back-projection is worth decibels, and costs no training. With a draft the decibels hardly
+# change, but the letters go again, the more the larger $g$ is: what stage two has mended is exactly what the draft
+# contradicts. So `smartdirector upscale` goes half of the way ($g = 0.5$, since most footage is compressed, and so not
+# quite true either), and a storyboard's second stage does not go at all.
 #
 # ## 9. Look for yourself
 #

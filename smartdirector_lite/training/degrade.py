@@ -16,17 +16,17 @@ from ..media.videos import SAME_EVERY_TIME
 
 CRF = (20, 36)  # of H.264: hardly seen to blocky
 BLUR = (0.3, 1.2)  # standard deviation, pixels
-SHRINK = (0.6, 1.0)
+SHRINK = (0.2, 1.0)  # down to where no letter can be read: then a keyframe alone can tell what it was
 NOISE = 0.03  # standard deviation, of 1, at most
 
 
-def degrade(rng: np.random.Generator, video: Tensor, clean: float = 0.4) -> Tensor:
+def degrade(rng: np.random.Generator, video: Tensor, clean: float = 0.3) -> Tensor:
     """A clip as it might come from the world; left alone with probability `clean`."""
     if rng.random() < clean:
         return video
     if rng.random() < 0.5:
         video = blur(video, rng.uniform(*BLUR))
-    if rng.random() < 0.4:
+    if rng.random() < 0.6:
         video = resample(video, rng.uniform(*SHRINK))
     if rng.random() < 0.4:
         noise = rng.standard_normal(video.shape, dtype=np.float32) * rng.uniform(0, NOISE)
