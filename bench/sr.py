@@ -1,7 +1,7 @@
 """Director-SR on held-out toy shots with signs: bicubic, without and with anchors, and the VAE alone (its ceiling).
 
 --source lr: true small renderings. draft: stage one's videos from the same keyframes. h264: small and compressed.
-blurred: so small that letters can't be read, and enlarged to LR. --back-projection: by default as the library calls it,
+blurred: shrunk by --blur (4 or 8: no letter can be read) and enlarged to LR again. --back-projection: by default as the library calls it,
 none for drafts and the model's own for the others.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
@@ -25,7 +25,6 @@ from smartdirector_lite.training.degrade import compress
 
 LARGE = (2 * HEIGHT, 2 * WIDTH)
 NUM_FRAMES, KEYFRAMES = 25, (0, 12, 24)
-BLURRED = 4  # how many of LR's pixels one of a blurred video is wide
 MET = 1.0  # pixels that an eye may be off
 
 
@@ -84,7 +83,7 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", steps=0, back_projection=-1.0)
+    options = arguments(__doc__, scenes=16, source="lr", blur=8, steps=0, back_projection=-1.0)
     director = load_director(options.model)
     steps, gain = options.steps or director.sr_steps, options.back_projection
     if gain < 0:
@@ -99,8 +98,8 @@ def main() -> None:
         elif options.source == "h264":
             small = compress(small, 30)
         elif options.source == "blurred":
-            tiny = F.avg_pool2d(small, BLURRED)
-            small = F.interpolate(tiny, scale_factor=BLURRED, mode="bicubic", align_corners=False).clamp(0, 1)
+            tiny = F.avg_pool2d(small, options.blur)
+            small = F.interpolate(tiny, scale_factor=options.blur, mode="bicubic", align_corners=False).clamp(0, 1)
         facts = scene_truth(scene, *LARGE)
         for name, video in candidates(director, small, large, **call).items():
             errors[name].add(video, large)

@@ -78,7 +78,7 @@ def anchors() -> None:
     gr.Markdown(
         "The second stage, Director-SR, enlarges a draft (LR) and takes detail from the original keyframes, which stay "
         "clean among its latents as anchors. Without them it can only guess; with them a keyframe comes back whole, "
-        "and the tiny model carries a little of it to the frames around: drag the sliders. "
+        "and the tiny model carries part of it to the frames around: drag the sliders. "
         + notebook("05_director_sr", "05, Director-SR")
     )
     if not studio.HAS_SR:
