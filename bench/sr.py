@@ -1,8 +1,8 @@
 """Director-SR on held-out toy shots with signs: bicubic, without and with anchors, and the VAE alone (its ceiling).
 
 --source lr: true small renderings. draft: stage one's videos from the same keyframes. h264: small and compressed.
-blurred: shrunk by --blur (4 or 8: no letter can be read) and enlarged to LR again. --back-projection: by default as the library calls it,
-none for drafts and the model's own for the others.
+blurred: shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. --back-projection: by default as the
+library calls it, none for drafts and the model's own for the others.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
 """
