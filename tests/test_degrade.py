@@ -28,7 +28,7 @@ def test_a_degraded_clip_keeps_shape_and_range_and_is_the_same_for_the_same_gene
         assert one.shape == video.shape and one.dtype == torch.float32 and torch.equal(one, two)
         assert one.min() >= 0 and one.max() <= 1
         distances.append(float((one - video).abs().mean()))
-    assert 0.003 < np.mean(distances) < 0.05 and max(distances) < 0.1  # worse, and still the same picture
+    assert 0.003 < np.mean(distances) < 0.06 and max(distances) < 0.15  # worse, and still the same picture
 
 
 def test_as_many_clips_as_asked_are_left_alone():
