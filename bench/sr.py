@@ -83,7 +83,7 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", blur=8, steps=0, back_projection=-1.0)
+    options = arguments(__doc__, scenes=16, source="lr", blur=8.0, steps=0, back_projection=-1.0)
     director = load_director(options.model)
     steps, gain = options.steps or director.sr_steps, options.back_projection
     if gain < 0:
@@ -98,8 +98,8 @@ def main() -> None:
         elif options.source == "h264":
             small = compress(small, 30)
         elif options.source == "blurred":
-            tiny = F.avg_pool2d(small, options.blur)
-            small = F.interpolate(tiny, scale_factor=options.blur, mode="bicubic", align_corners=False).clamp(0, 1)
+            tiny = F.interpolate(small, size=[round(side / options.blur) for side in (HEIGHT, WIDTH)], mode="area")
+            small = F.interpolate(tiny, size=(HEIGHT, WIDTH), mode="bicubic", align_corners=False).clamp(0, 1)
         facts = scene_truth(scene, *LARGE)
         for name, video in candidates(director, small, large, **call).items():
             errors[name].add(video, large)
