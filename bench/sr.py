@@ -1,4 +1,4 @@
-"""Director-SR on held-out toy shots with signs: bicubic, without and with anchors, and the VAE alone (its ceiling).
+"""Director-SR on held-out toy shots with signs: bicubic, without and with anchors, and the VAE alone.
 
 --source lr: true small renderings. draft: stage one's videos from the same keyframes. h264: small and compressed.
 blurred: shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. --back-projection: by default as the

@@ -378,8 +378,8 @@ lab.check_euler(euler)
 
 
 # %%
-def upscale(conditions, source=source, back_projection=0.0):
-    options = {"num_inference_steps": steps, "back_projection": back_projection, "output_type": "pt"}
+def upscale(conditions, source=source):
+    options = {"num_inference_steps": steps, "back_projection": 0.0, "output_type": "pt"}  # see section 8
     return sr(source, conditions, **options).frames[0].float().clamp(0, 1)
 
 
@@ -481,15 +481,20 @@ lab.check_keyframe_distance(keyframe_distance)
 #
 # $$y \leftarrow y + g \uparrow\!(x_{LR} - \downarrow\! y).$$
 
+
 # %%
-footage = small.transpose(0, 1) * 2 - 1
-y = upscale([], footage) * 2 - 1  # (T, 3, 2H, 2W)
-missing = small * 2 - 1 - F.avg_pool2d(y, 2)
-mended = (y + 0.5 * F.interpolate(missing, scale_factor=2, mode="bicubic", align_corners=False)).clamp(-1, 1)
-theirs = back_project(y.transpose(0, 1)[None], footage[None], 0.5)[0].transpose(0, 1)
-assert torch.allclose(mended, theirs, atol=1e-5)
-drawn = {f"footage, g = {g}": upscale([], footage, g) for g in (0.0, 0.5, 1.0)}
-drawn |= {f"draft, g = {g}": upscale([], back_projection=g) for g in (0.0, 0.5, 1.0)}
+def back_projected(y, low, g):
+    """y: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [0, 1]."""
+    missing = low - F.avg_pool2d(y, 2)
+    return (y + g * F.interpolate(missing, scale_factor=2, mode="bicubic", align_corners=False)).clamp(0, 1)
+
+
+from_footage = upscale([], small.transpose(0, 1) * 2 - 1)
+given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (from_footage, small)]
+theirs = (back_project(*given, 0.5)[0].transpose(0, 1) + 1) / 2
+assert torch.allclose(back_projected(from_footage, small, 0.5), theirs, atol=1e-5)
+drawn = {f"footage, g = {g}": back_projected(from_footage, small, g) for g in (0.0, 0.5, 1.0)}
+drawn |= {f"draft, g = {g}": back_projected(plain, draft, g) for g in (0.0, 0.5, 1.0)}
 for name, made in {"footage, bicubic": enlarged(small), **drawn}.items():
     print(f"{name:20} {psnr(made):5.1f} dB")
 details(

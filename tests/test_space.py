@@ -295,6 +295,16 @@ def test_the_schemes_are_filmed_one_after_the_other(space, folder):
     assert 'value="100"' in progress and "midpoint" in progress and same == folder
 
 
+def test_cancel_writes_over_a_step_and_leaves_an_errors_line(space):
+    import handlers
+
+    said = handlers.cancelled()
+    assert "cancelled" in said and handlers.cancelled(said) == said
+    assert handlers.cancelled(handlers.bar(0.5, "step 6 of 12")) == said
+    line = handlers.bar(None, "shots[0]: too long")
+    assert handlers.cancelled(line) == line
+
+
 def test_each_lesson_names_its_notebook(space, monkeypatch):
     import lessons_page
 
