@@ -4,7 +4,11 @@ import copy
 import dataclasses
 import itertools
 import json
+import os
 import pickle
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,7 @@ import torch
 from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKLWan
 from torch import nn
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite import multichunk
@@ -286,6 +291,78 @@ def test_a_resumed_run_is_an_unbroken_one_bit_for_bit(tmp_path):
     assert (tmp_path / "broken" / "export" / "weights").read_text() == "whole"
 
 
+# One process of several, or the only one, with the same batches in each step.
+WORKER = """
+import sys
+from pathlib import Path
+import torch
+from smartdirector_lite.training import loop, optim, processes
+
+out, accumulate, state = Path(sys.argv[1]), int(sys.argv[2]), processes.join_processes()
+torch.manual_seed(0)
+model = torch.nn.Linear(4, 4)
+config = loop.LoopConfig(out=str(out), steps=5, warmup=0, precision="fp32", log_every=1, ema=0.9)
+ahead = loop.Prefetch(lambda number, device: number, steps=5, workers=0)
+seen = []
+
+
+def loss(model, number, device):
+    seen.append(ahead.take(number, device))
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(number))
+    return {"loss": (model(x) - x.sum(dim=1, keepdim=True)).square().mean()}
+
+
+def sample(model, folder, step):
+    folder.mkdir(exist_ok=True)
+    (folder / f"{state.process_index}").touch()
+
+
+def export(model, folder):
+    folder.mkdir(exist_ok=True)
+    (folder / f"{state.process_index}").touch()
+    torch.save(model.state_dict(), folder / "weights")
+
+
+loop.train(config, model, optim.make_optimizers(model, 0.05, 0.02), loss, sample, export, accumulate=accumulate)
+(out / f"seen-{state.process_index}").write_text(repr(seen))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_take_the_steps_of_one_that_accumulates(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    root = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    two = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    starts = [("one", "2", {})] + [("two", "1", {**two, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+    running = [
+        subprocess.Popen(
+            [sys.executable, script, tmp_path / name, accumulate],
+            env={**os.environ, **root, **extra},
+            stderr=-1,
+            text=True,
+        )
+        for name, accumulate, extra in starts
+    ]
+    try:
+        errors = [process.communicate(timeout=200)[1] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    assert not any(process.returncode for process in running), "\n".join(error[-2000:] for error in errors)
+    one, two = (torch.load(tmp_path / name / "export" / "weights") for name in ("one", "two"))
+    assert_close(two, one)
+    seen = [json.loads((tmp_path / name).read_text()) for name in ("one/seen-0", "two/seen-0", "two/seen-1")]
+    assert seen == [[*range(10)], [*range(0, 10, 2)], [*range(1, 10, 2)]]
+    for folder in ("samples", "export"):  # by the main process alone
+        assert (tmp_path / "two" / folder / "0").exists() and not (tmp_path / "two" / folder / "1").exists()
+    assert list(losses(tmp_path / "two")) == [1, 2, 3, 4, 5]
+    assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 5
+
+
 @pytest.mark.parametrize("moment", ["while saving", "between the renames", "while removing the old one"])
 def test_a_run_killed_while_it_saves_goes_on_from_a_whole_checkpoint(tmp_path, moment):
     whole = run(tmp_path / "whole")
@@ -386,6 +463,9 @@ def test_batches_drawn_ahead_are_the_same_and_leave_the_random_numbers_alone():
     batches = loop.Prefetch(draw_numbers, steps=6, workers=1)
     assert [int(batches.take(step, CPU)[0]) for step in range(2, 6)] == [2, 3, 4, 5]
     assert torch.equal(torch.rand(1), expected)
+    batches = loop.Prefetch(draw_numbers, steps=6, workers=1)
+    batches.count, batches.processes = 12, 2  # what the second of two processes asks for
+    assert [int(batches.take(number, CPU)[0]) for number in (5, 7, 9, 11)] == [5, 7, 9, 11]
     assert int(loop.Prefetch(draw_numbers, steps=6, workers=0).take(4, CPU)[0]) == 4
 
 
@@ -460,7 +540,8 @@ def test_a_shard_comes_back_and_is_the_same_every_time(tiny_vae, tmp_path):
             assert_close(latents.float(), expected, atol=2e-3, rtol=2e-3)
 
 
-def test_a_batch_holds_clips_of_one_length_and_new_shards_are_found(tiny_vae, tmp_path):
+def test_a_batch_holds_clips_of_one_length_and_new_shards_are_found(tiny_vae, tmp_path, monkeypatch):
+    monkeypatch.setattr(bank, "REFRESH_EVERY", 20)
     made_by = bank.fingerprint(tiny_vae)
     bank.build_shard(tiny_vae, tmp_path, 0, clips=4, size=(16, 16))
     clips = bank.LatentBank(tmp_path, made_by)
@@ -473,6 +554,35 @@ def test_a_batch_holds_clips_of_one_length_and_new_shards_are_found(tiny_vae, tm
         batch = clips.draw(np.random.default_rng(seed), 60)
         lengths = {latents.shape[1] for latents, _ in batch}
         assert len(lengths) == 1 and len(batch) == max(1, 60 // lengths.pop())
+        if seed == 0:
+            bank.build_shard(tiny_vae, tmp_path, 2, clips=3, size=(16, 16))
+        assert len(clips.clips) == (9 if seed == 19 else 6)
+
+
+@pytest.mark.parametrize("keyframes", [(0, 9, 17, 30), (5, 14), (8,), ()])
+def test_excerpts_are_what_their_frames_alone_would_be_encoded_to(tiny_vae, keyframes):
+    video = torch.rand(31, 3, 16, 32, generator=torch.Generator().manual_seed(0))
+    entry = bank.ClipEntry(31, keyframes, (), "a caption", "a")
+    with torch.no_grad():
+        (whole,) = bank.encode_clips(tiny_vae, [(video, entry)])
+        parts = list(bank.excerpts(whole, entry, 4))
+        starts = [chunk.start for chunk in entry.plan(4).chunks]
+        spans = [(a, b) for n in (1, 2) for a, b in zip(starts, starts[n:])]
+        assert [part.num_frames for _, part in parts] == [b - a + 1 for a, b in spans]
+        for (latents, part), (start, _) in zip(parts, spans, strict=True):
+            (expected,) = bank.encode_clips(tiny_vae, [(video[start : start + part.num_frames], part)])
+            assert_close(latents, expected)
+            assert part.keyframes[-1] == part.num_frames - 1 and part.caption == "a caption"
+    assert not list(bank.excerpts(whole, dataclasses.replace(entry, cuts=(11,)), 4))
+
+
+def test_a_bank_holds_excerpts_where_asked(tiny_vae, tmp_path):
+    bank.build_shard(tiny_vae, tmp_path, 0, clips=4, size=(16, 16))
+    made_by = bank.fingerprint(tiny_vae)
+    whole, all_of_them = bank.LatentBank(tmp_path, made_by), bank.LatentBank(tmp_path, made_by, stride=4)
+    assert len(all_of_them.clips) == sum(1 + len([*bank.excerpts(*clip, 4)]) for clip in whole.clips) > len(whole.clips)
+    for latents, entry in all_of_them.clips:
+        assert latents.shape[1] == entry.plan(4).num_latents
 
 
 def test_shards_that_do_not_fit_are_named(tiny_vae, tmp_path):
@@ -623,6 +733,25 @@ def test_blocks_are_compiled_where_they_are_and_a_head_is_zeroed(session_gen):
     assert [*transformer.state_dict()] == [*session_gen.transformer.state_dict()]
     stage.zero_head(transformer)
     assert not transformer.proj_out.weight.any() and not transformer.proj_out.bias.any()
+
+
+def test_a_trunk_gets_tokens_of_another_size(session_gen):
+    old = session_gen.transformer
+    channels, size = old.config.in_channels, (2, 4)
+    assert list(old.config.patch_size) == [1, 2, 2] and stage.repatch(old, None) is stage.repatch(old, 2) is old
+    new = stage.repatch(old, 1)
+    assert list(new.config.patch_size) == [1, 1, 1] and type(new) is type(old)
+    changed = {name for name, value in new.state_dict().items() if not torch.equal(value, old.state_dict().get(name))}
+    assert changed == {"patch_embedding.weight", "proj_out.weight", "proj_out.bias"}
+    cells = torch.randn(2, channels, 3, *size, generator=torch.Generator().manual_seed(0))
+    even = F.interpolate(cells, (3, 4, 8))  # the same within every token of 2 x 2
+    expected = F.interpolate(old.patch_embedding(even), (3, 4, 8))
+    assert_close(new.patch_embedding(even), expected, atol=1e-4, rtol=1e-4)
+    hidden = torch.randn(5, old.config.num_attention_heads * old.config.attention_head_dim)
+    assert_close(new.proj_out(hidden), old.proj_out(hidden).unflatten(1, (4, channels)).mean(1), atol=1e-5, rtol=1e-4)
+    back = stage.repatch(new, 2)
+    assert_close(back.patch_embedding(even), old.patch_embedding(even), atol=1e-4, rtol=1e-4)
+    assert_close(back.proj_out(hidden), new.proj_out(hidden).repeat(1, 4))
 
 
 def test_captions_are_left_out_as_often_as_asked():
@@ -811,8 +940,11 @@ def test_training_goes_on_and_starts_from_a_trained_pipeline(trained, monkeypatc
     assert before.tokenizer.get_vocab() == after.tokenizer.get_vocab()
     assert not torch.equal(before.transformer.proj_out.weight, after.transformer.proj_out.weight)
     config = dataclasses.replace(gen_config(trained, steps=3), init=str(trained / "gen" / "export"))
-    model, _ = gen.build_model(config, AutoencoderKLWan.from_pretrained(config.vae))
+    coder = AutoencoderKLWan.from_pretrained(config.vae)
+    model, _ = gen.build_model(config, coder)
     assert torch.equal(model.transformer.proj_out.weight, after.transformer.proj_out.weight)
+    model, _ = gen.build_model(dataclasses.replace(config, patch=1), coder)
+    assert list(model.transformer.config.patch_size) == [1, 1, 1]
     vae.train_vae(vae_config(trained, steps=3))  # its latents are others now, so the bank no longer fits
     assert list(losses(trained / "vae")) == [1, 2, 3]
     with pytest.raises(ValueError, match="encoded by another VAE"):

@@ -8,7 +8,8 @@ appear.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from .precision import fast_dtype
 FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
 FILM_FRAMES = 40  # at most, of a film clip: few shots of a film are longer
 CLIPS_AT_ONCE = 16  # rendered, then encoded together
+REFRESH_EVERY = 200  # batches, after which new shards are looked for
 
 
 @dataclass(frozen=True)
@@ -186,18 +188,34 @@ def write_shard(path: Path, made_by: str, latents: list[Tensor], entries: list[C
     return path
 
 
+def excerpts(latents: Tensor, entry: ClipEntry, stride: int) -> Iterator[tuple[Tensor, ClipEntry]]:
+    """Parts of a clip of one shot, each a clip itself: one chunk or two, and the keyframe that ends them.
+
+    They teach what happens between two keyframes for a fraction of the whole clip's attention. Nothing is encoded
+    again: a chunk's latents know nothing of other chunks. latents: (C, F, h, w), of which views are given.
+    """
+    chunks = () if entry.cuts else entry.plan(stride).chunks
+    for length in (1, 2):
+        for first, end in zip(chunks, chunks[length:]):  # `end` begins at a keyframe: nothing else parts a shot
+            frames = tuple(frame - first.start for frame in entry.keyframes if first.start <= frame <= end.start)
+            part = replace(entry, num_frames=end.start - first.start + 1, keyframes=frames)
+            yield latents[:, first.latent_start : end.latent_start + 1], part
+
+
 class LatentBank:
     """The clips of a folder of shards, in memory, by number of latents (clips of a batch need the same number).
 
-    made_by: the `fingerprint` of the VAE that must have encoded them. ValueError for a shard of another one, for a
-    damaged one, and for a folder that holds none.
+    made_by: the `fingerprint` of the VAE that must have encoded them. stride: frames a latent, to take the clips'
+    `excerpts` too; None for whole clips alone. ValueError for a shard of another VAE, for a damaged one, and for a
+    folder that holds none.
     """
 
-    def __init__(self, folder: str | Path, made_by: str):
-        self.folder, self.made_by = Path(folder), made_by
+    def __init__(self, folder: str | Path, made_by: str, stride: int | None = None):
+        self.folder, self.made_by, self.stride = Path(folder), made_by, stride
         self.clips: list[tuple[Tensor, ClipEntry]] = []
         self.by_length: dict[int, list[int]] = {}
         self._seen: set[Path] = set()
+        self._drawn = 0
         self.refresh()
         if not self.clips:
             raise ValueError(
@@ -224,11 +242,16 @@ class LatentBank:
                 f"{path}: encoded by another VAE or in another way; choose another bank folder, or delete it"
             )
         for latents, entry in zip(tensors, entries):
-            self.by_length.setdefault(latents.shape[1], []).append(len(self.clips))
-            self.clips.append((latents, entry))
+            parts = () if self.stride is None else excerpts(latents, entry, self.stride)
+            for clip in ((latents, entry), *parts):
+                self.by_length.setdefault(clip[0].shape[1], []).append(len(self.clips))
+                self.clips.append(clip)
 
     def draw(self, rng: np.random.Generator, latent_frames: int) -> list[tuple[Tensor, ClipEntry]]:
         """A batch of clips with equally many latents, about `latent_frames` in all; a clip may come more than once."""
+        self._drawn += 1
+        if self._drawn % REFRESH_EVERY == 0:
+            self.refresh()
         lengths = sorted(self.by_length)
         weights = np.array([len(self.by_length[n]) * n for n in lengths], dtype=float)
         length = int(rng.choice(lengths, p=weights / weights.sum()))

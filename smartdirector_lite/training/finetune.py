@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -30,12 +29,11 @@ from .finetune_data import CacheSettings, find_clips, open_clips, open_texts
 from .finetune_step import FinetuneConfig, GenFinetune, SRFinetune, TunedGen, TunedSR, draw_gen_batch, draw_sr_batch
 from .gen import flow_loss
 from .loop import mixed_precision, train
-from .processes import whole_weights
+from .processes import join_processes, whole_weights
 from .sr import sr_loss
 from .stage import NUM_TRAIN_TIMESTEPS
 
 LORA_LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2"]
-PATIENCE = timedelta(hours=6)  # that processes wait for one another while clips are encoded
 
 
 @dataclass(frozen=True)
@@ -165,9 +163,9 @@ def finetune(config: GenFinetune | SRFinetune) -> None:
 
     Raises ValueError for bad options, before a model runs, and for a cache or checkpoint that does not fit.
     """
-    PartialState(timeout=PATIENCE)
+    join_processes()
     base, settings, clips, cache = _prepare(config)
-    bank, process = open_clips(base.load_vae, clips, cache, settings), PartialState().process_index
+    bank = open_clips(base.load_vae, clips, cache, settings)
     if isinstance(config, SRFinetune):
         draw, objective, kind = partial(draw_sr_batch, config, bank), sr_loss, TunedSR
     else:
@@ -180,8 +178,8 @@ def finetune(config: GenFinetune | SRFinetune) -> None:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.lr, weight_decay=config.weight_decay)
 
-    def loss(model: nn.Module, index: int, device: torch.device) -> dict[str, Tensor]:
-        return objective(model, send_to_device(draw(base.stride, index, process), device))
+    def loss(model: nn.Module, number: int, device: torch.device) -> dict[str, Tensor]:
+        return objective(model, send_to_device(draw(base.stride, number), device))
 
     export = export_lora if config.lora_rank else partial(export_whole, config, base)
     train(config, model, [optimizer], loss, lambda *_: None, export, finetuning=True, accumulate=config.accumulate)

@@ -139,20 +139,18 @@ class TunedSR(TunedGen):
 
 
 def draw_clips(
-    config: FinetuneConfig, bank: LatentBank, index: int, process: int
+    config: FinetuneConfig, bank: LatentBank, number: int
 ) -> tuple[np.random.Generator, list[tuple[Tensor, ClipEntry]]]:
-    """Batch `index` of a process: clips with equally many latents, and the generator for what else is drawn."""
-    rng = np.random.default_rng((config.seed, index, process))
+    """Batch `number`: clips with equally many latents, and the generator for what else is drawn."""
+    rng = np.random.default_rng((config.seed, number))
     first = int(rng.integers(len(bank.clips)))
     same = bank.by_length[bank.clips[first][0].shape[1]]
     return rng, [bank.clips[k] for k in (first, *rng.choice(same, size=config.batch - 1))]
 
 
-def draw_gen_batch(
-    config: GenFinetune, bank: LatentBank, texts: Texts, stride: int, index: int, process: int
-) -> dict[str, Tensor]:
+def draw_gen_batch(config: GenFinetune, bank: LatentBank, texts: Texts, stride: int, number: int) -> dict[str, Tensor]:
     """What `gen.flow_loss` takes: x_0, anchors, tau, t, and embedded texts as tokens (B, L, D), with their mask."""
-    rng, clips = draw_clips(config, bank, index, process)
+    rng, clips = draw_clips(config, bank, number)
     plans = [entry.plan(stride) for _, entry in clips]
     tokens, mask = texts.batch([caption_of(rng, entry, config) for _, entry in clips])
     t = torch.sigmoid(torch.tensor(rng.normal(config.time_mean, config.time_std, len(clips)), dtype=torch.float32))
@@ -166,7 +164,7 @@ def draw_gen_batch(
     }
 
 
-def draw_sr_batch(config: SRFinetune, bank: LatentBank, stride: int, index: int, process: int) -> dict[str, Tensor]:
+def draw_sr_batch(config: SRFinetune, bank: LatentBank, stride: int, number: int) -> dict[str, Tensor]:
     """What `sr.sr_loss` takes: z_lr, z_hr, anchors, tau, t."""
-    rng, clips = draw_clips(config, bank, index, process)
+    rng, clips = draw_clips(config, bank, number)
     return as_batch(rng, clips, stride, config)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
@@ -18,18 +19,20 @@ from ..pipelines.preconditioning import to_velocity
 from ..timeline import TAU_SCHEMES
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
-from .bank import FILM_CAPTION, ClipEntry, LatentBank, build_shard, fingerprint, scene_caption, shard_path
+from .bank import FILM_CAPTION, ClipEntry, LatentBank, build_shard, fingerprint, scene_caption
 from .film import FilmShots
 from .loop import train, write_folder
 from .optim import make_optimizers
+from .processes import join_processes
 from .stage import (
     NUM_TRAIN_TIMESTEPS,
-    REFRESH_EVERY,
     StageConfig,
     build_transformer,
     check_init,
     compile_blocks,
     draw_anchors,
+    make_shards,
+    repatch,
     zero_head,
 )
 from .text import build_text_encoder, train_tokenizer
@@ -158,9 +161,11 @@ def build_model(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, P
             )
         if pipeline.config.sigma_data != config.sigma_data:  # the same trunk, and a new head for another output
             zero_head(pipeline.transformer)
-        model = TrainedGen(pipeline.text_encoder, pipeline.transformer, config.sigma_data)
+        transformer = repatch(pipeline.transformer, config.patch)
+        model = TrainedGen(pipeline.text_encoder, transformer, config.sigma_data)
         return model, pipeline.tokenizer
-    tokenizer = build_tokenizer(Path(config.out) / "tokenizer")
+    with PartialState().main_process_first():
+        tokenizer = build_tokenizer(Path(config.out) / "tokenizer")
     text_encoder = build_text_encoder(len(tokenizer), config.text_dim)
     return TrainedGen(text_encoder, build_transformer(config, vae), config.sigma_data), tokenizer
 
@@ -185,11 +190,13 @@ def as_pipeline(
 def open_bank(config: GenConfig, vae: AutoencoderKLWan) -> LatentBank:
     """Make the shards that are missing, on the GPU if there is one, and read them all."""
     film = FilmShots.load(config.film) if config.film else None
-    for index in range(config.shards):
-        if not shard_path(config.bank, index).exists():
-            vae.to("cuda" if torch.cuda.is_available() else "cpu")
-            build_shard(vae, config.bank, index, film=film, film_share=config.film_share, size=DRAFT, seed=config.seed)
-    return LatentBank(config.bank, fingerprint(vae))
+
+    def make(index: int) -> None:
+        vae.to("cuda" if torch.cuda.is_available() else "cpu")
+        build_shard(vae, config.bank, index, film=film, film_share=config.film_share, size=DRAFT, seed=config.seed)
+
+    make_shards(config, make)
+    return LatentBank(config.bank, fingerprint(vae), vae.config.scale_factor_temporal)
 
 
 def sample_strip(config: GenConfig, model: TrainedGen, tokenizer, vae: AutoencoderKLWan, path: Path) -> None:
@@ -221,6 +228,7 @@ def train_gen(config: GenConfig) -> None:
 
     Raises ValueError for bad options, and for a VAE, a film or a bank that is not there or does not fit.
     """
+    join_processes()
     vae = load_vae(config.vae, "vae").eval()
     bank, stride = open_bank(config, vae), vae.config.scale_factor_temporal
     torch.manual_seed(config.seed)
@@ -232,8 +240,6 @@ def train_gen(config: GenConfig) -> None:
     optimizers = make_optimizers(model, config.lr, config.adam_lr, outer + list(core.condition_embedder.parameters()))
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
-        if step % REFRESH_EVERY == 0:
-            bank.refresh()
         return flow_loss(model, draw_batch(config, bank, tokenizer, stride, step, device))
 
     def sample(model: TrainedGen, folder: Path, step: int) -> None:

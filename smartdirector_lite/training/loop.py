@@ -80,30 +80,33 @@ class Clock:
 
 
 class Prefetch:
-    """Batches by step number, drawn ahead by worker processes; with no workers, drawn when asked for, on the device.
+    """Batches by number, drawn ahead by worker processes; with no workers, drawn when asked for, on the device.
 
-    draw(step, device) makes a step's batch; the same step always makes the same one, so a resumed run sees what an
-    unbroken one would have seen. Workers are sent a pickle of it, which should be small.
+    draw(number, device) makes a batch; the same number always makes the same one, so a resumed run sees what an
+    unbroken one would have seen. Workers are sent a pickle of it, which should be small. steps: of the run; each takes
+    one batch in each process.
     """
 
     def __init__(self, draw: Callable[[int, torch.device], object], steps: int, workers: int):
-        self.draw, self.steps, self.workers, self._batches = draw, steps, workers, None
+        self.draw, self.workers, self._batches = draw, workers, None
+        self.processes = PartialState().num_processes
+        self.count = steps * self.processes
 
     def __len__(self) -> int:
-        return self.steps
+        return self.count
 
-    def __getitem__(self, step: int) -> object:
-        return self.draw(step, torch.device("cpu"))
+    def __getitem__(self, number: int) -> object:
+        return self.draw(number, torch.device("cpu"))
 
-    def take(self, step: int, device: torch.device) -> object:
-        """The batch of `step`, on `device`; steps must be asked for in order, from any first one."""
+    def take(self, number: int, device: torch.device) -> object:
+        """The batch of that number, on `device`; to be asked for in this process's order, from any first one."""
         if self.workers == 0:
-            return self.draw(step, device)
+            return self.draw(number, device)
         if self._batches is None:
             loader = DataLoader(
                 self,
                 batch_size=None,
-                sampler=range(step, self.steps),
+                sampler=range(number, self.count, self.processes),
                 num_workers=self.workers,
                 prefetch_factor=3,
                 multiprocessing_context="spawn",  # a fork would copy locks that other threads hold, and wait for ever
@@ -173,11 +176,11 @@ def train(
 ) -> None:
     """Train `model` until the steps or the minutes run out, then export its EMA weights to `out/export`.
 
-    loss(model, step, device) draws its own batch and returns named scalars, of which "loss" is minimised.
-    sample(model, folder, step) draws pictures; export(model, folder) saves the weights. Both see the EMA weights.
-    finetuning: several processes may take part, whose batches `loss` makes differ; what is frozen is not checkpointed.
-    accumulate: batches of a step; they are numbered through, for `loss`. Resumes from `out/checkpoint`. ValueError for
-    a folder that can't be written to, a checkpoint of another model, and a loss that is not finite.
+    loss(model, number, device) draws its own batch and returns named scalars, of which "loss" is minimised; batches
+    are numbered through over steps and processes. sample(model, folder, step) draws pictures; export(model, folder)
+    saves the weights. Both see the EMA weights. finetuning: weights may be sharded, then every process exports; what is
+    frozen is not checkpointed. accumulate: batches of a step, in each process. Resumes from `out/checkpoint`.
+    ValueError for a folder that can't be written to, a checkpoint of another model, and a loss that is not finite.
     """
     started, out = time.monotonic(), _open_folder(config.out)
     accelerator = _open_accelerator(config, finetuning)
@@ -195,7 +198,8 @@ def train(
         meter.check(clock.step)
         write_folder(out / "checkpoint", lambda folder: accelerator.save_state(str(folder)), accelerator)
         with _averaged(plain, trained, ema):
-            sample(plain, out / "samples", clock.step)
+            if accelerator.is_main_process:
+                sample(plain, out / "samples", clock.step)
 
     model.train()
     (over,) = agreed(accelerator, time.monotonic() - started >= config.minutes * 60)
@@ -220,7 +224,8 @@ def train(
             meter.since += saved - now
     save()
     with _averaged(plain, trained, ema):
-        write_folder(out / "export", lambda folder: export(plain, folder), accelerator)
+        leads = accelerator.is_main_process or finetuning
+        write_folder(out / "export", lambda folder: export(plain, folder) if leads else None, accelerator)
 
 
 def _set_rates(optimizers: list[torch.optim.Optimizer], base_rates: list[float], factor: float) -> float:
@@ -234,8 +239,9 @@ def _backward(
     accelerator: Accelerator, model: nn.Module, loss: Callable, batch: int, accumulate: int
 ) -> dict[str, Tensor]:
     """Add a batch's part to the gradient; processes exchange theirs at the last one of a step."""
+    number = batch * accelerator.num_processes + accelerator.process_index
     with accelerator.no_sync(model) if (batch + 1) % accumulate else contextlib.nullcontext():
-        values = loss(model, batch, accelerator.device)
+        values = loss(model, number, accelerator.device)
         accelerator.backward(values["loss"] / accumulate)
     return values
 
@@ -245,8 +251,6 @@ def _open_accelerator(config: LoopConfig, finetuning: bool) -> Accelerator:
     if finetuning:
         set_sharding(accelerator, config.ema)
         keep_trained_weights(accelerator)
-    elif accelerator.num_processes > 1:
-        raise ValueError(f"{accelerator.num_processes} processes: training runs in one, or each would do the same")
     torch.manual_seed(config.seed + accelerator.process_index)
     return accelerator
 

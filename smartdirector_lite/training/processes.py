@@ -1,18 +1,29 @@
 """Several processes on one training: whose clock counts, what a checkpoint holds, and whole weights out of shards."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType, broadcast_object_list
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import MixedPrecisionPolicy
 
+from ..parallel import processes
+
 WEIGHTS = "model.safetensors"  # accelerate's name for the first model of a checkpoint
+
+
+def join_processes() -> PartialState:
+    """The processes that `torchrun` or `accelerate launch` started together, on CPUs where there is no CUDA.
+
+    To be called before anything else of accelerate. ValueError where more of them are started than there are GPUs.
+    """
+    return processes() if int(os.environ.get("WORLD_SIZE", 1)) > 1 else PartialState()
 
 
 def agreed(accelerator: Accelerator, *answers: bool) -> Sequence[bool]:

@@ -4,6 +4,7 @@
 of the training is there, at t = 1. Anchors are HR latents at timestep 0, and count nothing in the loss.
 """
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,19 +18,21 @@ from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
 from ..pipelines.options import check_back_projection, check_upsample
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
-from .bank import ClipEntry, LatentBank, shard_path
+from .bank import ClipEntry, LatentBank
 from .film import FilmShots
 from .loop import train
 from .optim import make_optimizers
 from .pairs import build_pairs, pairs_fingerprint
+from .processes import join_processes
 from .stage import (
     NUM_TRAIN_TIMESTEPS,
-    REFRESH_EVERY,
     StageConfig,
     build_transformer,
     check_init,
     compile_blocks,
     draw_anchors,
+    make_shards,
+    repatch,
 )
 from .vae import DRAFT, FINAL, load_vae, save_strip
 
@@ -127,7 +130,7 @@ def start_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransf
     pipeline = DirectorSRPipeline.from_pretrained(config.init, vae=None, dtype=torch.float32)
     if pipeline.config.upsample != config.upsample:
         raise ValueError(f"upsample = {config.upsample!r}: init was trained with {pipeline.config.upsample!r}")
-    return pipeline.transformer
+    return repatch(pipeline.transformer, config.patch)
 
 
 def as_pipeline(
@@ -144,13 +147,19 @@ def as_pipeline(
 def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
     """Make the shards that are missing, on the GPU if there is one, and read them all."""
     film = FilmShots.load(config.film) if config.film else None
-    device, gen = "cuda" if torch.cuda.is_available() else "cpu", None
-    for index in range(config.shards):
-        if not shard_path(config.bank, index).exists():
-            if config.gen and gen is None:
-                gen = DirectorGenPipeline.from_pretrained(config.gen, vae=None, dtype=torch.float32).to(device)
-            options = {"film_share": config.film_share, "seed": config.seed, "upsample": config.upsample}
-            build_pairs(vae.to(device), gen, config.bank, index, film=film, **options)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+
+    @functools.cache
+    def gen() -> DirectorGenPipeline | None:
+        if not config.gen:
+            return None
+        return DirectorGenPipeline.from_pretrained(config.gen, vae=None, dtype=torch.float32).to(device)
+
+    def make(index: int) -> None:
+        options = {"film_share": config.film_share, "seed": config.seed, "upsample": config.upsample}
+        build_pairs(vae.to(device), gen(), config.bank, index, film=film, **options)
+
+    make_shards(config, make)
     return LatentBank(config.bank, pairs_fingerprint(vae, config.upsample))
 
 
@@ -175,6 +184,7 @@ def train_sr(config: SRConfig) -> None:
 
     Raises ValueError for bad options, and for a VAE, a film or a bank that is not there or does not fit.
     """
+    join_processes()
     vae = load_vae(config.vae, "vae").eval()
     bank, stride = open_pairs(config, vae), vae.config.scale_factor_temporal
     torch.manual_seed(config.seed)
@@ -186,8 +196,6 @@ def train_sr(config: SRConfig) -> None:
     optimizers = make_optimizers(model, config.lr, config.adam_lr, outer)
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
-        if step % REFRESH_EVERY == 0:
-            bank.refresh()
         return sr_loss(model, draw_batch(config, bank, stride, step, device))
 
     def sample(model: TrainedSR, folder: Path, step: int) -> None:

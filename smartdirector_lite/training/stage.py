@@ -1,19 +1,23 @@
 """What the trainings of the two stages share: options, the transformer, anchors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from accelerate import PartialState
 from diffusers import AutoencoderKLWan
 from torch import nn
+from torch.nn import functional as F
 
 from ..timeline import ChunkPlan
 from ..transformer import DirectorTransformer3DModel
+from .bank import shard_path
 from .loop import LoopConfig
 
 NUM_TRAIN_TIMESTEPS = 1000
-REFRESH_EVERY = 200  # steps after which new shards are looked for
 LOWEST = {"shards": 0, "latent_frames": 1, "heads": 1, "layers": 1}
+PATCH = 2  # Wan's
 
 
 @dataclass
@@ -22,7 +26,8 @@ class StageConfig(LoopConfig):
 
     vae: the trained VAE's folder. bank: the folder of encoded clips, of which the first `shards` are made here if they
     are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes then
-    count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer.
+    count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer. patch:
+    the side of a token, in latent cells; with `init`, tokens of another side than its own ones are made to fit.
     latent_frames: in a batch. drop_anchor, clip_anchor: see `draw_anchors`. compile: the transformer's blocks with
     torch.compile: faster steps after minutes of compiling; it needs a C++ compiler.
     """
@@ -40,6 +45,7 @@ class StageConfig(LoopConfig):
     layers: int = 8
     ffn_dim: int = 1024
     text_dim: int = 192
+    patch: int | None = None
     latent_frames: int = 120
     drop_anchor: float = 0.15
     clip_anchor: float = 0.1
@@ -47,7 +53,7 @@ class StageConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_options(self, LOWEST)
+        check_options(self, LOWEST if self.patch is None else {**LOWEST, "patch": 1})
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -87,6 +93,15 @@ def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: StageConfig)
     return anchors
 
 
+def make_shards(config: StageConfig, make: Callable[[int], object]) -> None:
+    """Make the shards that are missing, each process its share; all are there when this returns."""
+    state = PartialState()
+    for index in range(state.process_index, config.shards, state.num_processes):
+        if not shard_path(config.bank, index).exists():
+            make(index)
+    state.wait_for_everyone()
+
+
 def check_init(folder: str, stage: str) -> None:
     """ValueError unless `init` is the folder of a pipeline."""
     if not (Path(folder) / "model_index.json").is_file():
@@ -95,6 +110,7 @@ def check_init(folder: str, stage: str) -> None:
 
 def build_transformer(config: StageConfig, vae: AutoencoderKLWan) -> DirectorTransformer3DModel:
     """A random one, of the sizes in `config`, for the VAE's latents; its output is zero."""
+    patch = config.patch or PATCH
     transformer = DirectorTransformer3DModel(
         num_attention_heads=config.heads,
         attention_head_dim=config.head_dim,
@@ -104,6 +120,7 @@ def build_transformer(config: StageConfig, vae: AutoencoderKLWan) -> DirectorTra
         freq_dim=256,
         ffn_dim=config.ffn_dim,
         num_layers=config.layers,
+        patch_size=(1, patch, patch),
     )
     zero_head(transformer)
     return transformer
@@ -113,6 +130,29 @@ def zero_head(transformer: DirectorTransformer3DModel) -> None:
     """Let the output be zero: where a training begins, or a trained trunk is to predict something else."""
     nn.init.zeros_(transformer.proj_out.weight)
     nn.init.zeros_(transformer.proj_out.bias)
+
+
+def repatch(transformer: DirectorTransformer3DModel, patch: int | None) -> DirectorTransformer3DModel:
+    """The same trunk over tokens of `patch` x `patch` latent cells; itself if they are that large, or for None.
+
+    Both ends are averaged (or repeated) over the cells of a token, so that what was even over a token stays as it was.
+    Positions are counted in tokens, so the trunk has to learn distances anew.
+    """
+    old = tuple(transformer.config.patch_size[1:])
+    if patch is None or old == (patch, patch):
+        return transformer
+    new = DirectorTransformer3DModel.from_config({**transformer.config, "patch_size": (1, patch, patch)})
+    state = transformer.state_dict()
+    kernel = state["patch_embedding.weight"]  # (D, C, 1, p, p)
+    scale = old[0] * old[1] / patch**2
+    state["patch_embedding.weight"] = F.interpolate(kernel[:, :, 0], (patch, patch), mode="area")[:, :, None] * scale
+    for name in ("proj_out.weight", "proj_out.bias"):  # rows are (p, p, C)
+        rows = state[name].reshape(*old, transformer.config.out_channels, -1).permute(3, 2, 0, 1)
+        state[name] = (
+            F.interpolate(rows, (patch, patch), mode="area").permute(2, 3, 1, 0).reshape(new.state_dict()[name].shape)
+        )
+    new.load_state_dict(state)
+    return new
 
 
 def compile_blocks(transformer: DirectorTransformer3DModel) -> None:

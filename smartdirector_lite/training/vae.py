@@ -24,6 +24,7 @@ from .loop import LoopConfig, Prefetch, train
 from .optim import make_optimizers
 from .parallel_vae import decode_frames, encode_moments
 from .precision import fast_dtype
+from .processes import join_processes
 
 DRAFT, FINAL = (64, 112), (128, 224)  # height, width; a prepared film has the final size
 LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
@@ -223,6 +224,7 @@ def latents_before(vae: AutoencoderKLWan, video: Tensor) -> Tensor:
 
 def train_vae(config: VAEConfig) -> None:
     """Run or resume the training; exports a diffusers folder to `<out>/export`. ValueError for bad options."""
+    join_processes()
     film = FilmShots.load(config.film) if config.film else None
     torch.manual_seed(config.seed)
     vae = build_vae(config)
