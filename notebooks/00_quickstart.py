@@ -141,8 +141,8 @@ print(result.report.summary())
 
 # %% [markdown]
 # **What to notice.** The report is strict. A step into a keyframe that is more than twice as large as the steps beside
-# it is called a *flash*. Here that is the jump from soft frames to a clear keyframe. The line of the cut says whether
-# the picture changed as much as a cut should.
+# it is called a *flash*: the jump from soft frames to a clear keyframe. The line of the cut says whether the picture
+# changed as much as a cut should.
 #
 # The first line compares with your picture, and part of that difference is the VAE's: it loses fine detail. So the
 # report also compares with the picture **passed through the VAE alone**, which is the best that any latents can give.

@@ -209,7 +209,7 @@ lab.check_turning_period(turning_period)
 #    \underbrace{x\, \omega^{(w)}_0, \dots}_{\text{width}} $$
 #
 # Each axis has clocks of its own. Written out for a whole video, in plain torch: `tau` has one number for each latent
-# frame, and rows and columns are counted in tokens (2 x 2 cells of the latent each).
+# frame, and rows and columns are counted in tokens. Here each cell of the latent is one; in Wan, 2 x 2 cells are.
 
 
 # %%
@@ -232,7 +232,7 @@ def rotary_angles(tau, rows, columns, head_dim):
 
 tau = [0.0, 1.0, 3.25, 5.5]
 head_dim = transformer.config.attention_head_dim
-ours = rotary_angles(tau, rows=4, columns=7, head_dim=head_dim)
+ours = rotary_angles(tau, rows=8, columns=14, head_dim=head_dim)
 cos, sin = transformer.rotary(tau, height=8, width=14)  # the library's: (1, tokens, 1, head_dim), latent cells
 assert torch.allclose(ours.cos().repeat_interleave(2, dim=-1), cos[0, :, 0].double(), atol=1e-6)
 assert torch.allclose(ours.sin().repeat_interleave(2, dim=-1), sin[0, :, 0].double(), atol=1e-6)
@@ -532,8 +532,9 @@ figure(
 
 # %% [markdown]
 # **Notice.** Near pure noise ($t = 0.9$) the other latents say little, and the model must take from the anchors what it
-# needs. There a wrong time costs most: much under `restart`, a few percent under `continuous` and `midpoint`. Later the
-# latents' own content says enough, these two make no difference any more, and only `restart` still hurts.
+# needs. There a wrong time costs most: under `restart` the error is nearly three times as large, under `continuous` and
+# `midpoint` up to a quarter larger. Later the latents' own content says enough, these two hardly matter any more, and
+# only `restart` still hurts.
 #
 # Now the whole generation: the same keyframes, noise and weights, four indices.
 
@@ -572,10 +573,11 @@ assert min(before_keyframe, key=before_keyframe.get) == "frame_time"
 
 # %% [markdown]
 # **Notice.** Frames 0 and 13 are the same under all four: keyframes are pinned (notebook 02), whatever the index says.
-# Between them the tiny model smears what moves, under its own index too. But look at frame 12, the last before a
+# Between them the tiny model softens what moves, under its own index too. But look at frame 12, the last before a
 # keyframe. Under `frame_time` the model is told that the keyframe is one frame away, and the frame is nearly as sharp.
-# Under `continuous` and `midpoint` it is told of a longer way, and the frame blurs. Under `restart` all frames between
-# are fog. (One shot is an example, no measurement; that was the figure before.)
+# Under `continuous` it is told of a longer way, and sign and figures lag behind and double. `midpoint` is nearly right,
+# and so is its frame. Under `restart` every chunk claims the same times, and the square figure gets lost between its
+# keyframes. (One shot is an example, no measurement; that was the figure before.)
 #
 # **What this shows, and what it does not.** The model was trained under `frame_time`. That it does worse under another
 # index shows that it reads the index; it does not show which index is best to *train* with. That takes trainings of

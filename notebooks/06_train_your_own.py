@@ -50,7 +50,7 @@ from smartdirector_lite.training.gen import TrainedGen, flow_loss
 from smartdirector_lite.training.optim import make_optimizers
 from smartdirector_lite.viz import sr as viz
 
-HEIGHT, WIDTH, NUM_FRAMES, FPS = 64, 112, 13, 12
+HEIGHT, WIDTH, NUM_FRAMES, FPS = 48, 80, 13, 12
 
 # %% [markdown]
 # ## 1. A world that the model has never seen
@@ -192,7 +192,7 @@ print({name: round(value, 1) for name, value in scores.items()})
 
 # %% [markdown]
 # **Notice.** The keyframes and the paper are right: anchors do that by construction. Between them the shape does not
-# travel. It melts away on one side and appears on the other, about as good as a cross-fade. To the VAE's figure there
+# travel. It melts away on one side and appears on the other, little better than a cross-fade. To the VAE's figure there
 # is plenty of room.
 #
 # ## 4. What training asks for
@@ -361,7 +361,7 @@ def optimizers_of(transformer):
 
 untouched = gen.transformer
 tuned = copy.deepcopy(untouched)
-log = train(tuned, optimizers_of(tuned), z_train, steps=pick(120, 2), batch=pick(6, 2), every=pick(20, 2))
+log = train(tuned, optimizers_of(tuned), z_train, steps=pick(80, 2), batch=pick(6, 2), every=pick(20, 2))
 print(f"held-out loss: {log['held out'][0]:.3f} before, {log['held out'][-1]:.3f} after")
 assert log["held out"][-1] < pick(log["held out"][0], 1.0)  # two steps, in the fast mode, prove nothing
 evaluations = {name: (log["step"], log[name]) for name in ("trained", "held out")}
@@ -447,7 +447,7 @@ video(
 
 # %%
 memoriser = copy.deepcopy(untouched)
-few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(80, 2), batch=2, every=pick(20, 2))
+few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(60, 2), batch=2, every=pick(20, 2))
 curves = {f"two clips, {name}": (few["step"], few[name]) for name in ("trained", "held out")}
 curves["twenty clips, held out"] = (log["step"], log["held out"])
 image(
@@ -571,7 +571,7 @@ print(f"{trained / 1e6:.2f} of {everything / 1e6:.1f} million weights are traine
 
 # %%
 thin = [weight for weight in with_lora.parameters() if weight.requires_grad]
-lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(80, 2), pick(6, 2), pick(20, 2))
+lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(60, 2), pick(6, 2), pick(20, 2))
 both = {name: (run["step"], run["held out"]) for name, run in (("all weights", log), ("LoRA", lora_log))}
 image(
     viz.picture(viz.loss_figure({}, both)),
@@ -581,7 +581,7 @@ print(f"held-out loss: {log['held out'][0]:.3f} before, {lora_log['held out'][-1
 assert lora_log["held out"][-1] < pick(lora_log["held out"][0], 1.0)
 
 # %% [markdown]
-# **Notice.** With a few per cent of the weights the held-out loss falls about as far, in fewer steps; so small a
+# **Notice.** With a few per cent of the weights the held-out loss falls just as fast; and so small a
 # change can't learn clips by heart as easily. The rate is higher than usual for whole matrices, as is common for
 # LoRAs. And there is a knob that full training doesn't have: the scale.
 

@@ -1,8 +1,8 @@
-"""A skip around the transformer, for models whose tokens are nearly as wide as they are themselves.
+"""A skip around the transformer, for models that are not much wider than their tokens.
 
-To predict the velocity v = x_1 - x_0 is to hand on all of the noise in x_t, value by value. A model of width 256 with
-tokens of 192 values has little room left for anything else. EDM's preconditioning (Karras et al. 2022, table 1) carries
-that part past the network, here for flow matching's x_t = (1 - t) x_0 + t x_1.
+To predict the velocity v = x_1 - x_0 is to hand on all of the noise in x_t, value by value. A narrow model has little
+room left for anything else: of width 256, for instance, with tokens of 2 x 2 cells of 48 values. EDM's preconditioning
+(Karras et al. 2022, table 1) carries that part past the network, here for flow matching's x_t = (1 - t) x_0 + t x_1.
 """
 
 import torch

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from accelerate import PartialState
 from diffusers import AutoencoderKLWan
 from torch import nn
@@ -157,5 +158,6 @@ def repatch(transformer: DirectorTransformer3DModel, patch: int | None) -> Direc
 
 def compile_blocks(transformer: DirectorTransformer3DModel) -> None:
     """Compile each block where it is, for any number of tokens."""
+    torch._dynamo.config.optimize_ddp = False  # a block is too small to be split over what processes exchange
     for block in transformer.blocks:
         block.compile(dynamic=True)
