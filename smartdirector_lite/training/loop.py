@@ -189,16 +189,14 @@ def train(
     plain, clock = accelerator.unwrap_model(model), Clock()
     trained = [parameter for parameter in plain.parameters() if parameter.requires_grad or not finetuning]
     ema = EMAModel(trained, decay=config.ema) if config.ema else None
-    _load(accelerator, [clock] if ema is None else [ema, clock], out / "checkpoint")
-    if ema is not None:
-        ema.to(accelerator.device)
+    _load(accelerator, ema, clock, out / "checkpoint")
     meter, saved = Meter(out / "log.jsonl" if accelerator.is_main_process else None), time.monotonic()
 
     def save() -> None:
         meter.check(clock.step)
         write_folder(out / "checkpoint", lambda folder: accelerator.save_state(str(folder)), accelerator)
-        with _averaged(plain, trained, ema):
-            if accelerator.is_main_process:
+        if accelerator.is_main_process:
+            with _averaged(plain, trained, ema):
                 sample(plain, out / "samples", clock.step)
 
     model.train()
@@ -282,9 +280,9 @@ def _open_folder(folder: str) -> Path:
     return out
 
 
-def _load(accelerator: Accelerator, parts: list, folder: Path) -> None:
-    """Take up the last whole checkpoint, if there is one. parts: what it holds besides weights and optimisers."""
-    accelerator.register_for_checkpointing(*parts)
+def _load(accelerator: Accelerator, ema: EMAModel | None, clock: Clock, folder: Path) -> None:
+    """Take up the last whole checkpoint, if there is one."""
+    accelerator.register_for_checkpointing(*([clock] if ema is None else [ema, clock]))
     old = beside(folder, "old")
     if accelerator.is_main_process and old.exists() and not folder.exists():  # killed amid `write_folder`'s renames
         old.rename(folder)
@@ -296,3 +294,5 @@ def _load(accelerator: Accelerator, parts: list, folder: Path) -> None:
     except Exception as error:  # whatever torch, safetensors or the file system find wrong with it
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{folder}: damaged, or of another model ({reason}); choose another out folder") from error
+    if ema is not None:
+        ema.to(accelerator.device)
