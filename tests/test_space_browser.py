@@ -87,6 +87,7 @@ def test_a_first_visit_shows_a_finished_film_and_its_plan(page):
 def test_keyframes_move_by_mouse_and_by_keyboard(page):
     assert frames(page) == [0, 12, 21, 34, 48]
     handle = page.locator(".sd-keyframe").nth(1)
+    handle.hover()  # waits until it stands still: pictures that load late push it down
     box, track = handle.bounding_box(), page.locator(".sd-track").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + 20
     page.mouse.move(x, y)
