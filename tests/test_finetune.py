@@ -3,11 +3,7 @@
 import dataclasses
 import itertools
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +15,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from diffusers import WanPipeline, WanTransformer3DModel
 from films import write_film
+from launching import check, launch
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
@@ -409,25 +406,8 @@ def test_the_fsdp_settings_that_ship_are_those_that_are_tried():
 
 def in_two_processes(runs: list[tuple[bool, GenFinetune]], folder: Path) -> tuple[list[dict], list[dict]]:
     """Trainings (sharded?, options), one after the other, in two processes; what each of the two saw."""
-    script, result = folder / "worker.py", folder / "report"
-    script.write_text(WORKER)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
-    options = json.dumps([(sharded, dataclasses.asdict(config)) for sharded, config in runs])
-    processes = []
-    for rank in ("0", "1"):
-        environment = {**os.environ, **FSDP, **shared, "RANK": rank, "LOCAL_RANK": rank}
-        command = [sys.executable, str(script), options, str(result)]
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
-    try:
-        errors = [process.communicate(timeout=200)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert not any(process.returncode for process in processes), "\n".join(error[-3000:] for error in errors)
+    result, options = folder / "report", json.dumps([(sharded, dataclasses.asdict(config)) for sharded, config in runs])
+    check(launch(options, result, code=WORKER, timeout=200, ACCELERATE_USE_CPU="true", **FSDP))
     return tuple(json.loads(Path(f"{result}-{rank}.json").read_text()) for rank in (0, 1))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from browsers import free_port
+from launching import ROOT, launch
 from PIL import Image
 
 from smartdirector_lite import cli
@@ -23,9 +24,6 @@ from smartdirector_lite.context_parallel import check_shares, fitting_lengths, s
 from smartdirector_lite.jobs import prepare_jobs
 from smartdirector_lite.media import read_video
 from smartdirector_lite.timeline import ChunkPlan, Condition
-
-ROOT = Path(__file__).resolve().parents[1]
-PYTHON_PATH = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 
 
 def write_story(path: Path, num_frames: int = 13, **changes: object) -> Path:
@@ -43,28 +41,6 @@ def model(wan_folder, tmp_path_factory) -> str:
     folder = shutil.copytree(wan_folder, tmp_path_factory.mktemp("parallel") / "model")
     (folder / "smartdirector.json").write_text('{"steps": 2, "guidance_scale": 2.0, "size": [48, 32], "fps": 12}')
     return str(folder)
-
-
-def launch(*arguments: object, code: str = "", processes: int = 2) -> list[subprocess.CompletedProcess]:
-    """The command, or `code`, in processes as `torchrun` starts them, but with an output for each."""
-    shared = {**os.environ, "PYTHONPATH": PYTHON_PATH, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(processes)}
-    shared |= {"LOCAL_WORLD_SIZE": str(processes)}
-    start = [sys.executable, *(["-c", code] if code else ["-m", "smartdirector_lite.cli"]), *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
-    started = [
-        subprocess.Popen(start, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, **pipes)
-        for rank in range(processes)
-    ]
-    try:
-        said = [process.communicate(timeout=100) for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    return [
-        subprocess.CompletedProcess(start, process.returncode, out, err)
-        for process, (out, err) in zip(started, said, strict=True)
-    ]
 
 
 def messages(*done: subprocess.CompletedProcess) -> list[str]:

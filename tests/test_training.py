@@ -4,11 +4,7 @@ import copy
 import dataclasses
 import itertools
 import json
-import os
 import pickle
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +12,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKLWan
+from launching import check, launch
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -302,12 +299,11 @@ out, accumulate, state = Path(sys.argv[1]), int(sys.argv[2]), processes.join_pro
 torch.manual_seed(0)
 model = torch.nn.Linear(4, 4)
 config = loop.LoopConfig(out=str(out), steps=5, warmup=0, precision="fp32", log_every=1, ema=0.9)
-ahead = loop.Prefetch(lambda number, device: number, steps=5, workers=0)
 seen = []
 
 
 def loss(model, number, device):
-    seen.append(ahead.take(number, device))
+    seen.append(number)
     x = torch.randn(8, 4, generator=torch.Generator().manual_seed(number))
     return {"loss": (model(x) - x.sum(dim=1, keepdim=True)).square().mean()}
 
@@ -330,29 +326,8 @@ loop.train(config, model, optim.make_optimizers(model, 0.05, 0.02), loss, sample
 
 @pytest.mark.slow
 def test_two_processes_take_the_steps_of_one_that_accumulates(tmp_path):
-    script = tmp_path / "worker.py"
-    script.write_text(WORKER)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    root = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    two = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    starts = [("one", "2", {})] + [("two", "1", {**two, "RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
-    running = [
-        subprocess.Popen(
-            [sys.executable, script, tmp_path / name, accumulate],
-            env={**os.environ, **root, **extra},
-            stderr=-1,
-            text=True,
-        )
-        for name, accumulate, extra in starts
-    ]
-    try:
-        errors = [process.communicate(timeout=200)[1] for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    assert not any(process.returncode for process in running), "\n".join(error[-2000:] for error in errors)
+    check(launch(tmp_path / "one", 2, code=WORKER, processes=1))
+    check(launch(tmp_path / "two", 1, code=WORKER))
     one, two = (torch.load(tmp_path / name / "export" / "weights") for name in ("one", "two"))
     assert_close(two, one)
     seen = [json.loads((tmp_path / name).read_text()) for name in ("one/seen-0", "two/seen-0", "two/seen-1")]

@@ -158,6 +158,8 @@ def repatch(transformer: DirectorTransformer3DModel, patch: int | None) -> Direc
 
 def compile_blocks(transformer: DirectorTransformer3DModel) -> None:
     """Compile each block where it is, for any number of tokens."""
-    torch._dynamo.config.optimize_ddp = False  # a block is too small to be split over what processes exchange
+    torch._dynamo.config.optimize_ddp = (
+        False  # it would split a block, and fails on some lengths
+    )
     for block in transformer.blocks:
         block.compile(dynamic=True)
