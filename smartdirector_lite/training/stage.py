@@ -28,7 +28,7 @@ class StageConfig(LoopConfig):
     vae: the trained VAE's folder. bank: the folder of encoded clips, of which the first `shards` are made here if they
     are missing. film, film_share: as VAEConfig's, for those. init: a pipeline's folder to start from, whose sizes then
     count; "" for random weights. lr: Muon's rate; adam_lr: AdamW's. heads to text_dim: sizes of the transformer. patch:
-    the side of a token, in latent cells; with `init`, tokens of another side than its own ones are made to fit.
+    the side of a token, in latent cells; None for 2, as Wan's, or for that of `init`, which is adapted to another one.
     latent_frames: in a batch. drop_anchor, clip_anchor: see `draw_anchors`. compile: the transformer's blocks with
     torch.compile: faster steps after minutes of compiling; it needs a C++ compiler.
     """
@@ -158,8 +158,6 @@ def repatch(transformer: DirectorTransformer3DModel, patch: int | None) -> Direc
 
 def compile_blocks(transformer: DirectorTransformer3DModel) -> None:
     """Compile each block where it is, for any number of tokens."""
-    torch._dynamo.config.optimize_ddp = (
-        False  # it would split a block, and fails on some lengths
-    )
+    torch._dynamo.config.optimize_ddp = False  # it splits a block, and fails on some lengths
     for block in transformer.blocks:
         block.compile(dynamic=True)
