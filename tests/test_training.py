@@ -18,13 +18,14 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite import multichunk
+from smartdirector_lite.causal import pad_tail
 from smartdirector_lite.media import write_video
 from smartdirector_lite.pipelines import DirectorGenPipeline
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.training import bank, film, gen, loop, stage, vae
 from smartdirector_lite.training.optim import Muon, make_optimizers, orthogonalize
-from smartdirector_lite.training.precision import has_fast_bf16
+from smartdirector_lite.training.precision import has_fast_bf16, mixed_precision
 from smartdirector_lite.training.text import MAX_TOKENS, build_text_encoder, train_tokenizer
 
 CPU = torch.device("cpu")
@@ -67,9 +68,9 @@ def test_orthogonalize_evens_the_singular_values(shape):
 def test_a_cpu_that_would_emulate_bfloat16_is_spared_it(instructions, dtype, name, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
     assert orthogonalize(torch.eye(3)).dtype == dtype
-    assert loop.mixed_precision("auto", CPU) == name
+    assert mixed_precision("auto", CPU) == name
     assert has_fast_bf16(torch.device("cuda"))
-    assert loop.mixed_precision("bf16", CPU) == "bf16" and loop.mixed_precision("fp32", torch.device("cuda")) == "no"
+    assert mixed_precision("bf16", CPU) == "bf16" and mixed_precision("fp32", torch.device("cuda")) == "no"
 
 
 def test_muon_takes_the_steps_of_torchs_own():
@@ -823,6 +824,14 @@ def test_the_reconstruction_loss_counts_what_moves():
     assert_close(flickers, torch.tensor(pixel + 0.5 * (corner + blink)))
 
 
+def test_a_clip_ends_anywhere_in_its_last_group():
+    rng, clip = np.random.default_rng(0), torch.randn(2, 3, 9, 4, 4)
+    ends = [vae.end_anywhere(clip, rng, 4) for _ in range(60)]
+    assert {end.shape[2] for end in ends} == {6, 7, 8, 9}
+    assert all(torch.equal(end, clip[:, :, : end.shape[2]]) for end in ends)
+    assert {vae.end_anywhere(clip[:, :, :1], rng, 4).shape[2] for _ in range(20)} == {1}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -924,6 +933,47 @@ def test_training_goes_on_and_starts_from_a_trained_pipeline(trained, monkeypatc
     assert list(losses(trained / "vae")) == [1, 2, 3]
     with pytest.raises(ValueError, match="encoded by another VAE"):
         gen.train_gen(gen_config(trained, steps=4))
+
+
+def test_the_vae_learns_from_clips_padded_as_chunks_are(monkeypatch, tmp_path):
+    coded, counted = [], []
+    forward, loss = vae.TrainedVAE.forward, vae.reconstruction_loss
+
+    def see(model, video, halve):
+        coded.append(video)
+        return forward(model, video, halve)
+
+    def count(output, video, config):
+        assert output.shape == video.shape
+        counted.append(video)
+        return loss(output, video, config)
+
+    monkeypatch.setattr(vae, "LAYOUTS", ((1.0, 1.0, 2, 5, 16, 16),))
+    monkeypatch.setattr(vae.TrainedVAE, "forward", see)
+    monkeypatch.setattr(vae, "reconstruction_loss", count)
+    vae.train_vae(dataclasses.replace(vae_config(tmp_path, steps=8), equivariance=0.0))
+    assert {video.shape[2] for video in coded} == {5}
+    assert len({video.shape[2] for video in counted}) > 2  # frames that padding added do not count
+    assert all(torch.equal(pad_tail(real, 4), video) for real, video in zip(counted, coded, strict=True))
+
+
+UNEVEN = f"""
+import sys
+from smartdirector_lite.training import vae
+
+vae.LAYOUTS = {SMALL_LAYOUTS}
+vae.train_vae(vae.VAEConfig(out=sys.argv[1], base_dim=8, decoder_base_dim=8, z_dim=4, steps=5, warmup=0, log_every=1))
+"""
+
+
+@pytest.mark.slow
+def test_one_process_may_draw_pictures_while_another_draws_clips(tmp_path, monkeypatch):
+    check(launch(tmp_path, code=UNEVEN))
+    assert len(losses(tmp_path)) == 5
+    monkeypatch.setattr(vae, "LAYOUTS", SMALL_LAYOUTS)
+    batches = [vae.draw_batch(vae.VAEConfig(steps=5), None, number, CPU) for number in range(10)]
+    kinds = [{batch.shape[2] == 1 for batch in batches[k : k + 2]} for k in range(0, 10, 2)]
+    assert {True, False} in kinds
 
 
 def test_latents_are_kept_near_those_of_the_vae_before(trained, monkeypatch, tmp_path):

@@ -28,7 +28,8 @@ from ..transformer import DirectorTransformer3DModel
 from .finetune_data import CacheSettings, find_clips, open_clips, open_texts
 from .finetune_step import FinetuneConfig, GenFinetune, SRFinetune, TunedGen, TunedSR, draw_gen_batch, draw_sr_batch
 from .gen import flow_loss
-from .loop import mixed_precision, train
+from .loop import train
+from .precision import mixed_precision
 from .processes import join_processes, whole_weights
 from .sr import sr_loss
 from .stage import NUM_TRAIN_TIMESTEPS

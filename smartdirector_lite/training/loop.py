@@ -14,18 +14,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import send_to_device
+from accelerate.utils import DistributedDataParallelKwargs, send_to_device
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from .precision import has_fast_bf16
+from .precision import PRECISIONS, mixed_precision
 from .processes import agreed, beside, keep_trained_weights, set_sharding, write_folder
-
-PRECISIONS = ("auto", "bf16", "fp32")
 
 
 @dataclass
@@ -37,8 +36,10 @@ class LoopConfig:
     end, over which the rate falls to a tenth. ema: decay of the averaged weights, 0 for none. clip: of the gradient's
     norm. precision: bf16 (autocast), fp32, or auto: bf16 where the device is fast at it. workers: processes that draw
     batches ahead (0: none, right on a GPU). save_minutes: between checkpoints. log_every: steps.
+    uneven: not an option, but whether some batches leave some weights unused; several processes must know.
     """
 
+    uneven: ClassVar[bool] = False
     out: str = "runs/run"
     minutes: float = 30.0
     steps: int = 2000
@@ -157,13 +158,6 @@ def rate(step: int, config: LoopConfig) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, (step - start) / max(1.0, config.steps - start))))
 
 
-def mixed_precision(precision: str, device: torch.device) -> str:
-    """accelerate's name for one of PRECISIONS on `device`."""
-    if precision == "auto":
-        precision = "bf16" if has_fast_bf16(device) else "fp32"
-    return "no" if precision == "fp32" else precision
-
-
 def train(
     config: LoopConfig,
     model: nn.Module,
@@ -245,7 +239,9 @@ def _backward(
 
 
 def _open_accelerator(config: LoopConfig, finetuning: bool) -> Accelerator:
-    accelerator = Accelerator(mixed_precision=mixed_precision(config.precision, PartialState().device))
+    exchange = DistributedDataParallelKwargs(find_unused_parameters=config.uneven)
+    precision = mixed_precision(config.precision, PartialState().device)
+    accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[exchange])
     if finetuning:
         set_sharding(accelerator, config.ema)
         keep_trained_weights(accelerator)

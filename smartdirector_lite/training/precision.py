@@ -2,6 +2,8 @@
 
 import torch
 
+PRECISIONS = ("auto", "bf16", "fp32")
+
 
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 matrices in hardware.
@@ -18,3 +20,10 @@ def has_fast_bf16(device: torch.device) -> bool:
 def fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where that is fast, else float32."""
     return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+
+
+def mixed_precision(precision: str, device: torch.device) -> str:
+    """accelerate's name for one of PRECISIONS on `device`."""
+    if precision == "auto":
+        precision = "bf16" if has_fast_bf16(device) else "fp32"
+    return "no" if precision == "fp32" else precision

@@ -1,13 +1,16 @@
 """Train the tiny Wan-2.2-shaped VAE on the toy world and on a film.
 
 Each step draws one of several layouts with about the same number of pixels: single frames (every anchor is one), short
-clips, and long ones (a causal decoder that has only seen short clips drifts when it runs on). Half of the crops come
-from draft-size frames, half from final-size ones, so that both stages share the model.
+clips, and long ones (a causal decoder that has only seen short clips drifts when it runs on). Clips end anywhere in a
+group of frames, as chunks do, and are padded as chunks are: a VAE that has never seen motion stop smears the last frame
+before a keyframe. Half of the crops come from draft-size frames, half from final-size ones, so that both stages share
+the model.
 """
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,7 +19,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..causal import use_channels_last
+from ..causal import pad_tail, use_channels_last
 from ..media import write_image
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots
@@ -50,6 +53,7 @@ class VAEConfig(LoopConfig):
     often a step decodes latents of half the size, see `TrainedVAE`.
     """
 
+    uneven: ClassVar[bool] = True  # a single frame has no use for what resamples time
     out: str = "runs/vae"
     film: str = ""
     film_share: float = 0.4
@@ -177,6 +181,11 @@ def _draw_clip(
     return film.clip(start, span, crop)[::step].to(device)
 
 
+def end_anywhere(video: Tensor, rng: np.random.Generator, stride: int) -> Tensor:
+    """Drop up to stride - 1 of the last frames of (B, 3, s k + 1, H, W), but not the only one."""
+    return video[:, :, : max(1, video.shape[2] - int(rng.integers(stride)))]
+
+
 def kl_divergence(posterior: DiagonalGaussianDistribution) -> Tensor:
     """From the standard normal distribution, the mean per latent value."""
     return 0.5 * (posterior.mean.square() + posterior.var - 1 - posterior.logvar).mean()
@@ -229,7 +238,7 @@ def train_vae(config: VAEConfig) -> None:
     torch.manual_seed(config.seed)
     vae = build_vae(config)
     use_channels_last(vae)
-    model = TrainedVAE(vae, config.freeze_encoder)
+    model, stride = TrainedVAE(vae, config.freeze_encoder), vae.config.scale_factor_temporal
     before = load_vae(config.init, "init") if config.keep_weight else None
     if config.freeze_encoder:
         for module in (vae.encoder, vae.quant_conv):
@@ -238,10 +247,13 @@ def train_vae(config: VAEConfig) -> None:
     batches = Prefetch(partial(draw_batch, config, film), config.steps, config.workers)
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
-        video = batches.take(step, device)
-        halve = np.random.default_rng((config.seed, step, 1)).random() < config.equivariance
+        rng = np.random.default_rng((config.seed, step, 1))
+        halve = rng.random() < config.equivariance
+        shown = end_anywhere(batches.take(step, device), rng, stride)
+        video = pad_tail(shown, stride)
         output, posterior = model(video, halve)
-        shown, kl = halved(video) if halve else video, kl_divergence(posterior)
+        output = output[:, :, : shown.shape[2]]
+        shown, kl = halved(shown) if halve else shown, kl_divergence(posterior)
         mse = (output.detach() - shown).square().mean() / 4  # of pixels in [0, 1]
         values = {"loss": reconstruction_loss(output, shown, config) + config.kl_weight * kl, "kl": kl}
         if before is not None:
