@@ -532,8 +532,8 @@ figure(
 
 # %% [markdown]
 # **Notice.** Near pure noise ($t = 0.9$) the other latents say little, and the model must take from the anchors what it
-# needs. There a wrong time costs most: under `restart` the error is nearly three times as large, under `continuous` and
-# `midpoint` up to a quarter larger. Later the latents' own content says enough, these two hardly matter any more, and
+# needs. There a wrong time costs most: under `restart` the error is over three times as large, under `continuous` and
+# `midpoint` up to a third larger. Later the latents' own content says enough, these two hardly matter any more, and
 # only `restart` still hurts.
 #
 # Now the whole generation: the same keyframes, noise and weights, four indices.
@@ -575,7 +575,7 @@ assert min(before_keyframe, key=before_keyframe.get) == "frame_time"
 # **Notice.** Frames 0 and 13 are the same under all four: keyframes are pinned (notebook 02), whatever the index says.
 # Between them the tiny model softens what moves, under its own index too. But look at frame 12, the last before a
 # keyframe. Under `frame_time` the model is told that the keyframe is one frame away, and the frame is nearly as sharp.
-# Under `continuous` it is told of a longer way, and sign and figures lag behind and double. `midpoint` is nearly right,
+# Under `continuous` it is told of a longer way, and sign and figures lag behind. `midpoint` is nearly right,
 # and so is its frame. Under `restart` every chunk claims the same times, and the square figure gets lost between its
 # keyframes. (One shot is an example, no measurement; that was the figure before.)
 #

@@ -372,7 +372,7 @@ image(
 
 # %% [markdown]
 # **Notice.** The thin line is noise you can't read progress from. The fixed-noise curves can be read. The one of
-# clips that are trained on falls steadily; that of held-out clips falls much less, and with bumps. The gap between
+# clips that are trained on falls steadily; that of held-out clips falls much less. The gap between
 # them is what the model knows of its own clips only; it will matter in part 7.
 #
 # **Question.** At which times does it improve? The same measure, by $t$:
