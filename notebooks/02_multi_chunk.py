@@ -280,7 +280,8 @@ assert errors["Multi-Chunk"].mean() < 1.1 * errors["one run"].mean() < errors["n
 # it: its latent holds frames 21 to 24, and the decoder takes it for all of them.
 #
 # One place is a little worse than in one run: frame 22, the last before a keyframe. Its latent holds this single frame
-# and three repeats of it, the surplus. That is the small price of exact placement.
+# and three repeats of it, the surplus. That is the small price of exact placement. A VAE must be trained for it: ours
+# smeared such frames by 2 dB more until its training clips, too, ended anywhere (`bench/vae.py`).
 #
 # ## The pinned keyframe
 #
