@@ -463,7 +463,7 @@ step_slider(seen, alt="the guess of frame 5", scale=4)
 # %% [markdown]
 # **Notice.** The background is there at once: it stands in both keyframes. What moves is a blur at first, like the one
 # step in the plane: a mean over all that might be. Later steps decide for one of them. In this frame both ways end in a
-# whole figure. Over 12 shots fresh noise comes 1 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
+# whole figure. Over 12 shots fresh noise comes 0.7 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
 # with `--path 1`): along the path each step builds on the errors of those before, and a small model makes many.
 #
 # ## Every kind of generation
@@ -508,7 +508,7 @@ for frame in pick((0, 12, 24), (12,)):
 
 # %% [markdown]
 # **Notice.** The given frame is exact each time. What is far from it is invented, and the small model invents poorly:
-# near the keyframe its scene goes on, further off the figures fall apart into patches of colour.
+# the place stays, and near the keyframe the figure goes on; further off it softens and loses its shape.
 #
 # **Multi-shot.** A *cut* is the first frame of the next shot. A chunk begins there, keyframe or not, so that no latent
 # holds frames of two shots. To the model, its keyframe looks like any other, a place for the shot to move to. So `tau`
@@ -540,10 +540,10 @@ film("two clips and a keyframe", [*ends, key(12)], prompt=prompt)
 print(gen.plan(NUM_FRAMES, [*ends, key(12)]).table())
 
 # %% [markdown]
-# **Notice.** The given frames come back, and the few beside them continue them. With nothing given at the other end,
-# the figures turn soft, as with a single keyframe; between two clips they hold together better. What the method
-# promises, the places and the plan, holds exactly. What training must give, a believable continuation, this model has
-# little of.
+# **Notice.** The given frames come back, and the others continue them. A clip shows how things move, which a single
+# keyframe can't: so forwards the figure holds together for longer. Backwards it dissolves in the first frames, the
+# furthest from what is given. What the method promises, the places and the plan, holds exactly; how far a continuation
+# is believable, training decides.
 #
 # **Pacing.** The same keyframes at other times. A `Storyboard` holds pictures, times, shots and text; `retime` moves
 # the keyframes, in their order, and the cuts with them. "action" hurries at first: of rank $u$ between first (0) and
@@ -634,7 +634,7 @@ assert change[[0, 10, 24]].max() == 0
 # %% [markdown]
 # **Notice.** The keyframes cannot change: anchors are not predicted. Where there are keyframes they already say most,
 # and the text changes little; without any it changes more. Whether it changes the *right* thing is another question: in
-# the README's table, the colours asked for come out in four of five videos, directions no better than by chance.
+# the README's table, the colours asked for come out in every video, directions no better than by chance.
 # It was trained for hours, not for weeks. So `load_director()` calls it with guidance 1, which asks once, not twice.
 # Wan's own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has
 # seen, and colours may burn out.

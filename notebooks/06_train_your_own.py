@@ -191,9 +191,9 @@ image(
 print({name: round(value, 1) for name, value in scores.items()})
 
 # %% [markdown]
-# **Notice.** The keyframes and the paper are right: anchors do that by construction. Between them the shape does not
-# travel. It melts away on one side and appears on the other, little better than a cross-fade. To the VAE's figure there
-# is plenty of room.
+# **Notice.** The keyframes and the paper are right: anchors do that by construction. Between them something travels, for
+# the model has learnt elsewhere that things move. But it does not know this shape, which melts as it goes. To the VAE's
+# figure there is plenty of room.
 #
 # ## 4. What training asks for
 #
@@ -305,7 +305,8 @@ lab.check_masked_loss(masked_loss)
 # A step's loss jumps about, for each step draws other clips, other noise and another $t$. To see progress we also
 # measure now and then on **fixed** noise and fixed times.
 #
-# In the loop, times are drawn as the sigmoid of a normal number: the middle, where most is decided, comes up most.
+# In the loop, times are drawn as the sigmoid of a normal number, and most lie nearer to noise than to the data: that is
+# where it is decided what happens between the keyframes, and there the bundled model's training drew them too.
 # The rate climbs for ten steps and falls over the last third. Gradients are clipped, so that one odd batch can't do
 # much.
 
@@ -335,7 +336,7 @@ def train(transformer, optimizers, latents, steps, batch=6, every=10):
         for group, rate in rates:
             group["lr"] = rate * min(1, (step + 1) / 10, (steps - step) / (0.3 * steps))
         x_0 = latents[torch.randint(len(latents), (batch,))]
-        t = torch.sigmoid(0.2 + 1.1 * torch.randn(batch))
+        t = torch.sigmoid(1.0 + 1.2 * torch.randn(batch))
         losses = clip_losses(transformer, x_0, torch.randn_like(x_0), t)
         transformer.zero_grad()
         losses.mean().backward()
@@ -437,9 +438,9 @@ video(
 
 # %% [markdown]
 # **Notice.** Look at the middle frames first. Ask three things of them: is something there half-way, is it in the
-# right place, and has it the right shape and colour? The model learns them in about this order: it now knows that
-# things travel here. On its own clips it is far better than on others, and that is the next part. A few minutes on a
-# CPU don't make a good video model; they show how one is made.
+# right place, and has it the right shape and colour? The model learns them in about this order, and could do some of
+# it before. On its own clips it is far better than on others, and that is the next part. A few minutes on a CPU don't
+# make a good video model; they show how one is made.
 #
 # ## 7. Learning by heart
 #
