@@ -191,9 +191,9 @@ image(
 print({name: round(value, 1) for name, value in scores.items()})
 
 # %% [markdown]
-# **Notice.** The keyframes and the paper are right: anchors do that by construction. Between them something travels, for
-# the model has learnt elsewhere that things move. But it does not know this shape, which melts as it goes. To the VAE's
-# figure there is plenty of room.
+# **Notice.** The keyframes and the paper are right: anchors do that by construction. Between them something travels,
+# for the model has learnt elsewhere that things move. But it does not know this shape, which melts as it goes. To the
+# VAE's figure there is plenty of room.
 #
 # ## 4. What training asks for
 #
