@@ -189,17 +189,21 @@ def write_shard(path: Path, made_by: str, latents: list[Tensor], entries: list[C
 
 
 def excerpts(latents: Tensor, entry: ClipEntry, stride: int) -> Iterator[tuple[Tensor, ClipEntry]]:
-    """Parts of a clip of one shot, each a clip itself: one chunk or two, and the keyframe that ends them.
+    """Parts of a clip of one shot, each a clip itself: a chunk alone, and one or two with the keyframe that ends them.
 
-    They teach what happens between two keyframes for a fraction of the whole clip's attention. Nothing is encoded
-    again: a chunk's latents know nothing of other chunks. latents: (C, F, h, w), of which views are given.
+    They teach what follows a keyframe, and what happens between two, for a fraction of the whole clip's attention.
+    Nothing is encoded again: a chunk's latents know nothing of other chunks. latents: (C, F, h, w), of which views are
+    given.
     """
     chunks = () if entry.cuts else entry.plan(stride).chunks
+    alone = chunks if len(chunks) > 1 else ()
+    spans = [(chunk.start, chunk.stop, chunk.latent_start, chunk.latent_start + chunk.num_latents) for chunk in alone]
     for length in (1, 2):
         for first, end in zip(chunks, chunks[length:]):  # `end` begins at a keyframe: nothing else parts a shot
-            frames = tuple(frame - first.start for frame in entry.keyframes if first.start <= frame <= end.start)
-            part = replace(entry, num_frames=end.start - first.start + 1, keyframes=frames)
-            yield latents[:, first.latent_start : end.latent_start + 1], part
+            spans.append((first.start, end.start + 1, first.latent_start, end.latent_start + 1))
+    for start, stop, latent_start, latent_stop in spans:
+        frames = tuple(frame - start for frame in entry.keyframes if start <= frame < stop)
+        yield latents[:, latent_start:latent_stop], replace(entry, num_frames=stop - start, keyframes=frames)
 
 
 class LatentBank:
