@@ -55,7 +55,7 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 from torch.nn import functional as F
 
 from smartdirector_lite import Condition, lab
-from smartdirector_lite.causal import use_channels_last
+from smartdirector_lite.causal import prepare_for_cpu
 from smartdirector_lite.loaders import find_model
 from smartdirector_lite.multichunk import decode_clip, encode_clip
 from smartdirector_lite.naive import BLANK, encode_naive_blank, naive_latent_index, replace_naive
@@ -68,7 +68,7 @@ torch.set_grad_enabled(False)  # nothing is trained here
 vae = AutoencoderKLWan.from_pretrained(
     find_model("smartdirector-tiny"), subfolder="vae"
 )  # the bundled model's VAE alone
-use_channels_last(vae)  # another memory layout: faster on a CPU, the same numbers
+prepare_for_cpu(vae)  # other kernels: faster on a CPU, the same numbers
 stride = vae.config.scale_factor_temporal
 print(
     f"frames a latent: {stride}; pixels a latent cell: {vae.config.scale_factor_spatial}; channels: {vae.config.z_dim}"

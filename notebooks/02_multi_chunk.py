@@ -47,7 +47,7 @@ import torch
 from diffusers import AutoencoderKLWan
 
 from smartdirector_lite import ChunkPlan, Condition, lab
-from smartdirector_lite.causal import use_channels_last
+from smartdirector_lite.causal import prepare_for_cpu
 from smartdirector_lite.loaders import find_model
 from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video, iter_decode
 from smartdirector_lite.naive import decode_naive, replace_naive
@@ -62,7 +62,7 @@ torch.set_grad_enabled(False)  # nothing is trained here
 vae = AutoencoderKLWan.from_pretrained(
     find_model("smartdirector-tiny"), subfolder="vae"
 )  # the bundled model's VAE alone
-use_channels_last(vae)  # another memory layout: faster on a CPU, the same numbers
+prepare_for_cpu(vae)  # other kernels: faster on a CPU, the same numbers
 stride = vae.config.scale_factor_temporal
 
 # %% [markdown]

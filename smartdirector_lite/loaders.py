@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from diffusers.quantizers import PipelineQuantizationConfig
 
-from .causal import use_channels_last
+from .causal import prepare_for_cpu
 from .estimate import SR_FOLDER, STAGE_FOLDER, MetaModels, read_configs
 from .hub import BUNDLED, LoadError, bundled_folder, model_folder
 from .memory import MODES, Call, Estimate
@@ -84,7 +84,7 @@ def load_director(
     if text_cache is not None:
         director.encode_texts = LazyTextEncoder(folder, director.gen.tokenizer, dtype, device, text_cache)
     if device.type == "cpu" and director.gen.vae is not None:
-        use_channels_last(director.gen.vae)
+        prepare_for_cpu(director.gen.vae)
     if tiled:
         director.gen.vae.enable_tiling()
         director.gen.vae.enable_slicing()

@@ -19,7 +19,7 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..causal import pad_tail, use_channels_last
+from ..causal import pad_tail, prepare_for_cpu
 from ..media import write_image
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots
@@ -237,7 +237,7 @@ def train_vae(config: VAEConfig) -> None:
     film = FilmShots.load(config.film) if config.film else None
     torch.manual_seed(config.seed)
     vae = build_vae(config)
-    use_channels_last(vae)
+    prepare_for_cpu(vae)
     model, stride = TrainedVAE(vae, config.freeze_encoder), vae.config.scale_factor_temporal
     before = load_vae(config.init, "init") if config.keep_weight else None
     if config.freeze_encoder:
