@@ -306,7 +306,7 @@ lab.check_masked_loss(masked_loss)
 # measure now and then on **fixed** noise and fixed times.
 #
 # In the loop, times are drawn as the sigmoid of a normal number, and most lie nearer to noise than to the data: that is
-# where it is decided what happens between the keyframes. The bundled model's last 1,200 steps drew them so, too.
+# where it is decided what happens between the keyframes. The bundled model's last 2,850 steps drew them so, too.
 # The rate climbs for ten steps and falls over the last third. Gradients are clipped, so that one odd batch can't do
 # much.
 
