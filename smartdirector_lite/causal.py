@@ -244,7 +244,7 @@ class _OneDNNCausalConv3d(WanCausalConv3d):
 
     def _conv_forward(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         plain = input.device.type == "cpu" and input.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        if plain and torch.backends.mkldnn.is_available():
+        if plain and torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled:
             return torch.mkldnn_convolution(input, weight, bias, self.padding, self.stride, self.dilation, self.groups)
         return super()._conv_forward(input, weight, bias)
 

@@ -63,6 +63,7 @@ def videos_for(plan: ChunkPlan, size: int = 16, batch: int = 1) -> list[torch.Te
 # ---------------------------------------------------------------- diffusers is the oracle
 
 
+@pytest.mark.filterwarnings("ignore:TF32")
 def test_a_vae_prepared_for_a_cpu_codes_alike_and_no_convolution_over_time_is_the_slow_one(vae):
     plan, video = ChunkPlan.build(9, [Condition(0)]), video_of(9)
     expected = multichunk.encode_video(vae, plan, video)
@@ -74,6 +75,9 @@ def test_a_vae_prepared_for_a_cpu_codes_alike_and_no_convolution_over_time_is_th
         assert_close(multichunk.decode(vae, plan, expected), frames, atol=1e-5, rtol=0)
     names = {event.key for event in profiler.key_averages()}
     assert not torch.backends.mkldnn.is_available() or not any("slow_conv3d" in name for name in names)
+    with torch.backends.mkldnn.flags(enabled=False), torch.profiler.profile() as profiler:
+        assert_close(multichunk.decode(vae, plan, expected), frames, atol=1e-5, rtol=0)
+    assert not any("mkldnn_convolution" in event.key for event in profiler.key_averages())
     for name, value in vae.state_dict().items():
         assert torch.equal(value, kept[name])
     assert type(copy.deepcopy(vae)) is AutoencoderKLWan
