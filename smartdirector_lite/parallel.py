@@ -4,6 +4,7 @@ The processes are started by `torchrun` or `accelerate launch`, see docs/several
 works too, in the one process that there is.
 """
 
+import atexit
 import dataclasses
 import os
 import time
@@ -51,12 +52,25 @@ class Outcome:
 def processes() -> PartialState:
     """The processes that run together (`num_processes`, `process_index`, `is_main_process`, `device`).
 
-    ValueError where more of them are started than there are GPUs.
+    On CPUs they part when Python ends. ValueError where more of them are started than there are GPUs.
     """
     has_cuda, here = torch.cuda.is_available(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     if has_cuda and here > torch.cuda.device_count():
         raise ValueError(f"{here} processes for {torch.cuda.device_count()} GPUs; start one for each GPU at most")
-    return PartialState(cpu=not has_cuda, timeout=PATIENCE)
+    state = PartialState(cpu=not has_cuda, timeout=PATIENCE)
+    atexit.unregister(_part)  # this may have been called before
+    atexit.register(_part)
+    return state
+
+
+def _part() -> None:
+    """Leave a group on CPUs while Python is still whole: threads of gloo's that outlive it may abort the process.
+
+    A group on GPUs is left alone: to leave it may mean to wait for those that are still at work.
+    """
+    dist = torch.distributed
+    if dist.is_available() and dist.is_initialized() and dist.get_backend() == "gloo":
+        dist.destroy_process_group()
 
 
 def process_device() -> torch.device | None:

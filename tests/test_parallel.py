@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from browsers import free_port
-from launching import ROOT, launch
+from launching import ROOT, check, launch
 from PIL import Image
 
 from smartdirector_lite import cli
@@ -133,6 +133,22 @@ def test_videos_are_named_apart(tmp_path, capsys):
 
 
 # ---------------------------------------------------------------- one video's tokens
+
+LEAVE = """
+import atexit, torch
+from smartdirector_lite.parallel import processes
+
+atexit.register(lambda: print(torch.distributed.is_initialized()))  # runs after what is registered later
+processes(), processes()
+print(torch.distributed.is_initialized())
+"""
+
+
+def test_processes_on_cpus_part_before_python_ends():
+    done = launch(code=LEAVE)
+    check(done)
+    assert [process.stdout.split() for process in done] == [["True", "False"]] * 2
+
 
 SHARE = """
 import sys
