@@ -358,6 +358,7 @@ def test_pixel_upsampling_starts_from_enlarged_frames(wan_folder, clips, tmp_pat
 # One process of two. accelerate shards weights on accelerators alone, so it is told that the CPU is one; gloo can.
 WORKER = """
 import json, os, sys
+from pathlib import Path
 import torch
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
@@ -388,7 +389,8 @@ for sharded, options in json.loads(sys.argv[1]):
     whole = [value.full_tensor() if hasattr(value, "full_tensor") else value for value in trained]
     reports[-1]["sums"] = [value.double().abs().sum().item() for value in whole]
     reports[-1]["sharded"] = all(hasattr(value, "full_tensor") for value in trained)
-open(f"{sys.argv[2]}-{PartialState().process_index}.json", "w").write(json.dumps(reports))
+Path(f"{sys.argv[2]}-{PartialState().process_index}.json").write_text(json.dumps(reports))
+os._exit(0)  # sharded weights keep gloo's threads alive, which now and then abort a Python that is torn down
 """
 FSDP = {
     **{"FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP", "FSDP_RESHARD_AFTER_FORWARD": "true"},
