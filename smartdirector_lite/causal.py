@@ -238,8 +238,8 @@ def prepare_for_cpu(vae: AutoencoderKLWan) -> None:
 class _OneDNNCausalConv3d(WanCausalConv3d):
     """On a CPU, runs in oneDNN whatever the batch.
 
-    For a single float32 sample torch leaves a convolution over time to its own older code, unless channels x frames x
-    height exceed 20480: on so small a video a convolution took up to 12 times as long, and decoding 2.6 times.
+    For a single float32 sample torch leaves a convolution over time to its own older code, many times as slow, unless
+    channels x frames x height exceed 20480.
     """
 
     def _conv_forward(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """Multi-Chunk coding against diffusers' own VAE, slow loops, and what must hold for every plan."""
 
-import copy
 import gc
 import random
 import threading
@@ -80,7 +79,6 @@ def test_a_vae_prepared_for_a_cpu_codes_alike_and_no_convolution_over_time_is_th
     assert not any("mkldnn_convolution" in event.key for event in profiler.key_averages())
     for name, value in vae.state_dict().items():
         assert torch.equal(value, kept[name])
-    assert type(copy.deepcopy(vae)) is AutoencoderKLWan
 
 
 def test_a_vae_prepared_for_a_cpu_can_be_trained_and_run_in_other_precisions(wan22):

@@ -132,8 +132,6 @@ def test_videos_are_named_apart(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "out2").exists()
 
 
-# ---------------------------------------------------------------- one video's tokens
-
 LEAVE = """
 import atexit, torch
 from smartdirector_lite.parallel import processes
@@ -149,6 +147,8 @@ def test_processes_on_cpus_part_before_python_ends():
     check(done)
     assert [process.stdout.split() for process in done] == [["True", "False"]] * 2
 
+
+# ---------------------------------------------------------------- one video's tokens
 
 SHARE = """
 import sys
