@@ -32,6 +32,12 @@ def arguments(description: str, **defaults) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def set_scheduler(director, **config) -> None:
+    """Sample with these settings of the flow scheduler, such as `shift`, instead of the model's own."""
+    scheduler = director.gen.scheduler
+    director.gen.scheduler = type(scheduler).from_config(scheduler.config, **config)
+
+
 def held_out_scene(index: int, num_frames: int, num_shots: int = 1):
     """The scene number `index` of the held-out seeds and its frames (T, 3, H, W) in [0, 1]."""
     scene = sample_scene(HELD_OUT_SEED + index, num_frames, num_shots)
@@ -73,4 +79,5 @@ __all__ = [
     "load_director",
     "render",
     "sample_scene",
+    "set_scheduler",
 ]

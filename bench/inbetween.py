@@ -2,15 +2,15 @@
 
 Counts only pixels that move between the two keyframes around a frame, and pools their squared error. Also the step
 over each chunk border against the motion beside it, for the truth, for the VAE alone and for the generated video.
---path 1: along the flow's own path, without fresh noise at each step.
+--path 1: along the flow's own path, without fresh noise at each step. --steps, --guidance, --shift: other than the
+model's own; a larger shift spends more of the steps near noise.
 """
 
 import itertools
 import statistics
 
 import torch
-from common import arguments, generate, held_out_scene, load_director
-from diffusers import FlowMatchEulerDiscreteScheduler
+from common import arguments, generate, held_out_scene, load_director, set_scheduler
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, moving_pixels
@@ -20,11 +20,12 @@ from smartdirector_lite.timeline import ChunkPlan, Condition
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, shots=64, steps=0, guidance=0.0, path=0)
+    options = arguments(__doc__, shots=64, steps=0, guidance=0.0, path=0, shift=0.0)
     director = load_director(options.model)
     if options.path:
-        config = director.gen.scheduler.config
-        director.gen.scheduler = FlowMatchEulerDiscreteScheduler.from_config(config, stochastic_sampling=False)
+        set_scheduler(director, stochastic_sampling=False)
+    if options.shift:
+        set_scheduler(director, shift=options.shift)
     extra = {}
     if options.steps:
         extra["num_inference_steps"] = options.steps

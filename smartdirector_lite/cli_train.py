@@ -37,6 +37,7 @@ def train_bank(
     first: int = 0,
     count: int = 8,
     seed: int = 0,
+    sparse: float = 0.45,
 ) -> None:
     """Render and encode shards of clips, for `train gen` to read; may run beside it.
 
@@ -48,12 +49,14 @@ def train_bank(
         first: number of the first shard.
         count: how many shards to make.
         seed: the clips' seed.
+        sparse: the share of the clips that have few keyframes or none: what happens there, the text alone says.
     """
     check_int("first", first, 0)
     check_int("count", count, 1)
     check_int("seed", seed, 0)
-    if not 0 <= film_share <= 1:
-        raise ValueError(f"film_share must be from 0 to 1, got {film_share}")
+    for option, share in (("film_share", film_share), ("sparse", sparse)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{option} must be from 0 to 1, got {share}")
     import torch
 
     from .training.bank import build_shard
@@ -62,8 +65,9 @@ def train_bank(
 
     coder = load_vae(vae, "vae").eval().to("cuda" if torch.cuda.is_available() else "cpu")
     footage = FilmShots.load(film) if film else None
+    options = {"film": footage, "film_share": film_share, "seed": seed, "sparse": sparse}
     for index in range(first, first + count):
-        print(build_shard(coder, bank, index, film=footage, film_share=film_share, seed=seed), flush=True)
+        print(build_shard(coder, bank, index, **options), flush=True)
 
 
 TRAIN_USAGE = f"""usage: {PROGRAM} train STAGE [--help] ...

@@ -489,6 +489,13 @@ def test_keyframes_of_every_kind_are_drawn():
     assert {0, 1, 2, 3, 4, 5} <= counts
 
 
+def test_sparse_keyframes_are_few_and_dense_ones_at_most_20_frames_apart():
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        assert len(bank.draw_keyframes(rng, 60, (20,), sparse=1.0)) <= 2
+        assert max(np.diff([0, *bank.draw_keyframes(rng, 60, (20,), sparse=0.0), 60])) <= 20
+
+
 @torch.no_grad()
 def test_clips_are_encoded_as_multichunk_encodes_them(tiny_vae):
     entries = [entry_of(1), entry_of(30, (0, 13, 23)), entry_of(18, (5,), (9,)), entry_of(13), entry_of(7, (1, 2, 6))]

@@ -31,6 +31,7 @@ from .precision import fast_dtype
 
 FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
 FILM_FRAMES = 40  # at most, of a film clip: few shots of a film are longer
+SPARSE = 0.45  # of the clips have few keyframes, see `draw_keyframes`
 CLIPS_AT_ONCE = 16  # rendered, then encoded together
 REFRESH_EVERY = 200  # batches, after which new shards are looked for
 
@@ -56,9 +57,14 @@ def scene_caption(scene: Scene) -> str:
     return Storyboard(description=scene.description, shots=shots, num_frames=scene.num_frames, fps=scene.fps).caption()
 
 
-def draw_keyframes(rng: np.random.Generator, num_frames: int, cuts: tuple[int, ...]) -> tuple[int, ...]:
-    """Keyframes of every kind: about evenly spaced, one or two anywhere, one a shot, none. Sorted, each once."""
-    kind = rng.choice(4, p=[0.55, 0.18, 0.15, 0.12])
+def draw_keyframes(
+    rng: np.random.Generator, num_frames: int, cuts: tuple[int, ...], sparse: float = SPARSE
+) -> tuple[int, ...]:
+    """Keyframes of every kind: about evenly spaced, one or two anywhere, one a shot, none. Sorted, each once.
+
+    sparse: how often they are of the last three kinds, where the text decides what happens.
+    """
+    kind = rng.choice(4, p=[1 - sparse, 0.4 * sparse, sparse / 3, 4 * sparse / 15])
     if kind == 0:
         gap, frame, frames = int(rng.integers(8, 17)), 0 if rng.random() < 0.8 else int(rng.integers(1, 6)), []
         while frame < num_frames:
@@ -81,10 +87,11 @@ def draw_clip(
     film_share: float,
     size: tuple[int, int],
     device: torch.device | str = "cpu",
+    sparse: float = SPARSE,
 ) -> tuple[Tensor, ClipEntry]:
     """A training clip of 13 to 73 frames, (T, 3, H, W) in [0, 1]: of one or more toy shots, or of one of the film's.
 
-    film_share: how often it is the film's. size: (height, width).
+    film_share: how often it is the film's. size: (height, width). sparse: see `draw_keyframes`.
     """
     lengths = [rng.integers(13, 26), rng.integers(24, 50), rng.integers(24, 50), rng.integers(49, 74)]
     num_frames = int(rng.choice(lengths))
@@ -93,10 +100,10 @@ def draw_clip(
         if first is not None:
             num_frames = min(num_frames, FILM_FRAMES)
             video = F.interpolate(film.clip(first, num_frames), size=size, mode="area").to(device)
-            keyframes = draw_keyframes(rng, num_frames, ())
+            keyframes = draw_keyframes(rng, num_frames, (), sparse)
             return video, ClipEntry(num_frames, keyframes, (), FILM_CAPTION, FILM_CAPTION)
     scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), num_frames)
-    keyframes = draw_keyframes(rng, num_frames, scene.cuts)
+    keyframes = draw_keyframes(rng, num_frames, scene.cuts, sparse)
     entry = ClipEntry(num_frames, keyframes, scene.cuts, scene_caption(scene), scene.description)
     return render(scene, *size, device=device), entry
 
@@ -157,11 +164,12 @@ def build_shard(
     size: tuple[int, int] = (64, 112),
     seed: int = 0,
     precision: torch.dtype | None = None,
+    sparse: float = SPARSE,
 ) -> Path:
     """Render, encode and save one shard; the same index and seed give the same clips. Returns its path.
 
     clips: how many. size: (height, width). precision: of the encoder's autocast, by default bfloat16 where that is
-    fast; latents are saved in float16.
+    fast; latents are saved in float16. sparse: see `draw_keyframes`.
     """
     rng = np.random.default_rng((seed, index))
     device = next(vae.parameters()).device
@@ -170,7 +178,7 @@ def build_shard(
     entries: list[ClipEntry] = []
     for start in range(0, clips, CLIPS_AT_ONCE):
         count = min(clips - start, CLIPS_AT_ONCE)
-        group = [draw_clip(rng, film, film_share, size, device) for _ in range(count)]
+        group = [draw_clip(rng, film, film_share, size, device, sparse) for _ in range(count)]
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             encoded = encode_clips(vae, group)
         tensors += encoded
