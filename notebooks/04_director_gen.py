@@ -463,7 +463,7 @@ step_slider(seen, alt="the guess of frame 5", scale=4)
 # %% [markdown]
 # **Notice.** The background is there at once: it stands in both keyframes. What moves is a blur at first, like the one
 # step in the plane: a mean over all that might be. Later steps decide for one of them. In this frame both ways end in a
-# whole figure. Over 12 shots fresh noise comes 0.6 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
+# whole figure. Over 12 shots fresh noise comes 1 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
 # with `--path 1`): along the path each step builds on the errors of those before, and a small model makes many.
 #
 # ## Every kind of generation
@@ -541,9 +541,8 @@ print(gen.plan(NUM_FRAMES, [*ends, key(12)]).table())
 
 # %% [markdown]
 # **Notice.** The given frames come back, and the others continue them. A clip shows how things move, which a single
-# keyframe can't: so forwards the figure holds together for longer. Backwards it dissolves in the first frames, the
-# furthest from what is given. What the method promises, the places and the plan, holds exactly; how far a continuation
-# is believable, training decides.
+# keyframe can't: so the figure holds together for longer, forwards and backwards. What the method promises, the places
+# and the plan, holds exactly; how far a continuation is believable, training decides.
 #
 # **Pacing.** The same keyframes at other times. A `Storyboard` holds pictures, times, shots and text; `retime` moves
 # the keyframes, in their order, and the cuts with them. "action" hurries at first: of rank $u$ between first (0) and
@@ -634,8 +633,8 @@ assert change[[0, 10, 24]].max() == 0
 # %% [markdown]
 # **Notice.** The keyframes cannot change: anchors are not predicted. Where there are keyframes they already say most,
 # and the text changes little; without any it changes more. Whether it changes the *right* thing is another question: in
-# the README's table, the colours asked for come out in nearly every video, directions no better than by chance.
-# It was trained for hours, not for weeks. So `load_director()` calls it with guidance 1, which asks once, not twice.
+# the README's table, made from text alone at guidance 3, colours come out as asked for in every video, directions and
+# cameras in nine of ten. Between keyframes `load_director()` calls it with guidance 1, which asks once, not twice.
 # Wan's own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has
 # seen, and colours may burn out.
 #

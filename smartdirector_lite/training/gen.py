@@ -55,9 +55,9 @@ class GenConfig(StageConfig):
     sigma_data: float | None = 0.5
     text_dropout: float = 0.15
     description_only: float = 0.1
-    time_mean: float = 1.0  # near noise, where it is decided what happens between keyframes
+    time_mean: float = 1.4  # near noise, where it is decided what happens between keyframes
     time_std: float = 1.2
-    shift: float = 2.0
+    shift: float = 5.0
     rope: str = "frame_time"
     cut_gap: float = 2.0
 
