@@ -48,7 +48,7 @@ from smartdirector_lite.pipelines.preconditioning import to_velocity
 from smartdirector_lite.pipelines.sizes import to_bytes
 from smartdirector_lite.training.gen import TrainedGen, flow_loss
 from smartdirector_lite.training.optim import make_optimizers
-from smartdirector_lite.training.precision import fast_dtype
+from smartdirector_lite.training.precision import has_fast_bf16
 from smartdirector_lite.viz import sr as viz
 
 HEIGHT, WIDTH, NUM_FRAMES, FPS = 48, 80, 13, 12
@@ -309,13 +309,12 @@ lab.check_masked_loss(masked_loss)
 # In the loop, times are drawn as the sigmoid of a normal number, and most lie nearer to noise than to the data: that is
 # where it is decided what happens between the keyframes. The bundled model's last 1,600 steps drew them so, too.
 # The rate climbs for ten steps and falls over the last third. Gradients are clipped, so that one odd batch can't do
-# much. **Autocast** lets matrix products run in bfloat16 where the CPU is fast at that, which takes about a third off a
-# step; weights and optimizer stay in float32.
+# much. **Autocast** lets matrix products run in bfloat16 where the CPU is fast at that; weights and optimizer stay in
+# float32.
 
 # %%
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
-fast = fast_dtype(torch.device("cpu"))  # float32 on a CPU that is not fast at bfloat16
-autocast = torch.autocast("cpu", fast, enabled=fast != torch.float32)
+autocast = torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16(torch.device("cpu")))
 
 
 @torch.no_grad()
@@ -435,12 +434,9 @@ image(
     viz.picture(viz.values_figure(scores, "PSNR over moving pixels between the keyframes, dB")),
     alt="Bars: PSNR of cross-fade, bundled model, the VAE alone, and the tuned model on held-out and on its own clips",
 )
-video(
-    np.concatenate([held_clips[0], before[0], after[0]], axis=2),
-    FPS,
-    alt="Side by side: the true held-out clip, the model's in-between before training, and after it",
-    with_strip=False,
-)
+side_by_side = np.concatenate([held_clips[0], before[0], after[0]], axis=2)
+words = "Side by side: the true held-out clip, the model's in-between before training, and after it"
+video(side_by_side, FPS, alt=words, with_strip=False)
 
 # %% [markdown]
 # **Notice.** Look at the middle frames first. Ask three things of them: is something there half-way, is it in the
@@ -593,8 +589,7 @@ assert lora_log["held out"][-1] < pick(lora_log["held out"][0], 1.0)
 # LoRAs. And there is a knob that full training doesn't have: the scale.
 
 # %%
-gen.transformer = with_lora
-made = {}
+gen.transformer, made = with_lora, {}
 for scale in (0.0, 0.5, 1.0):
     for added in layers:
         added.scale = scale

@@ -254,6 +254,7 @@ def test_commands_that_are_not_there(capsys):
 def test_training_options_are_checked(capsys, tmp_path):
     refused(capsys, "count must be at least 1, got 0", "train", "bank", "--count", 0)
     refused(capsys, "film_share must be from 0 to 1, got 2.0", "train", "bank", "--film-share", 2)
+    refused(capsys, "sparse must be from 0 to 1, got -1.0", "train", "bank", "--sparse", -1)
     refused(capsys, "no VAE there", "train", "bank", "--vae", tmp_path / "nowhere")
     refused(capsys, "vae = nowhere: no VAE there", "train", "sr", "--vae", "nowhere")
     refused(capsys, "at_start = 2.0: give 0 to 1", "train", "sr", "--at-start", 2)
