@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 import itertools
 import json
 import pickle
@@ -17,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from smartdirector_lite import multichunk
+from smartdirector_lite import cli_train, multichunk
 from smartdirector_lite.causal import pad_tail
 from smartdirector_lite.media import write_video
 from smartdirector_lite.pipelines import DirectorGenPipeline
@@ -494,6 +495,10 @@ def test_sparse_keyframes_are_few_and_dense_ones_at_most_20_frames_apart():
     for _ in range(100):
         assert len(bank.draw_keyframes(rng, 60, (20,), sparse=1.0)) <= 2
         assert max(np.diff([0, *bank.draw_keyframes(rng, 60, (20,), sparse=0.0), 60])) <= 20
+
+
+def test_the_command_makes_a_bank_with_the_librarys_share_of_sparse_clips():
+    assert inspect.signature(cli_train.train_bank).parameters["sparse"].default == bank.SPARSE
 
 
 @torch.no_grad()
