@@ -239,7 +239,7 @@ figure(
 
 # %% [markdown]
 # **Notice.** The lines of training were straight; the ways that are followed bend, because the mean changes on the way.
-# So it takes some steps. The video model uses 12.
+# So it takes some steps. The video model uses 16.
 #
 # ## The same, with a video model
 #
@@ -264,7 +264,7 @@ print(f"latents of {vae.config.z_dim} channels, {director.steps} steps, guidance
 #
 # $$ t \;\mapsto\; \frac{a\, t}{1 + (a - 1)\, t} . $$
 #
-# For $a = 2$, $t = 1/2$ becomes $1 / 1.5 = 0.67$. The ends stay.
+# For $a = 3$, $t = 1/2$ becomes $1.5 / 2 = 0.75$. The ends stay.
 #
 # ### Exercise 04.3 (2 points)
 #
@@ -290,19 +290,19 @@ def flow_times(steps, shift):
     return torch.cat([shift * even / (1 + (shift - 1) * even), torch.zeros(1)])
 
 
-scheduler.set_timesteps(12)
-times = flow_times(12, scheduler.config.shift)
+scheduler.set_timesteps(director.steps)
+times = flow_times(director.steps, scheduler.config.shift)
 assert torch.allclose(times, scheduler.sigmas.double(), atol=1e-6)
 print("t =", ", ".join(f"{t:.3f}" for t in times))
 figure(
-    viz.schedule_figure({f"shift {shift:g}": flow_times(12, shift) for shift in (1, 2, 5)}),
-    alt="Flow time against the step. With shift 1 it falls evenly, with 2 slowly at first, with 5 it stays near 1 for "
+    viz.schedule_figure({f"shift {shift:g}": flow_times(director.steps, shift) for shift in (1, 3, 9)}),
+    alt="Flow time against the step. With shift 1 it falls evenly, with 3 slowly at first, with 9 it stays near 1 for "
     "most of the steps and falls at the end.",
 )
 
 # %% [markdown]
-# **Notice.** The last step is tiny: the list ends just above 0, and then 0 is appended. So of 12 calls of the
-# transformer, 11 do nearly all the work.
+# **Notice.** The last step is tiny: the list ends just above 0, and then 0 is appended. So of 16 calls of the
+# transformer, 15 do nearly all the work.
 #
 # ### Detail 2: a skip around the small transformer (ours)
 #
@@ -352,7 +352,7 @@ figure(
 
 # %%
 FPS, NUM_FRAMES, HEIGHT, WIDTH = 12, 25, 64, 112
-STEPS, FEWER = pick(12, 2), pick(8, 2)
+STEPS, FEWER = pick(director.steps, 2), pick(8, 2)
 
 
 def toy_shot(seed, num_frames=NUM_FRAMES, num_shots=1):

@@ -10,6 +10,7 @@ are float32 and normalised.
 """
 
 import itertools
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -80,6 +81,9 @@ def encode_conditions(vae: AutoencoderKLWan, plan: ChunkPlan, videos: list[torch
 def encode_video(vae: AutoencoderKLWan, plan: ChunkPlan, video: torch.Tensor) -> torch.Tensor:
     """Encode a whole video chunk by chunk, as for training; chunks of equal length go through the VAE as one batch.
 
+    The surplus of a chunk's last latent shows the frames that follow it (`Chunk.overrun`), or repeats its last frame at
+    the video's end, before a cut, and where a clip fills the chunk.
+
     Args:
         video: (B, 3, N, H, W) in [-1, 1], N = `plan.num_frames`.
 
@@ -93,7 +97,7 @@ def encode_video(vae: AutoencoderKLWan, plan: ChunkPlan, video: torch.Tensor) ->
     check_video(vae, video)
     if video.shape[2] != plan.num_frames:
         raise ValueError(f"video has {video.shape[2]} frames: the plan covers {plan.num_frames}")
-    chunks = [video[:, :, chunk.start : chunk.stop] for chunk in plan.chunks]
+    chunks = [video[:, :, chunk.start : chunk.stop + chunk.overrun] for chunk in plan.chunks]
     return torch.cat(_encode_batched(vae, chunks), dim=2)
 
 
@@ -111,19 +115,30 @@ def iter_encode(vae: AutoencoderKLWan, plan: ChunkPlan, frames: Iterable[torch.T
         ValueError: for a plan of another stride, and, once they have run out, for fewer frames than the plan covers.
     """
     _check_plan(vae, plan)
-    frames = iter(frames)
+    ahead: deque[torch.Tensor] = deque()
+    frames = _all_of(plan, iter(frames))
     for chunk in plan.chunks:
-        yield from encode_run(vae, _frames_of(chunk, frames))
+        yield from encode_run(vae, _frames_of(chunk, frames, ahead))
 
 
-def _frames_of(chunk: Chunk, frames: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
-    for index in range(chunk.start, chunk.stop):
+def _all_of(plan: ChunkPlan, frames: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+    for index in range(plan.num_frames):
         frame = next(frames, None)
         if frame is None:
             raise ValueError(
                 f"frames end before frame {index}, which the plan covers; build it for as many as there are"
             )
         yield frame
+
+
+def _frames_of(chunk: Chunk, frames: Iterator[torch.Tensor], ahead: deque[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """What a chunk is encoded with. ahead: what was read before, from its first frame on; then from the next one's."""
+    for _ in range(chunk.num_frames):
+        yield ahead.popleft() if ahead else next(frames)
+    for index in range(chunk.overrun):
+        if index == len(ahead):
+            ahead.append(next(frames))
+        yield ahead[index]
 
 
 def iter_decode(

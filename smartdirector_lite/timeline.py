@@ -8,6 +8,7 @@ latent its place in time; all other modules read it and none works out frame num
 
 import itertools
 import reprlib
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,9 @@ class Chunk:
 
     latent_start: index of its first latent in the whole sequence. surplus: frames decoded past `stop`, to be dropped.
     num_anchors: how many of its leading latents come from the condition that begins here (0 when none does).
-    condition: index of that condition in the list the caller gave, or None.
+    condition: index of that condition in the list the caller gave, or None. overrun: how many of the frames after
+    `stop` are encoded with it, where a whole video is: the surplus, as far as the shot goes on. To repeat the last
+    frame in their place would encode a stop that never happens; the paper's chunks have no surplus.
     """
 
     start: int
@@ -57,6 +60,7 @@ class Chunk:
     surplus: int
     num_anchors: int = 0
     condition: int | None = None
+    overrun: int = 0
 
     @property
     def num_frames(self) -> int:
@@ -143,14 +147,17 @@ class ChunkPlan:
             if (condition.num_frames - 1) % stride and condition.stop < num_frames:
                 starts.add(condition.stop)
         begins_at = {condition.frame_index: index for index, condition in enumerate(conditions)}
-        borders = [*sorted(starts), num_frames]
+        borders, shot_ends = [*sorted(starts), num_frames], [*sorted(cuts), num_frames]
         chunks, latent_start = [], 0
         for start, stop in itertools.pairwise(borders):
             index = begins_at.get(start)
             num_latents = num_latents_for(stop - start, stride)
             num_anchors = 0 if index is None else num_latents_for(conditions[index].num_frames, stride)
             surplus = 1 + stride * (num_latents - 1) - (stop - start)
-            chunks.append(Chunk(start, stop, latent_start, num_latents, surplus, num_anchors, index))
+            # a chunk that a clip fills is encoded as at inference, where nothing is known of what follows
+            shot_end = stop if num_anchors == num_latents else shot_ends[bisect_left(shot_ends, stop)]
+            overrun = min(surplus, shot_end - stop)
+            chunks.append(Chunk(start, stop, latent_start, num_latents, surplus, num_anchors, index, overrun))
             latent_start += num_latents
         return cls(num_frames, stride, tuple(conditions), tuple(sorted(cuts)), tuple(chunks))
 

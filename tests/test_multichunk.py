@@ -125,8 +125,8 @@ def test_each_chunk_is_coded_as_a_video_of_its_own(vae):
     assert latents.shape[2] == 11 and frames.shape == video.shape
     for chunk in plan.chunks:
         z = latents[:, :, chunk.latent_start : chunk.latent_start + chunk.num_latents]
-        part = video[:, :, chunk.start : chunk.stop]
-        padded = torch.cat([part, *[part[:, :, -1:]] * chunk.surplus], dim=2)
+        part = video[:, :, chunk.start : chunk.stop + chunk.overrun]
+        padded = torch.cat([part, *[part[:, :, -1:]] * (chunk.surplus - chunk.overrun)], dim=2)
         expected = multichunk.normalize_latents(vae, vae.encode(padded).latent_dist.mode())
         assert_close(z, expected, atol=1e-5, rtol=0)
         decoded = vae.decode(multichunk.denormalize_latents(vae, z)).sample
@@ -197,7 +197,7 @@ def test_encode_video_equals_a_loop_over_chunks_and_samples(vae):
     video = video_of(21, 16, batch=2)
     together = multichunk.encode_video(vae, plan, video)
     alone = [
-        torch.cat([multichunk.encode_clip(vae, sample[:, :, c.start : c.stop]) for c in plan.chunks], dim=2)
+        torch.cat([multichunk.encode_clip(vae, sample[:, :, c.start : c.stop + c.overrun]) for c in plan.chunks], dim=2)
         for sample in video.split(1)
     ]
     assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
@@ -273,7 +273,7 @@ def test_iter_encode_reads_and_holds_no_more_frames_than_a_latent_shows(wan22):
     for _ in multichunk.iter_encode(wan22, plan, frames()):
         counts.append(len(read))
         assert len(alive) <= plan.stride
-    assert counts == [1, 5, 6, 7, 11, 13]
+    assert counts == [1, 5, 9, 9, 11, 13]  # frames 6 to 8 also fill the latent of frame 5
 
 
 def test_frames_that_run_out_are_named(wan22):

@@ -116,7 +116,8 @@ def test_any_placement_equals_a_hand_written_loop(sr, name, rope):
     images, conditions = footage(num_frames), conditions_for(given)
     plan = ChunkPlan.build(num_frames, [condition.placement() for condition in conditions], 4, cuts)
     video, anchors = as_tensor(images), torch.tensor(plan.anchors)
-    start = x = doubled(torch.cat([encode_clip(sr.vae, video[:, :, c.start : c.stop]) for c in plan.chunks], dim=2))
+    runs = [video[:, :, chunk.start : chunk.stop + chunk.overrun] for chunk in plan.chunks]
+    start = x = doubled(torch.cat([encode_clip(sr.vae, run) for run in runs], dim=2))
     if conditions:
         videos = [condition.to_tensor(2 * HEIGHT, 2 * WIDTH) for condition in conditions]
         x = torch.where(anchors.view(1, 1, -1, 1, 1), encode_conditions(sr.vae, plan, videos), start)

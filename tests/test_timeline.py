@@ -28,7 +28,7 @@ def test_worked_example_of_the_design() -> None:
     plan = ChunkPlan.build(30, [Condition(0), Condition(13), Condition(23)], stride=4)
     assert plan.chunks == (
         Chunk(0, 13, 0, 4, 0, 1, 0),
-        Chunk(13, 23, 4, 4, 3, 1, 1),
+        Chunk(13, 23, 4, 4, 3, 1, 1, overrun=3),
         Chunk(23, 30, 8, 3, 2, 1, 2),
     )
     assert plan.tau() == [0, 1, 2, 3, 3.25, 4.25, 5.25, 5.5, 5.75, 6.75, 7.25]
@@ -103,6 +103,15 @@ def test_clips() -> None:
         (26, 40, 5, 0, None),
     ]
     assert plan.conditions == (Condition(20, 6), Condition(3, 9))
+
+
+@given(plans())
+def test_the_surplus_shows_what_follows_in_the_same_shot(plan: ChunkPlan) -> None:
+    ends = {plan.num_frames, *plan.cuts}
+    for chunk in plan.chunks:
+        filled = chunk.num_anchors == chunk.num_latents  # by a clip, which is encoded alone at inference
+        follow = itertools.takewhile(lambda frame: frame not in ends, range(chunk.stop, chunk.stop + chunk.surplus))
+        assert chunk.overrun == (0 if filled else len(list(follow)))
 
 
 def test_midpoint_of_several_anchors_in_a_row() -> None:

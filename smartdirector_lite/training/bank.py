@@ -32,6 +32,7 @@ from .precision import fast_dtype
 FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
 FILM_FRAMES = 40  # at most, of a film clip: few shots of a film are longer
 SPARSE = 0.45  # of the clips have few keyframes, see `draw_keyframes`
+ENCODING = "surplus from the frames that follow"  # to be changed with `encode_clips`, so that no old shard is read
 CLIPS_AT_ONCE = 16  # rendered, then encoded together
 REFRESH_EVERY = 200  # batches, after which new shards are looked for
 
@@ -128,7 +129,7 @@ def encode_clips(
         videos = []
         for k in batch:
             i, chunk = chunks[k]
-            video = clips[i][0][chunk.start : chunk.stop]
+            video = clips[i][0][chunk.start : chunk.stop + chunk.overrun]
             videos.append(torch.cat([video, video[-1:].expand(length - len(video), -1, -1, -1)]))
         moments = encode_moments(vae, torch.stack(videos).transpose(1, 2) * 2 - 1)
         latents = normalize_latents(vae, moments[:, : vae.config.z_dim])
@@ -141,8 +142,11 @@ def encode_clips(
 
 
 def fingerprint(vae: AutoencoderKLWan) -> str:
-    """The same for two VAEs whose latents are the same: a hash of the encoder's weights and of the normalisation."""
-    digest = hashlib.sha256(json.dumps([vae.config.latents_mean, vae.config.latents_std]).encode())
+    """The same for two VAEs whose latents are the same: a hash of the encoder's weights and of the normalisation.
+
+    Of how clips are encoded, too (`ENCODING`).
+    """
+    digest = hashlib.sha256(json.dumps([ENCODING, vae.config.latents_mean, vae.config.latents_std]).encode())
     for module in (vae.encoder, vae.quant_conv):
         for tensor in module.state_dict().values():
             digest.update(tensor.float().cpu().numpy().tobytes())
@@ -200,7 +204,8 @@ def excerpts(latents: Tensor, entry: ClipEntry, stride: int) -> Iterator[tuple[T
     """Parts of a clip of one shot, each a clip itself: a chunk alone, and one or two with the keyframe that ends them.
 
     They teach what follows a keyframe, and what happens between two, for a fraction of the whole clip's attention.
-    Nothing is encoded again: a chunk's latents know nothing of other chunks. latents: (C, F, h, w), of which views are
+    Nothing is encoded again: a chunk's latents know nothing of those before it, and of those after it only what their
+    surplus shows, which is dropped. latents: (C, F, h, w), of which views are
     given.
     """
     chunks = () if entry.cuts else entry.plan(stride).chunks

@@ -4,6 +4,7 @@ Videos are (T, 3, H, W) in [0, 1]. Random numbers come from the generator that i
 """
 
 import io
+import math
 from fractions import Fraction
 
 import av
@@ -16,7 +17,7 @@ from ..media.videos import SAME_EVERY_TIME
 
 CRF = (20, 36)  # of H.264: hardly seen to blocky
 BLUR = (0.3, 1.2)  # standard deviation, pixels
-SHRINK = (0.2, 1.0)  # down to where no letter can be read: then a keyframe alone can tell what it was
+SHRINK = (0.1, 1.0)  # down to where no letter can be read: then a keyframe alone can tell what it was. Log-uniform
 NOISE = 0.03  # standard deviation, of 1, at most
 
 
@@ -27,7 +28,7 @@ def degrade(rng: np.random.Generator, video: Tensor, clean: float = 0.3) -> Tens
     if rng.random() < 0.5:
         video = blur(video, rng.uniform(*BLUR))
     if rng.random() < 0.6:
-        video = resample(video, rng.uniform(*SHRINK))
+        video = resample(video, math.exp(rng.uniform(*np.log(SHRINK))))
     if rng.random() < 0.4:
         noise = rng.standard_normal(video.shape, dtype=np.float32) * rng.uniform(0, NOISE)
         video = video + torch.from_numpy(noise).to(video)

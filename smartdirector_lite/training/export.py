@@ -21,7 +21,7 @@ def export(
     gen: Path | None = None,
     sr: Path | None = None,
     out: Path | None = None,
-    steps: int = 12,
+    steps: int = 16,
     sr_steps: int = 2,
     guidance_scale: float = 1.0,
     size: tuple[int, int] = (112, 64),

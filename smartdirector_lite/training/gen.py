@@ -57,7 +57,7 @@ class GenConfig(StageConfig):
     description_only: float = 0.1
     time_mean: float = 1.4  # near noise, where it is decided what happens between keyframes
     time_std: float = 1.2
-    shift: float = 5.0
+    shift: float = 3.0
     rope: str = "frame_time"
     cut_gap: float = 2.0
 
