@@ -307,7 +307,7 @@ lab.check_masked_loss(masked_loss)
 # measure now and then on **fixed** noise and fixed times.
 #
 # In the loop, times are drawn as the sigmoid of a normal number, and most lie nearer to noise than to the data: that is
-# where it is decided what happens between the keyframes. The bundled model's last 1,600 steps drew them so, too.
+# where it is decided what happens between the keyframes. The bundled model's last 2,580 steps drew them so, too.
 # The rate climbs for ten steps and falls over the last third. Gradients are clipped, so that one odd batch can't do
 # much. **Autocast** lets matrix products run in bfloat16 where the CPU is fast at that; weights and optimizer stay in
 # float32.
@@ -356,7 +356,7 @@ def train(transformer, optimizers, latents, steps, batch=6, every=10):
 # %% [markdown]
 # We keep the untouched weights, since later parts begin there again, and train a copy. The optimizers are the
 # library's pair: Muon for the matrices, AdamW for the rest. AdamW alone works too, but learns less in the same number
-# of steps. This is the cell that takes a few minutes.
+# of steps. This is the cell that takes longest.
 
 
 # %%
@@ -367,7 +367,7 @@ def optimizers_of(transformer):
 
 untouched = gen.transformer
 tuned = copy.deepcopy(untouched)
-log = train(tuned, optimizers_of(tuned), z_train, steps=pick(80, 2), batch=pick(6, 2), every=pick(20, 2))
+log = train(tuned, optimizers_of(tuned), z_train, steps=pick(60, 2), batch=pick(6, 2), every=pick(15, 2))
 print(f"held-out loss: {log['held out'][0]:.3f} before, {log['held out'][-1]:.3f} after")
 assert log["held out"][-1] < pick(log["held out"][0], 1.0)  # two steps, in the fast mode, prove nothing
 evaluations = {name: (log["step"], log[name]) for name in ("trained", "held out")}
@@ -450,7 +450,7 @@ video(side_by_side, FPS, alt=words, with_strip=False)
 
 # %%
 memoriser = copy.deepcopy(untouched)
-few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(60, 2), batch=2, every=pick(20, 2))
+few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(40, 2), batch=2, every=pick(10, 2))
 curves = {f"two clips, {name}": (few["step"], few[name]) for name in ("trained", "held out")}
 curves["twenty clips, held out"] = (log["step"], log["held out"])
 image(
@@ -574,7 +574,7 @@ print(f"{trained / 1e6:.2f} of {everything / 1e6:.1f} million weights are traine
 
 # %%
 thin = [weight for weight in with_lora.parameters() if weight.requires_grad]
-lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(60, 2), pick(6, 2), pick(20, 2))
+lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(45, 2), pick(6, 2), pick(15, 2))
 both = {name: (run["step"], run["held out"]) for name, run in (("all weights", log), ("LoRA", lora_log))}
 image(
     viz.picture(viz.loss_figure({}, both)),

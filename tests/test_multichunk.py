@@ -184,6 +184,17 @@ def test_conditions_equal_a_loop_and_clips_come_back(vae):
             assert_close(frames[:, :, chunk.start : chunk.start + video.shape[2]], expected, atol=1e-4, rtol=0)
 
 
+def test_anchors_of_a_whole_video_are_those_of_its_conditions_alone(wan22):
+    rng = random.Random(6)
+    for seed in range(15):
+        plan = random_plan(rng, clips=True)
+        video = video_of(plan.num_frames, 16, seed=seed)
+        given = [video[:, :, condition.frame_index : condition.stop] for condition in plan.conditions]
+        anchors = multichunk.encode_conditions(wan22, plan, given)
+        whole = multichunk.encode_video(wan22, plan, video)
+        assert_close(whole[:, :, plan.anchors], anchors[:, :, plan.anchors], atol=1e-5, rtol=0)
+
+
 def test_keyframes_go_through_the_vae_as_one_batch(wan22):
     plan = ChunkPlan.build(40, [Condition(f) for f in (0, 7, 21, 39)])
     batches = []

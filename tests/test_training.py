@@ -590,12 +590,15 @@ def test_shards_that_do_not_fit_are_named(tiny_vae, tmp_path):
         bank.LatentBank(tmp_path, bank.fingerprint(tiny_vae))
 
 
-def test_a_fingerprint_tells_encoders_apart_but_not_decoders(tiny_vae, wan_folder):
+def test_a_fingerprint_tells_encoders_and_ways_of_encoding_apart_but_not_decoders(tiny_vae, wan_folder, monkeypatch):
     other = AutoencoderKLWan.from_pretrained(wan_folder, subfolder="vae")
     nn.init.zeros_(other.decoder.conv_in.weight)
     assert bank.fingerprint(other) == bank.fingerprint(tiny_vae)
+    before = bank.fingerprint(tiny_vae)
     nn.init.zeros_(other.encoder.conv_in.weight)
-    assert bank.fingerprint(other) != bank.fingerprint(tiny_vae)
+    assert bank.fingerprint(other) != before
+    monkeypatch.setattr(bank, "ENCODING", "repeats")
+    assert bank.fingerprint(tiny_vae) != before
 
 
 def test_clips_come_from_the_film_as_often_as_asked():
