@@ -269,8 +269,8 @@ figure(
         marks={"keyframe at 13": 13, "keyframe at 23": 23},
         fps=12,
     ),
-    alt="Error by frame. One run and Multi-Chunk stay low and together, Multi-Chunk with small dips at the keyframes "
-    "and a small bump at frame 22. The naive curve has two humps, from frames 13 and 21 on, several times as high",
+    alt="Error by frame. One run and Multi-Chunk stay low and together, Multi-Chunk with small dips at the keyframes. "
+    "The naive curve has two humps, from frames 13 and 21 on, several times as high",
 )
 for name, error in errors.items():
     print(f"{name:12} keyframes {error[KEYFRAMES[1:]].mean():5.1f}   all frames {error.mean():5.1f}")
@@ -535,8 +535,8 @@ borders = [border_report(pictures(by_chunks), frame).ratio for frame in KEYFRAME
 assert all(0.5 < ratio < 2 for ratio in borders)
 
 # %% [markdown]
-# **Notice.** With true latents the steps over the borders are somewhat larger than those beside them, and below 2, from
-# where the report speaks of a flash. They are small because the latents on both sides describe one movement. In
+# **Notice.** With true latents the steps over the borders are hardly larger than those beside them, and far below 2,
+# from where the report speaks of a flash. They are small because the latents on both sides describe one movement. In
 # generation it is the transformer that must make them so. It can, because it attends over all chunks at once; but only
 # if it knows *when* each latent happens. After a split, the latents are no longer evenly spaced: some hold one frame,
 # some four, some less. Numbering them 0, 1, 2, ... would tell it the wrong times.

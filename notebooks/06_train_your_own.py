@@ -387,7 +387,7 @@ image(
 by_time = {"before": fixed_losses(untouched, z_held), "after": fixed_losses(tuned, z_held)}
 image(
     viz.picture(viz.time_loss_figure(by_time, TIMES)),
-    alt="Held-out loss against time t before and after training: after is below before",
+    alt="Held-out loss against time t before and after training: after is below before, but for the smallest t",
 )
 
 # %% [markdown]
