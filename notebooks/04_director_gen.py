@@ -463,7 +463,7 @@ step_slider(seen, alt="the guess of frame 5", scale=4)
 # %% [markdown]
 # **Notice.** The background is there at once: it stands in both keyframes. What moves is a blur at first, like the one
 # step in the plane: a mean over all that might be. Later steps decide for one of them. In this frame both ways end in a
-# whole figure. Over 12 shots fresh noise comes 1 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
+# whole figure. Over 12 shots fresh noise comes 0.7 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
 # with `--path 1`): along the path each step builds on the errors of those before, and a small model makes many.
 #
 # ## Every kind of generation
@@ -633,8 +633,8 @@ assert change[[0, 10, 24]].max() == 0
 # %% [markdown]
 # **Notice.** The keyframes cannot change: anchors are not predicted. Where there are keyframes they already say most,
 # and the text changes little; without any it changes more. Whether it changes the *right* thing is another question: in
-# the README's table, made from text alone at guidance 3, colours come out as asked for in every video, directions and
-# cameras in nine of ten. Between keyframes `load_director()` calls it with guidance 1, which asks once, not twice.
+# the README's table, made from text alone at guidance 3, colours come out as asked for in every video, directions in
+# nearly all, cameras in eight of ten. Between keyframes `load_director()` uses guidance 1, which asks once, not twice.
 # Wan's own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has
 # seen, and colours may burn out.
 #
