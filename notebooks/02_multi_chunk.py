@@ -546,7 +546,7 @@ assert all(0.5 < ratio < 2 for ratio in borders)
 # - A chunk begins at frame 0, at every condition, at every cut, and after a clip that does not fill its last latent.
 # - A chunk of $L$ frames has $1 + \lceil (L-1)/s \rceil$ latents; what it decodes past its end is surplus and dropped.
 #   So keyframes and cuts stand on any frame (ours; the paper rounds).
-# - Chunks are encoded and decoded alone, and their latents laid end to end.
+# - Chunks are decoded alone, encoded alone but for what their surplus shows, and their latents laid end to end.
 # - A keyframe is pinned: it comes back as decode(encode(keyframe)), with noise around it if need be.
 # - The price is zero, one or two latents for a keyframe.
 #
