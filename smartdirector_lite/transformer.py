@@ -160,7 +160,7 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
             tau: (F,), the same for the whole batch, or (B, F); any finite floats, negative and fractional ones too.
             height: H, in latent cells (not tokens).
             width: W, in latent cells.
-            device: where to put the tables; None keeps them on the CPU, where they are computed.
+            device: where to put the tables; None keeps them on the CPU, where cosines and sines are computed.
 
         Returns:
             Cosines and sines, float32 in [-1, 1], each (1, F*h*w, 1, D_head), or (B, F*h*w, 1, D_head) for a (B, F)
@@ -170,8 +170,7 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
             ValueError: tau of another shape or not finite; height or width not a multiple of the patch size.
         """
         h, w = self._grid(height, width)
-        # The parent's precision: float64, except where MPS has none.
-        dtype = torch.float32 if torch.backends.mps.is_available() else torch.float64
+        dtype = torch.float32 if torch.backends.mps.is_available() else torch.float64  # MPS has none
         tau = torch.as_tensor(tau).to("cpu", dtype)
         if tau.ndim not in (1, 2):
             raise ValueError(f"tau has shape {tuple(tau.shape)}: give one position per latent frame, (F,) or (B, F)")
@@ -189,15 +188,15 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         cos, sin = (
             torch.cat(
                 [
-                    t.view(rows, num_frames, 1, 1, -1).expand(grid),
-                    y.view(1, 1, h, 1, -1).expand(grid),
-                    x.view(1, 1, 1, w, -1).expand(grid),
+                    t.to(device).view(rows, num_frames, 1, 1, -1).expand(grid),
+                    y.to(device).view(1, 1, h, 1, -1).expand(grid),
+                    x.to(device).view(1, 1, 1, w, -1).expand(grid),
                 ],
                 dim=-1,
             ).reshape(rows, num_frames * h * w, 1, -1)
             for t, y, x in zip(in_time, in_height, in_width, strict=True)
         )
-        return cos.to(device), sin.to(device)
+        return cos, sin
 
     def _grid(self, height: int, width: int) -> tuple[int, int]:
         """Latent height and width -> the same in tokens."""
@@ -277,7 +276,8 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         if tau is not None and rotary_emb is not None:
             raise ValueError("tau and rotary_emb are both given: give one of them")
         if rotary_emb is None:
-            rotary_emb = self.rotary(range(num_frames) if tau is None else tau, height, width)
+            times = range(num_frames) if tau is None else tau
+            rotary_emb = self.rotary(times, height, width, hidden_states.device)
         h, w = self._grid(height, width)
         rows, num_tokens = rotary_emb[0].shape[:2]
         if rows not in (1, batch_size) or num_tokens != num_frames * h * w:

@@ -6,7 +6,7 @@ from diffusers import AutoencoderKLWan
 from tiny import WAN22_VAE
 from torch.testing import assert_close
 
-from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments
+from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments, prepare_for_training
 
 
 def tiny_vae(**changes) -> AutoencoderKLWan:
@@ -49,6 +49,24 @@ def test_gradients_reach_every_weight_and_every_frame():
     assert (video.grad.abs().amax(dim=(0, 1, 3, 4)) > 0).all()
     missing = [name for name, parameter in vae.named_parameters() if parameter.grad is None]
     assert not missing
+
+
+@torch.no_grad()
+def test_training_norms_keep_the_type_of_autocast():
+    vae, video = tiny_vae(), video_of(9)
+    truth = decode_frames(vae, encode_moments(vae, video)[:, :8])
+    with torch.autocast("cpu", torch.bfloat16):
+        wide = decode_frames(vae, encode_moments(vae, video)[:, :8]).float()
+    norm = vae.decoder.norm_out
+    narrow_input = torch.ones(1, norm.gamma.shape[0], 1, 2, 2, dtype=torch.bfloat16)
+    assert norm(narrow_input).dtype == torch.float32
+    prepare_for_training(vae)
+    assert norm(narrow_input).dtype == torch.bfloat16
+    assert_close(decode_frames(vae, encode_moments(vae, video)[:, :8]), truth, atol=2e-5, rtol=1e-4)  # no autocast
+    with torch.autocast("cpu", torch.bfloat16):
+        narrow = decode_frames(vae, encode_moments(vae, video)[:, :8]).float()
+    assert (narrow - truth).square().mean() < 2 * (wide - truth).square().mean()
+    assert type(tiny_vae().decoder.norm_out) is not type(norm)  # this VAE alone was changed
 
 
 @torch.no_grad()

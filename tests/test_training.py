@@ -88,6 +88,26 @@ def test_muon_takes_the_steps_of_torchs_own():
     assert difference < 0.05 * step_size  # torch's iterates in bfloat16
 
 
+def test_matrices_that_muon_takes_together_step_as_each_would_alone():
+    generator = torch.Generator().manual_seed(2)
+    shapes = [(6, 10), (10, 6), (6, 10), (6, 2, 5), (60, 1)]  # the first, third and fourth are one shape to it
+    starts, gradients = [[torch.randn(shape, generator=generator) for shape in shapes] for _ in range(2)]
+
+    def stepped(which: slice) -> list[nn.Parameter]:
+        parameters = [nn.Parameter(start.clone()) for start in starts[which]]
+        optimizer = Muon(parameters, lr=0.1)
+        for _ in range(2):
+            for parameter, gradient in zip(parameters, gradients[which], strict=True):
+                parameter.grad = gradient.clone()
+            optimizer.step()
+        return parameters
+
+    together = stepped(slice(None))
+    for k, (start, parameter) in enumerate(zip(starts, together, strict=True)):
+        assert (parameter - start).abs().min() > 0
+        assert_close(parameter, stepped(slice(k, k + 1))[0], rtol=0.01, atol=0.01)
+
+
 def test_muon_takes_a_kernel_as_a_matrix_and_finds_a_minimum():
     weight = nn.Parameter(torch.zeros(4, 3, 3, 3))
     target = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
@@ -818,6 +838,13 @@ def test_a_step_always_draws_the_same_batch_and_no_held_out_scene():
     assert not torch.equal(vae.draw_batch(config, None, 1, CPU)[:1, :, :1, :32, :32], batch[:1, :, :1, :32, :32])
 
 
+def test_a_larger_batch_has_as_many_more_clips():
+    for step in range(4):
+        one, three = (vae.draw_batch(vae.VAEConfig(batch=batch), None, step, CPU) for batch in (1, 3))
+        assert three.shape == (3 * len(one), *one.shape[1:])
+        assert len(torch.unique(three, dim=0)) > 2 * len(one)  # not one clip three times (two may be of the sky alone)
+
+
 def test_a_film_clip_of_draft_size_is_the_shrunken_final_one():
     frames = np.random.default_rng(0).integers(0, 256, (5, 128, 224, 3), dtype=np.uint8)
     footage = film.FilmShots(frames, [(0, 5)], 12.0)
@@ -859,6 +886,7 @@ def test_a_clip_ends_anywhere_in_its_last_group():
         ({"film_share": 1.2}, "film_share"),
         ({"freeze_encoder": True}, "freeze_encoder needs init"),
         ({"keep_weight": 1.0}, "keep_weight needs init"),
+        ({"batch": 0}, "batch = 0"),
     ],
 )
 def test_vae_options_out_of_range_are_refused(options, message):

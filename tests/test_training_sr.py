@@ -220,6 +220,13 @@ def test_a_step_always_draws_the_same_batch(pair_bank):
     assert torch.equal(one["tau"], torch.tensor([plan.tau()] * len(one["tau"])))
 
 
+def test_a_batch_goes_to_the_device_but_for_the_positions(pair_bank):
+    batch = sr.draw_batch(sr.SRConfig(latent_frames=24), pair_bank, 4, 3, "meta")
+    assert {name: value.device.type for name, value in batch.items()} == {
+        "z_lr": "meta", "z_hr": "meta", "anchors": "meta", "t": "meta", "tau": "cpu"
+    }  # fmt: skip
+
+
 def test_anchors_and_times_are_drawn_as_often_as_asked(pair_bank):
     def draw(**options) -> dict[str, torch.Tensor]:
         return sr.draw_batch(sr.SRConfig(latent_frames=6000, **options), pair_bank, 4, 0, CPU)

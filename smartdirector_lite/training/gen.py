@@ -32,6 +32,7 @@ from .stage import (
     compile_blocks,
     draw_anchors,
     make_shards,
+    on_device,
     repatch,
     zero_head,
 )
@@ -124,7 +125,7 @@ def draw_batch(
         "tokens": text.input_ids,
         "mask": text.attention_mask,
     }
-    return {name: value.to(device) for name, value in batch.items()}
+    return on_device(batch, device)
 
 
 def flow_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:

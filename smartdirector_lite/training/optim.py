@@ -2,9 +2,11 @@
 
 Muon (Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix, so that every direction
 learns at the same rate. torch's own takes 2-D parameters only; here a kernel counts as a matrix (out, in x taps). The
-update is scaled to the size of an Adam step, as torch's `adjust_lr_fn="match_rms_adamw"` does.
+update is scaled to the size of an Adam step, as torch's `adjust_lr_fn="match_rms_adamw"` does. Matrices of one shape
+go through the iteration together: a GPU is told of each product once, not once a layer.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import torch
@@ -14,21 +16,21 @@ from .precision import has_fast_bf16
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Newton-Schulz iteration towards the orthogonal matrix nearest to `matrix: (rows, columns)`.
+    """Newton-Schulz iteration towards the orthogonal matrix nearest to `matrix: (..., rows, columns)`, each for itself.
 
     Returns singular values near 1: within about 0.3 after 5 steps, which is what Muon needs. Works in bfloat16, which
     is exact enough for it, where that is fast, else in float32; the result has that type.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.bfloat16() if has_fast_bf16(matrix.device) else matrix.float()
-    tall = x.shape[0] > x.shape[1]
+    tall = x.shape[-2] > x.shape[-1]
     if tall:
-        x = x.T
-    x = x / x.norm().clamp(min=1e-7)
+        x = x.mT
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 class Muon(torch.optim.Optimizer):
@@ -45,18 +47,30 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 value = closure()
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is None:
-                    continue
-                state = self.state[parameter]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(parameter)
-                average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                update = orthogonalize(parameter.grad.lerp(average, group["momentum"]).flatten(1))
-                scale = 0.2 * max(update.shape) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update.view_as(parameter).to(parameter), alpha=-group["lr"] * scale)
+            for parameters in _by_shape(group["params"]):
+                updates = orthogonalize(torch.stack([self._averaged(p, group["momentum"]) for p in parameters]))
+                scale = 0.2 * max(updates.shape[1:]) ** 0.5
+                for parameter, update in zip(parameters, updates, strict=True):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(update.view_as(parameter).to(parameter), alpha=-group["lr"] * scale)
         return value
+
+    def _averaged(self, parameter: nn.Parameter, momentum: float) -> Tensor:
+        """Nesterov's momentum of a parameter, as a matrix."""
+        state = self.state[parameter]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(parameter)
+        average = state["momentum"].lerp_(parameter.grad, 1 - momentum)
+        return parameter.grad.lerp(average, momentum).flatten(1)
+
+
+def _by_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Those with a gradient, whose matrices may be stacked."""
+    groups = defaultdict(list)
+    for parameter in parameters:
+        if parameter.grad is not None:
+            groups[len(parameter), parameter.numel(), parameter.device, parameter.dtype].append(parameter)
+    return list(groups.values())
 
 
 def make_optimizers(

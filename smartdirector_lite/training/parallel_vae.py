@@ -8,8 +8,29 @@ the same modules and do it. They give what `vae.encode` and `vae.decode` give (a
 
 import torch
 from diffusers import AutoencoderKLWan
-from diffusers.models.autoencoders.autoencoder_kl_wan import patchify, unpatchify
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanRMS_norm, patchify, unpatchify
 from torch import Tensor, nn
+
+from ..causal import prepare_for_cpu
+
+
+def prepare_for_training(vae: AutoencoderKLWan) -> None:
+    """`prepare_for_cpu`, which suits a GPU's convolutions too, and norms that keep autocast's type. In place."""
+    prepare_for_cpu(vae)
+    for module in vae.modules():
+        if type(module) is WanRMS_norm:
+            module.__class__ = _NarrowNorm
+
+
+class _NarrowNorm(WanRMS_norm):
+    """Gives back the type that it was given.
+
+    The parent's gain is float32, so that under autocast what is normed would be twice as wide, up to the convolution
+    that narrows it again.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).to(x.dtype)
 
 
 def _resample_space(resample: nn.Module, x: Tensor) -> Tensor:

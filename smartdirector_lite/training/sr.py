@@ -32,6 +32,7 @@ from .stage import (
     compile_blocks,
     draw_anchors,
     make_shards,
+    on_device,
     repatch,
 )
 from .vae import DRAFT, FINAL, load_vae, save_strip
@@ -88,7 +89,7 @@ def draw_batch(
     """One step's batch, always the same: z_LR and z_HR (B, C, F, h, w), anchors and tau (B, F), t (B,)."""
     rng = np.random.default_rng((config.seed, step))
     batch = as_batch(rng, bank.draw(rng, config.latent_frames), stride, config)
-    return {name: value.to(device) for name, value in batch.items()}
+    return on_device(batch, device)
 
 
 def as_batch(

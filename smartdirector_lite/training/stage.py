@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from accelerate import PartialState
 from diffusers import AutoencoderKLWan
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..timeline import ChunkPlan
@@ -92,6 +92,16 @@ def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: StageConfig)
             count = int(rng.integers(2, chunk.num_latents + 1))
             anchors[chunk.latent_start : chunk.latent_start + count] = [True] * count
     return anchors
+
+
+def on_device(batch: dict[str, Tensor], device: torch.device | str) -> dict[str, Tensor]:
+    """A batch where it is needed, sent to a GPU while that still works on the step before.
+
+    `tau` stays: the transformer's tables of cosines are computed on the CPU, and asking a GPU for it back would wait.
+    """
+    if torch.device(device).type == "cuda":
+        batch = {name: value.pin_memory() for name, value in batch.items()}
+    return {name: value if name == "tau" else value.to(device, non_blocking=True) for name, value in batch.items()}
 
 
 def make_shards(config: StageConfig, make: Callable[[int], object]) -> None:
