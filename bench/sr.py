@@ -25,6 +25,7 @@ from smartdirector_lite.training.degrade import compress
 
 LARGE = (2 * HEIGHT, 2 * WIDTH)
 NUM_FRAMES, KEYFRAMES = 25, (0, 12, 24)
+SOURCES = ("lr", "draft", "h264", "blurred")
 MET = 1.0  # pixels that an eye may be off
 
 
@@ -84,6 +85,8 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 @torch.no_grad()
 def main() -> None:
     options = arguments(__doc__, scenes=16, source="lr", blur=8.0, steps=0, back_projection=-1.0)
+    if options.source not in SOURCES:
+        raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
     steps, gain = options.steps or director.sr_steps, options.back_projection
     if gain < 0:

@@ -95,16 +95,17 @@ def test_ssim_in_closed_form():
     assert ssim(noise, 1 - noise) < 0
 
 
-def test_flicker_counts_the_still_pixels_alone():
-    truth = torch.zeros(5, 3, 8, 8)
-    truth[:, :, :, 4:] = torch.linspace(0, 1, 5).view(5, 1, 1, 1)  # the right half moves
+def test_flicker_counts_pixels_that_stand_still_among_others_that_do():
+    truth = torch.zeros(5, 3, 24, 24)
+    truth[..., 12:] = torch.linspace(0, 1, 5).view(5, 1, 1, 1)  # the right half moves
     assert flicker(truth, truth) == pytest.approx(1)
+    for columns, expected in ((slice(0, 8), 4), (slice(8, 12), 1), (slice(12, 24), 1)):
+        video = truth.clone()
+        video[1::2, ..., columns] += 3 / 255
+        assert flicker(video, truth) == pytest.approx(expected, abs=1e-3)
     video = truth.clone()
-    video[1::2, :, :, :4] += 3 / 255  # the left half flickers
-    assert flicker(video, truth) == pytest.approx(4, abs=1e-3)
-    video = truth.clone()
-    video[1::2, :, :, 4:] += 3 / 255
-    assert flicker(video, truth) == pytest.approx(1)
+    video[1::2, ..., 9] += 3 / 255
+    assert flicker(video, truth, reach=0) > flicker(video, truth) == pytest.approx(1)
 
 
 def test_warping_follows_a_true_motion_and_notices_a_false_one():

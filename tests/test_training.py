@@ -870,6 +870,11 @@ def test_the_reconstruction_loss_counts_what_moves():
     flickers = vae.reconstruction_loss(moving, still, config) - vae.reconstruction_loss(moving * 0, still, config)
     pixel, corner, blink = (0.5 + 4) / 48, 2 / 36, 1 / 32  # an edge each way, of 36 a direction; one step in time of 32
     assert_close(flickers, torch.tensor(pixel + 0.5 * (corner + blink)))
+    config.flicker_weight = 3.0
+    flickers = vae.reconstruction_loss(moving, still, config) - vae.reconstruction_loss(moving * 0, still, config)
+    assert_close(flickers, torch.tensor(pixel + 0.5 * (corner + 4 * blink)))  # the truth stands still there
+    missed = vae.reconstruction_loss(still, moving, config)  # where it moves, a step counts once
+    assert_close(missed, torch.tensor(pixel + 0.5 * (corner + blink)))
 
 
 def test_a_clip_ends_anywhere_in_its_last_group():

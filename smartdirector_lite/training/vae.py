@@ -40,6 +40,7 @@ LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
 STILLS, STILLS_APART = 4, 8  # single frames come by the scene, so many of each, so many frames apart
 EARLY = 0.4  # the share of the steps, from random weights, spent mostly on pictures and short clips: space before time
 MOVES = 0.06  # change of a pixel in [-1, 1], from one frame to the next, from which it counts as moving
+STILL = 0.02  # and up to which it stands still
 
 
 @dataclass
@@ -70,6 +71,7 @@ class VAEConfig(LoopConfig):
     kl_weight: float = 3e-4
     edge_weight: float = 0.3
     motion_weight: float = 2.0
+    flicker_weight: float = 0.0
     equivariance: float = 0.25
 
     def __post_init__(self) -> None:
@@ -201,17 +203,18 @@ def reconstruction_loss(output: Tensor, video: Tensor, config: VAEConfig) -> Ten
 
     output, video: (B, 3, T, H, W) in [-1, 1]. A pixel moves if it changes from or to a neighbouring frame. L1 alone
     would let what is far off, mostly outlines that move, stay so. Differences are those between neighbours in space
-    (edges) and in time (flicker).
+    (edges) and in time (flicker), where those of pixels that stand still count 1 + flicker_weight times.
     """
-    moving = torch.zeros_like(video[:, :1])
+    moving, error = torch.zeros_like(video[:, :1]), output - video
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     if video.shape[2] > 1:
-        change = (video.diff(dim=2).abs().amax(dim=1, keepdim=True) > MOVES).float()
-        moving[:, :, 1:] = change
-        moving[:, :, :-1] = torch.maximum(moving[:, :, :-1], change)
-    error = output - video
+        change = video.diff(dim=2).abs().amax(dim=1, keepdim=True)
+        moves, still = (change > MOVES).float(), (change < STILL).float()
+        moving[:, :, 1:] = moves
+        moving[:, :, :-1] = torch.maximum(moving[:, :, :-1], moves)
+        edges = edges + ((1 + config.flicker_weight * still) * error.diff(dim=2).abs()).mean()
     loss = ((1 + config.motion_weight * moving) * (0.5 * error.abs() + 4 * error.square())).mean()
-    axes = (-1, -2) if video.shape[2] == 1 else (-1, -2, -3)
-    return loss + config.edge_weight * sum(error.diff(dim=axis).abs().mean() for axis in axes)
+    return loss + config.edge_weight * edges
 
 
 def measure_latents(
