@@ -532,7 +532,7 @@ figure(
 
 # %% [markdown]
 # **Notice.** Near pure noise ($t = 0.9$) the other latents say little, and the model must take from the anchors what it
-# needs. There a wrong time costs most: under `restart` the error is four times as large, under `continuous` and
+# needs. There a wrong time costs most: under `restart` the error is over four times as large, under `continuous` and
 # `midpoint` more than one and a half times. Later the latents' own content says enough, these two hardly matter any
 # more, and only `restart` still hurts.
 #

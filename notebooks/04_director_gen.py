@@ -633,10 +633,10 @@ assert change[[0, 10, 24]].max() == 0
 # %% [markdown]
 # **Notice.** The keyframes cannot change: anchors are not predicted. Where there are keyframes they already say most,
 # and the text changes little; without any it changes more. Whether it changes the *right* thing is another question: in
-# the README's table, made from text alone at guidance 3, colours come out as asked for in every video, directions in
-# nearly all, cameras in eight of ten. Between keyframes `load_director()` uses guidance 1, which asks once, not twice.
-# Wan's own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has
-# seen, and colours may burn out.
+# the README's table, made from text alone at guidance 3, colours and directions come out as asked for in every video,
+# cameras in nearly nine of ten. Between keyframes `load_director()` uses guidance 1, which asks once, not twice. Wan's
+# own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has seen, and
+# colours may burn out.
 #
 # ## Recap
 #

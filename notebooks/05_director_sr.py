@@ -411,7 +411,7 @@ video(
 # **Notice.** Without a keyframe the bundled model draws edges where the draft had none, but hardly comes nearer to
 # the truth in dB: it can't know what the sign said. Frame 6 is sharp in the row with the keyframe, whatever the
 # model: there it shows `decode(encode(keyframe))`. How much of that reaches the other frames is what the model has
-# learnt. With the bundled one, parts of the sign come back in all frames, also in those before the keyframe, since
+# learnt. With the bundled one, most of the sign comes back in all frames, also in those before the keyframe, since
 # attention runs both ways in time. The character, which moves, gets less. With the demonstration, expect little
 # beyond frame 6.
 #

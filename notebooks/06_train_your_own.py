@@ -307,7 +307,7 @@ lab.check_masked_loss(masked_loss)
 # measure now and then on **fixed** noise and fixed times.
 #
 # In the loop, times are drawn as the sigmoid of a normal number, and most lie nearer to noise than to the data: that is
-# where it is decided what happens between the keyframes. The bundled model's last 2,580 steps drew them so, too.
+# where it is decided what happens between the keyframes. The bundled model's last 3,095 steps drew them so, too.
 # The rate climbs for ten steps and falls over the last third. Gradients are clipped, so that one odd batch can't do
 # much. **Autocast** lets matrix products run in bfloat16 where the CPU is fast at that; weights and optimizer stay in
 # float32.
