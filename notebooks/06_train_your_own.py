@@ -367,7 +367,7 @@ def optimizers_of(transformer):
 
 untouched = gen.transformer
 tuned = copy.deepcopy(untouched)
-log = train(tuned, optimizers_of(tuned), z_train, steps=pick(60, 2), batch=pick(6, 2), every=pick(15, 2))
+log = train(tuned, optimizers_of(tuned), z_train, steps=pick(51, 2), batch=pick(6, 2), every=pick(17, 2))
 print(f"held-out loss: {log['held out'][0]:.3f} before, {log['held out'][-1]:.3f} after")
 assert log["held out"][-1] < pick(log["held out"][0], 1.0)  # two steps, in the fast mode, prove nothing
 evaluations = {name: (log["step"], log[name]) for name in ("trained", "held out")}
@@ -450,7 +450,7 @@ video(side_by_side, FPS, alt=words, with_strip=False)
 
 # %%
 memoriser = copy.deepcopy(untouched)
-few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(40, 2), batch=2, every=pick(10, 2))
+few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(36, 2), batch=2, every=pick(12, 2))
 curves = {f"two clips, {name}": (few["step"], few[name]) for name in ("trained", "held out")}
 curves["twenty clips, held out"] = (log["step"], log["held out"])
 image(
@@ -574,7 +574,7 @@ print(f"{trained / 1e6:.2f} of {everything / 1e6:.1f} million weights are traine
 
 # %%
 thin = [weight for weight in with_lora.parameters() if weight.requires_grad]
-lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(45, 2), pick(6, 2), pick(15, 2))
+lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(34, 2), pick(6, 2), pick(17, 2))
 both = {name: (run["step"], run["held out"]) for name, run in (("all weights", log), ("LoRA", lora_log))}
 image(
     viz.picture(viz.loss_figure({}, both)),
