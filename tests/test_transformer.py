@@ -136,6 +136,12 @@ def test_rotary_is_bit_identical_to_parent_at_integers(head_dim):
     assert torch.equal(cos[0, :, 0, : model.rope.t_dim], model.rope.freqs_cos[tau, : model.rope.t_dim])
 
 
+def test_rotary_tables_are_where_they_are_asked_for(model):
+    here, there = model.rotary([0.0, 0.5, 1.0], 4, 6), model.rotary([0.0, 0.5, 1.0], 4, 6, "meta")
+    assert [table.device.type for table in (*here, *there)] == ["cpu", "cpu", "meta", "meta"]
+    assert [table.shape for table in here] == [table.shape for table in there]
+
+
 def test_rotary_closed_form_at_fractional_negative_and_far_positions(model):
     tau = [-1.5, 0.0, 3.25, 5000.75]
     cos, sin = model.rotary(tau, 2, 2)

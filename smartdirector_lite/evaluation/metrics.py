@@ -83,8 +83,8 @@ def flicker(video: Tensor, truth: Tensor, reach: int = 4) -> float:
     """Mean change from frame to frame where the true video stands still, over the truth's own change.
 
     Still are the pixels up to `reach` pixels around which none changes: nearer to something that moves, its blurred
-    outline sweeps over them, and bicubic enlargement alone, which flickers nowhere, would count as 2.2. About 1 / 255
-    is added to both, so that a truth without any change gives no infinite ratio.
+    outline sweeps over them, and what is merely soft would seem to flicker. About 1 / 255 is added to both, so that a
+    truth without any change gives no infinite ratio.
     """
     moves = truth.diff(dim=0).abs().amax(dim=1, keepdim=True) >= 0.01
     still = F.max_pool2d(moves.float(), 2 * reach + 1, stride=1, padding=reach) == 0

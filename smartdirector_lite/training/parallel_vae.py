@@ -15,7 +15,7 @@ from ..causal import prepare_for_cpu
 
 
 def prepare_for_training(vae: AutoencoderKLWan) -> None:
-    """`prepare_for_cpu`, which suits a GPU's convolutions too, and norms that keep autocast's type. In place."""
+    """`prepare_for_cpu`, and norms that keep autocast's type. In place."""
     prepare_for_cpu(vae)
     for module in vae.modules():
         if type(module) is WanRMS_norm:

@@ -50,7 +50,7 @@ class VAEConfig(LoopConfig):
     film_share: of the clips. init: a VAE's folder to start from, whose sizes then count; "" for random weights.
     freeze_encoder: train the decoder alone, so that latents made earlier stay valid. keep_weight: of the squared
     distance between latents and those of `init`, a softer way to the same end. batch: times as many clips a step as
-    LAYOUTS say; 8 need little of a GPU's memory. lr: Muon's rate; adam_lr: AdamW's. base_dim, decoder_base_dim,
+    LAYOUTS say, for a GPU. lr: Muon's rate; adam_lr: AdamW's. base_dim, decoder_base_dim,
     z_dim: as AutoencoderKLWan's. *_weight: of the parts of the loss. equivariance: how often a step decodes latents of
     half the size, see `TrainedVAE`.
     """
