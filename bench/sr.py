@@ -84,7 +84,7 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", blur=8.0, steps=0, back_projection=-1.0)
+    options = arguments(__doc__, scenes=16, source="lr", blur=8.0, steps=0, back_projection=-1.0, temporal_filter=-1.0)
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)

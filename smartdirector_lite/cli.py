@@ -181,6 +181,7 @@ def upscale(
     scale: float = 2.0,
     steps: int | None = None,
     back_projection: float | None = None,
+    temporal_filter: float | None = None,
     tile: int = 256,
     model: Model = ModelOptions(),
 ) -> None:
@@ -193,6 +194,7 @@ def upscale(
         scale: of width and height; 2 is what the model was trained for.
         steps: of the flow; None: what the model was made for.
         back_projection: 0 to 1, how far the result is drawn to what the small frames show; None: the model's own.
+        temporal_filter: 0 to 1, how much of the frame before stays where the small frames stand still; None likewise.
         tile: side of the parts that a large frame is refined in, in pixels; 0 for whole frames.
     """
     from .upscale import parse_keyframes, upscale_video
@@ -204,7 +206,8 @@ def upscale(
         raise ValueError(f"model {model.model} has no second stage (director-sr); train one (`train sr`) or name one")
     started = time.perf_counter()
     options = {"scale": scale, "steps": director.sr_steps if steps is None else steps, "tile": tile or None}
-    count, notes = upscale_video(director.sr, video, out, keyframes, back_projection=back_projection, **options)
+    options |= {"back_projection": back_projection, "temporal_filter": temporal_filter}
+    count, notes = upscale_video(director.sr, video, out, keyframes, **options)
     seconds = time.perf_counter() - started
     print("\n".join([f"{out}: {count} frames in {seconds:.1f} s, {seconds / count:.2f} s each", *notes]), flush=True)
 

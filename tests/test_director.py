@@ -201,7 +201,7 @@ def test_the_video_is_what_the_second_pipeline_makes_of_the_drafts_latents(both,
 
 
 def test_a_second_stage_trained_on_enlarged_frames_is_given_the_drafts_frames(both, story):
-    parts = {**both.sr.components, "upsample": "pixel", "back_projection": 0.5}
+    parts = {**both.sr.components, "upsample": "pixel", "back_projection": 0.5, "temporal_filter": 0.9}
     pixel = Director(both.gen, 2, 2.0, (WIDTH, HEIGHT), 12, DirectorSRPipeline(**parts), 2)
     result = make(pixel, story, seed=3)
     assert np.array_equal(result.draft, make(both, story, seed=3).draft)

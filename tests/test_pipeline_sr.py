@@ -17,6 +17,7 @@ from smartdirector_lite.pipelines import DirectorSRPipeline, SROptions, VideoCon
 from smartdirector_lite.pipelines.back_projection import back_project
 from smartdirector_lite.pipelines.checks import OUTPUT_TYPES
 from smartdirector_lite.pipelines.sizes import resize, to_bytes
+from smartdirector_lite.pipelines.temporal_filter import TemporalFilter
 from smartdirector_lite.timeline import ChunkPlan
 
 HEIGHT, WIDTH = 16, 24  # LR
@@ -205,8 +206,27 @@ def test_back_projection_draws_frames_to_the_small_ones_and_keyframes_to_themsel
     assert abs(by_window.astype(int) - again).max() <= 1 < abs(by_window.astype(int) - before).max()
 
 
+@pytest.mark.parametrize("scale", [2, 1.5])
+def test_the_temporal_filter_comes_after_back_projection_and_leaves_keyframes(sr, scale):
+    images, keyframe = [*footage(3), *[picture(9)] * 8], large(0, 6)
+    call = {**CALL, "conditions": [keyframe], "back_projection": 0.5}
+    frames = (sr(images, **call).frames[0] * 2 - 1).transpose(0, 1)[None]
+    expected = TemporalFilter(0.8)(frames, as_tensor(images), [i == 6 for i in range(11)])
+    changed = (expected - frames).abs().amax(dim=(0, 1, 3, 4)) > 0
+    assert changed.nonzero().flatten().tolist() == [4, 5, 7, 8, 9, 10]
+    if scale != 2:
+        expected = resize(expected, (round(scale * HEIGHT), round(scale * WIDTH)))
+    made = with_parts(sr, temporal_filter=0.8)(images, **call, scale=scale).frames[0]
+    assert_close(made.transpose(0, 1)[None] * 2 - 1, expected, atol=1e-5, rtol=0)
+    assert torch.equal(sr(images, **call, scale=scale, temporal_filter=0.8).frames[0], made)
+    options = SROptions(steps=3, back_projection=0.5, temporal_filter=0.8)
+    given = {"num_frames": 11, "size": (HEIGHT, WIDTH), "conditions": [keyframe], "scale": scale}
+    by_part = streamed(sr, iter(images), **given, options=options)
+    assert abs(by_part.astype(int) - to_bytes(expected)).max() <= 1
+
+
 def test_latents_have_no_frames_to_go_back_to(sr):
-    model, latents = with_parts(sr, back_projection=0.6), torch.randn(1, 8, 2, 2, 3)
+    model, latents = with_parts(sr, back_projection=0.6, temporal_filter=0.9), torch.randn(1, 8, 2, 2, 3)
     assert torch.equal(
         model(latents=latents, num_frames=5, **CALL).frames, sr(latents=latents, num_frames=5, **CALL).frames
     )
@@ -396,6 +416,8 @@ BAD_CALLS = {
         "back_projection must be a number from 0 to 1, got nan",
     ),
     "latents, back-projected": ({**LATENTS, "back_projection": 0.5}, "back_projection is 0.5, which needs frames"),
+    "temporal filter": ({"temporal_filter": -0.1}, "temporal_filter must be a number from 0 to 1, got -0.1"),
+    "latents, filtered": ({**LATENTS, "temporal_filter": 0.9}, "temporal_filter is 0.9, which needs frames"),
     "upsample": ({"upsample": "nearest"}, "upsample must be one of latent, pixel, got 'nearest'"),
     "small tile": ({"tile": 31}, "tile must be at least 32, got 31"),
     "half a tile": ({"tile": 64.5}, "tile must be an int, got 64.5"),

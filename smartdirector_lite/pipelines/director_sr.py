@@ -23,11 +23,11 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 from ..multichunk import encode_clip, iter_decode, iter_encode
 from ..timeline import ChunkPlan, check_int
 from ..transformer import DirectorTransformer3DModel
-from .back_projection import back_project, choose_gain, references
 from .base import DirectorPipeline
 from .checks import check_latents, check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
-from .options import SROptions, check_back_projection, check_upsample
+from .correction import Correction, choose_gains
+from .options import SROptions, check_gains, check_upsample
 from .sizes import (
     FACTOR,
     Sizes,
@@ -47,7 +47,7 @@ class DirectorSRPipeline(DirectorPipeline):
 
     Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text. upsample:
     how the latents that the flow starts from were enlarged when the transformer was trained, one of UPSAMPLING.
-    back_projection: how much of what the VAE loses of the small frames is put back, for a call that does not say.
+    back_projection, temporal_filter: as in `SROptions`, for a call that does not say.
     """
 
     is_wan = False
@@ -65,12 +65,13 @@ class DirectorSRPipeline(DirectorPipeline):
         sigma_data: None = None,
         upsample: str = "latent",
         back_projection: float = 0.0,
+        temporal_filter: float = 0.0,
     ):
         check_upsample(upsample)
-        check_back_projection(back_projection)
+        check_gains(back_projection=back_projection, temporal_filter=temporal_filter)
         parts = tokenizer, text_encoder, vae, scheduler, transformer, transformer_2
         super().__init__(*parts, boundary_ratio, expand_timesteps, sigma_data)
-        self.register_to_config(upsample=upsample, back_projection=back_projection)
+        self.register_to_config(upsample=upsample, back_projection=back_projection, temporal_filter=temporal_filter)
 
     @torch.no_grad()
     def __call__(
@@ -88,6 +89,7 @@ class DirectorSRPipeline(DirectorPipeline):
         rope: str = "frame_time",
         upsample: str | None = None,
         back_projection: float | None = None,
+        temporal_filter: float | None = None,
         tile: int | None = None,
         output_type: str = "np",
         return_dict: bool = True,
@@ -101,7 +103,7 @@ class DirectorSRPipeline(DirectorPipeline):
             latents: instead of `video`, normalised LR latents (1, C, F, h, w), as `DirectorGenPipeline` gives for these
                 conditions and cuts; `num_frames` says how many frames they hold.
             prompt, prompt_embeds: for a model with a text encoder; at most one.
-            num_inference_steps, rope, upsample, back_projection, tile: see `SROptions`.
+            num_inference_steps, rope, upsample, back_projection, temporal_filter, tile: see `SROptions`.
             output_type: as in `DirectorGenPipeline`; "latent" gives HR latents (1, C, F, 2h, 2w).
 
         Raises:
@@ -121,7 +123,7 @@ class DirectorSRPipeline(DirectorPipeline):
             for frame in source:
                 small_frame(frame, size)  # each is checked before any model runs
         plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
-        options = SROptions(num_inference_steps, rope, upsample, back_projection, tile=tile)
+        options = SROptions(num_inference_steps, rope, upsample, back_projection, temporal_filter, tile=tile)
         latents, parts = self._enlarge(plan, source, sizes, conditions, options, prompt, prompt_embeds)
         if output_type == "latent":
             result = torch.cat(list(latents), dim=2)
@@ -182,13 +184,13 @@ class DirectorSRPipeline(DirectorPipeline):
         prompt_embeds: Tensor | None = None,
     ) -> tuple[Iterator[Tensor], Iterator[tuple[int, Tensor]]]:
         """HR latents and the frames they make; one of them is to be read. Checks its arguments at once."""
-        gain, small = choose_gain(options.back_projection, self.config.back_projection, source), None
+        gains, correct = choose_gains(options, self.config, source), None
         videos = [large_condition(condition, sizes) for condition in conditions]
-        if gain:
+        if any(gains):
             source, kept = itertools.tee(source)
-            small = references(plan, kept, videos, sizes.given)
+            correct = Correction(plan, kept, videos, sizes.given, gains)
         latents = self._refine(plan, source, sizes, videos, options, prompt, prompt_embeds)
-        return latents, self._decoded(plan, latents, sizes, small, gain)
+        return latents, self._decoded(plan, latents, sizes, correct)
 
     @torch.no_grad()
     def _refine(
@@ -288,12 +290,11 @@ class DirectorSRPipeline(DirectorPipeline):
         return self._embed((prompt, None), (None, None), 1, 512)[0]
 
     def _decoded(
-        self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes, small: Iterator[Tensor] | None, gain: float
+        self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes, correct: Correction | None
     ) -> Iterator[tuple[int, Tensor]]:
         """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
         device = get_module_execution_device(self.vae)
         for start, frames in iter_decode(self.vae, plan, (latent.to(device) for latent in refined)):
             frames = frames[..., : sizes.native[0], : sizes.native[1]]
-            if small is not None:
-                frames = back_project(frames, torch.cat(list(itertools.islice(small, frames.shape[2])), dim=2), gain)
+            frames = frames if correct is None else correct(frames)
             yield start, frames if sizes.out == sizes.native else resize(frames, sizes.out)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
-from ..pipelines.options import check_back_projection, check_upsample
+from ..pipelines.correction import GAINS
+from ..pipelines.options import check_gains, check_upsample
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import ClipEntry, LatentBank
@@ -43,14 +44,16 @@ class SRConfig(StageConfig):
     """As StageConfig, but the bank holds LR / HR pairs; and:
 
     gen: a trained pipeline's folder, for its artefacts; "" leaves them out. upsample: what the flow starts from, as in
-    `SROptions`; "pixel" suits a VAE whose latents do not enlarge well. back_projection: of the pipeline that is
-    exported. no_anchor: how often a clip has no keyframe at all. at_start: how often t is 1; else it is uniform.
+    `SROptions`; "pixel" suits a VAE whose latents do not enlarge well. back_projection, temporal_filter: of the
+    pipeline that is exported. no_anchor: how often a clip has no keyframe at all. at_start: how often t is 1; else it
+    is uniform.
     """
 
     out: str = "runs/sr"
     gen: str = ""
     upsample: str = "latent"
     back_projection: float = 0.5
+    temporal_filter: float = 0.95
     bank: str = "runs/pairs"
     film_share: float = 0.3
     layers: int = 6
@@ -63,7 +66,12 @@ class SRConfig(StageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_upsample(self.upsample)
-        check_back_projection(self.back_projection)
+        check_gains(**self.gains)
+
+    @property
+    def gains(self) -> dict[str, float]:
+        """Of the pipeline that is exported."""
+        return {name: getattr(self, name) for name in GAINS}
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -134,11 +142,8 @@ def start_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransf
     return repatch(pipeline.transformer, config.patch)
 
 
-def as_pipeline(
-    model: TrainedSR, vae: AutoencoderKLWan | None, upsample: str, back_projection: float = 0.0
-) -> DirectorSRPipeline:
-    """What is sampled from and exported; the VAE is stage one's."""
-    options = {"upsample": upsample, "back_projection": back_projection}
+def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None, **options: str | float) -> DirectorSRPipeline:
+    """What is sampled from and exported; the VAE is stage one's. options: of the pipeline."""
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS)
     pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer, **options)
     pipeline.set_progress_bar_config(disable=True)
@@ -166,7 +171,7 @@ def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
 
 def sample_strip(model: TrainedSR, vae: AutoencoderKLWan, upsample: str, path: Path) -> None:
     """Held-out scenes: bicubic, without and with anchors, the truth; one below the other, as one PNG."""
-    pipeline = as_pipeline(model, vae.to(model.transformer.device), upsample)
+    pipeline = as_pipeline(model, vae.to(model.transformer.device), upsample=upsample)
     columns = []
     for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
         scene = sample_scene(seed, 25, num_shots=1)
@@ -203,6 +208,6 @@ def train_sr(config: SRConfig) -> None:
         sample_strip(model, vae, config.upsample, folder / f"{step:06d}.png")
 
     def export(model: TrainedSR, folder: Path) -> None:
-        as_pipeline(model, None, config.upsample, config.back_projection).save_pretrained(folder)
+        as_pipeline(model, None, upsample=config.upsample, **config.gains).save_pretrained(folder)
 
     train(config, model, optimizers, loss, sample, export)
