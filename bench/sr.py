@@ -1,8 +1,8 @@
 """Director-SR on held-out toy shots with signs: bicubic, without and with anchors, and the VAE alone.
 
 --source lr: true small renderings. draft: stage one's videos from the same keyframes. h264: small and compressed.
-blurred: shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. --back-projection: by default as the
-library calls it, none for drafts and the model's own for the others.
+blurred: shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. --back-projection and
+--temporal-filter: by default as the library calls it, the model's own, but no back-projection for drafts.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
 """
@@ -19,6 +19,7 @@ from smartdirector_lite.evaluation.metrics import PooledError, flicker, ssim, wa
 from smartdirector_lite.evaluation.reading import eye_shift, look, pupil_offset, read_letter
 from smartdirector_lite.multichunk import decode, encode_clip, encode_video
 from smartdirector_lite.pipelines import VideoCondition
+from smartdirector_lite.pipelines.correction import GAINS
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, scene_truth
 from smartdirector_lite.training.degrade import compress
@@ -88,10 +89,10 @@ def main() -> None:
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
-    steps, gain = options.steps or director.sr_steps, options.back_projection
-    if gain < 0:
-        gain = 0.0 if options.source == "draft" else director.sr.config.back_projection
-    call = {"num_inference_steps": steps, "back_projection": gain}
+    steps, own = options.steps or director.sr_steps, {name: director.sr.config[name] for name in GAINS}
+    if options.source == "draft":
+        own["back_projection"] = 0.0
+    gains = {name: gain if (gain := getattr(options, name)) >= 0 else own[name] for name in GAINS}
     errors, by_distance = defaultdict(PooledError), defaultdict(PooledError)
     tallies, means = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
     for scene in scenes_with_signs(options.scenes):
@@ -104,7 +105,7 @@ def main() -> None:
             tiny = F.interpolate(small, size=[round(side / options.blur) for side in (HEIGHT, WIDTH)], mode="area")
             small = F.interpolate(tiny, size=(HEIGHT, WIDTH), mode="bicubic", align_corners=False).clamp(0, 1)
         facts = scene_truth(scene, *LARGE)
-        for name, video in candidates(director, small, large, **call).items():
+        for name, video in candidates(director, small, large, num_inference_steps=steps, **gains).items():
             errors[name].add(video, large)
             for frame in range(NUM_FRAMES):
                 distance = min(abs(frame - keyframe) for keyframe in KEYFRAMES)
@@ -119,7 +120,7 @@ def main() -> None:
             values["colour at keyframes, of 255"].append(float(np.mean(colour)))
     print(
         f"{options.scenes} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
-        f"{steps} steps, back-projection {gain:g}; {2 * WIDTH}x{2 * HEIGHT}"
+        f"{steps} steps, {', '.join(f'{name} {gain:g}' for name, gain in gains.items())}; {2 * WIDTH}x{2 * HEIGHT}"
     )
     for name, error in errors.items():
         read_right = ", ".join(f"{what} {100 * np.mean(right):.0f} %" for what, right in tallies[name].items())
