@@ -551,9 +551,9 @@ image(
 )
 
 # %% [markdown]
-# **Notice.** What moves is as it was. What stands still went on changing, a little, all over the picture, and now
-# hardly does. The mean of several frames' errors is smaller than each of them, too: a few hundredths of a decibel for
-# nothing. A keyframe is left exactly as it is, and what stands still after it keeps its look.
+# **Notice.** What moves is as it was. What stands still went on changing, most at its outlines, and now hardly does. In
+# decibels that is next to nothing, for the changes were small; the eye sees them all the same. The pipeline leaves a
+# keyframe exactly as it is, and what stands still after it keeps its look.
 #
 # ## 10. Look for yourself
 #
