@@ -1,7 +1,8 @@
-"""Director-SR on held-out toy shots with signs: bicubic, without and with anchors, and the VAE alone.
+"""Director-SR on held-out shots: bicubic, without and with anchors, and the VAE alone.
 
---source lr: true small renderings. draft: stage one's videos from the same keyframes. h264: small and compressed.
-blurred: shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. --back-projection and
+--source lr: true small renderings of toy shots with signs. draft: stage one's videos from the same keyframes. h264:
+small and compressed. blurred: shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. film: shots of a
+film that `train film` has prepared (--film), at half their size; nothing is read in them. --back-projection and
 --temporal-filter: by default as the library calls it, the model's own, but no back-projection for drafts.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
@@ -23,10 +24,11 @@ from smartdirector_lite.pipelines.correction import GAINS
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, scene_truth
 from smartdirector_lite.training.degrade import compress
+from smartdirector_lite.training.film import FilmShots
 
 LARGE = (2 * HEIGHT, 2 * WIDTH)
 NUM_FRAMES, KEYFRAMES = 25, (0, 12, 24)
-SOURCES = ("lr", "draft", "h264", "blurred")
+SOURCES = ("lr", "draft", "h264", "blurred", "film")
 MET = 1.0  # pixels that an eye may be off
 
 
@@ -38,6 +40,32 @@ def scenes_with_signs(count: int):
             count -= 1
             yield scene
         seed += 1
+
+
+def film_shots(folder: str, count: int):
+    """Up to `count` clips, evenly spread, from the beginnings of held-out shots: (T, 3, 2H, 2W) in [0, 1]."""
+    film = FilmShots.load(folder, held_out=True)
+    starts = [start for start, stop in film.shots if stop - start >= NUM_FRAMES]
+    for k in np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int):
+        yield film.clip(starts[k], NUM_FRAMES)
+
+
+def footage(director, options):
+    """Pairs of videos in both sizes, (T, 3, h, w) in [0, 1], and what is to be read in the large one."""
+    if options.source == "film":
+        for large in film_shots(options.film, options.scenes):
+            yield F.avg_pool2d(large, 2), large, None
+        return
+    for scene in scenes_with_signs(options.scenes):
+        large, small = render(scene, *LARGE), render(scene, HEIGHT, WIDTH)
+        if options.source == "draft":
+            small = generate(director, scene, small, list(KEYFRAMES))
+        elif options.source == "h264":
+            small = compress(small, 30)
+        elif options.source == "blurred":
+            tiny = F.interpolate(small, size=[round(side / options.blur) for side in (HEIGHT, WIDTH)], mode="area")
+            small = F.interpolate(tiny, size=(HEIGHT, WIDTH), mode="bicubic", align_corners=False).clamp(0, 1)
+        yield small, large, scene_truth(scene, *LARGE)
 
 
 def as_video(frames: Tensor) -> Tensor:
@@ -85,7 +113,8 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", blur=8.0, steps=0, back_projection=-1.0, temporal_filter=-1.0)
+    gains = {"back_projection": -1.0, "temporal_filter": -1.0}
+    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, steps=0, **gains)
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
@@ -95,22 +124,16 @@ def main() -> None:
     gains = {name: gain if (gain := getattr(options, name)) >= 0 else own[name] for name in GAINS}
     errors, by_distance = defaultdict(PooledError), defaultdict(PooledError)
     tallies, means = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
-    for scene in scenes_with_signs(options.scenes):
-        large, small = render(scene, *LARGE), render(scene, HEIGHT, WIDTH)
-        if options.source == "draft":
-            small = generate(director, scene, small, list(KEYFRAMES))
-        elif options.source == "h264":
-            small = compress(small, 30)
-        elif options.source == "blurred":
-            tiny = F.interpolate(small, size=[round(side / options.blur) for side in (HEIGHT, WIDTH)], mode="area")
-            small = F.interpolate(tiny, size=(HEIGHT, WIDTH), mode="bicubic", align_corners=False).clamp(0, 1)
-        facts = scene_truth(scene, *LARGE)
+    count = 0
+    for small, large, facts in footage(director, options):
+        count += 1
         for name, video in candidates(director, small, large, num_inference_steps=steps, **gains).items():
             errors[name].add(video, large)
             for frame in range(NUM_FRAMES):
                 distance = min(abs(frame - keyframe) for keyframe in KEYFRAMES)
                 by_distance[name, distance].add(video[frame : frame + 1], large[frame : frame + 1])
-            read(video, large, facts, tallies[name])
+            if facts is not None:
+                read(video, large, facts, tallies[name])
             values = means[name]
             values["SSIM"].append(ssim(video, large))
             values["learned"].append(feature_distance(director.gen.vae, video[3::6], large[3::6]))
@@ -119,12 +142,12 @@ def main() -> None:
             colour = [float((video[k] - large[k]).mean(dim=(1, 2)).abs().max()) * 255 for k in KEYFRAMES]
             values["colour at keyframes, of 255"].append(float(np.mean(colour)))
     print(
-        f"{options.scenes} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
+        f"{count} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
         f"{steps} steps, {', '.join(f'{name} {gain:g}' for name, gain in gains.items())}; {2 * WIDTH}x{2 * HEIGHT}"
     )
     for name, error in errors.items():
         read_right = ", ".join(f"{what} {100 * np.mean(right):.0f} %" for what, right in tallies[name].items())
-        print(f"{name:16} PSNR {error.psnr:.2f} dB, {read_right}")
+        print(", ".join(filter(None, [f"{name:16} PSNR {error.psnr:.2f} dB", read_right])))
         print(" " * 17 + ", ".join(f"{what} {np.mean(values):.3f}" for what, values in means[name].items()))
         print(
             " " * 17
