@@ -23,15 +23,14 @@ def choose_gains(options: SROptions, defaults: Mapping[str, float], source: Iter
     defaults: the model's, for those that `options` leave open. ValueError for one out of range, and for one that is
     asked for on latents.
     """
-    gains = []
-    for name in GAINS:
-        asked, latents = getattr(options, name), isinstance(source, Tensor)
-        gain = (0.0 if latents else defaults[name]) if asked is None else asked
-        check_gains(**{name: gain})
+    latents, gains = isinstance(source, Tensor), {name: getattr(options, name) for name in GAINS}
+    own = {name: 0.0 if latents else defaults[name] for name, gain in gains.items() if gain is None}
+    gains |= own
+    check_gains(**gains)
+    for name, gain in gains.items():
         if gain and latents:
             raise ValueError(f"{name} is {gain}, which needs frames: give them, or {name}=0")
-        gains.append(gain)
-    return tuple(gains)
+    return tuple(gains.values())
 
 
 class Correction:
