@@ -891,6 +891,9 @@ def test_a_clip_ends_anywhere_in_its_last_group():
         ({"film_share": 1.2}, "film_share"),
         ({"freeze_encoder": True}, "freeze_encoder needs init"),
         ({"keep_weight": 1.0}, "keep_weight needs init"),
+        ({"widen_encoder": 64}, "widen_encoder needs init"),
+        ({"freeze_decoder": True}, "freeze_decoder needs init"),
+        ({"init": "a", "freeze_encoder": True, "freeze_decoder": True}, "nothing is left to train"),
         ({"batch": 0}, "batch = 0"),
     ],
 )

@@ -28,6 +28,7 @@ from .optim import make_optimizers
 from .parallel_vae import decode_frames, encode_moments, prepare_for_training
 from .precision import fast_dtype
 from .processes import join_processes
+from .widen import widen_encoder
 
 DRAFT, FINAL = (64, 112), (128, 224)  # height, width; a prepared film has the final size
 LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
@@ -48,11 +49,12 @@ class VAEConfig(LoopConfig):
     """As LoopConfig, and: film: a folder made by `prepare_film`, or "" for the toy world alone.
 
     film_share: of the clips. init: a VAE's folder to start from, whose sizes then count; "" for random weights.
-    freeze_encoder: train the decoder alone, so that latents made earlier stay valid. keep_weight: of the squared
-    distance between latents and those of `init`, a softer way to the same end. batch: times as many clips a step as
-    LAYOUTS say, for a GPU. lr: Muon's rate; adam_lr: AdamW's. base_dim, decoder_base_dim,
-    z_dim: as AutoencoderKLWan's. *_weight: of the parts of the loss. equivariance: how often a step decodes latents of
-    half the size, see `TrainedVAE`.
+    widen_encoder: channels of the encoder, more than `init` has; 0 for as many. freeze_encoder: train the decoder
+    alone, so that latents made earlier stay valid; freeze_decoder: the encoder alone. keep_weight: of the squared
+    distance between latents and those of `init`, a softer way to the first one's end. batch: times as many clips a
+    step as LAYOUTS say, for a GPU. lr: Muon's rate; adam_lr: AdamW's. base_dim, decoder_base_dim, z_dim: as
+    AutoencoderKLWan's. *_weight: of the parts of the loss. equivariance: how often a step decodes latents of half the
+    size, see `TrainedVAE`.
     """
 
     uneven: ClassVar[bool] = True  # a single frame has no use for what resamples time
@@ -60,7 +62,9 @@ class VAEConfig(LoopConfig):
     film: str = ""
     film_share: float = 0.4
     init: str = ""
+    widen_encoder: int = 0
     freeze_encoder: bool = False
+    freeze_decoder: bool = False
     keep_weight: float = 0.0
     batch: int = 1
     lr: float = 2e-3
@@ -81,9 +85,11 @@ class VAEConfig(LoopConfig):
                 raise ValueError(f"{name} = {getattr(self, name)}: give 0 to 1")
         if self.batch < 1:
             raise ValueError(f"batch = {self.batch}: give 1 or more")
-        for name in ("freeze_encoder", "keep_weight"):
+        for name in ("widen_encoder", "freeze_encoder", "freeze_decoder", "keep_weight"):
             if getattr(self, name) and not self.init:
-                raise ValueError(f"{name} needs init: a random encoder is not worth keeping")
+                raise ValueError(f"{name} needs init: random weights are not worth keeping")
+        if self.freeze_encoder and self.freeze_decoder:
+            raise ValueError("freeze_encoder and freeze_decoder: nothing is left to train; give one of them")
 
 
 class TrainedVAE(nn.Module):
@@ -116,7 +122,8 @@ def halved(video: Tensor) -> Tensor:
 def build_vae(config: VAEConfig) -> AutoencoderKLWan:
     """A Wan-2.2-shaped VAE: 8x in space (patches of 2, then two halvings), 4x in time."""
     if config.init:
-        return load_vae(config.init, "init")
+        vae = load_vae(config.init, "init")
+        return widen_encoder(vae, config.widen_encoder) if config.widen_encoder else vae
     vae = AutoencoderKLWan(
         base_dim=config.base_dim,
         decoder_base_dim=config.decoder_base_dim,
@@ -223,7 +230,7 @@ def measure_latents(
     """Per-channel mean and standard deviation of the latents over training batches: the VAE's normalisation."""
     means, squares = [], []
     for step in range(batches):
-        latents = encode_moments(vae, draw_batch(config, film, 10**9 + step, device))[:, : config.z_dim].float()
+        latents = encode_moments(vae, draw_batch(config, film, 10**9 + step, device))[:, : vae.config.z_dim].float()
         means.append(latents.mean(dim=(0, 2, 3, 4)))
         squares.append(latents.square().mean(dim=(0, 2, 3, 4)))
     mean = torch.stack(means).mean(dim=0)
@@ -245,12 +252,12 @@ def train_vae(config: VAEConfig) -> None:
     film = FilmShots.load(config.film) if config.film else None
     torch.manual_seed(config.seed)
     vae = build_vae(config)
-    prepare_for_training(vae)
-    model, stride = TrainedVAE(vae, config.freeze_encoder), vae.config.scale_factor_temporal
     before = load_vae(config.init, "init") if config.keep_weight else None
-    if config.freeze_encoder:
-        for module in (vae.encoder, vae.quant_conv):
-            module.requires_grad_(False)
+    for coder in filter(None, (vae, before)):
+        prepare_for_training(coder)
+    model, stride = TrainedVAE(vae, config.freeze_encoder), vae.config.scale_factor_temporal
+    nn.ModuleList([vae.encoder, vae.quant_conv]).requires_grad_(not config.freeze_encoder)
+    nn.ModuleList([vae.decoder, vae.post_quant_conv]).requires_grad_(not config.freeze_decoder)
     optimizers = make_optimizers(model, config.lr, config.adam_lr)
     batches = Prefetch(partial(draw_batch, config, film), config.steps, config.workers)
 
@@ -273,7 +280,7 @@ def train_vae(config: VAEConfig) -> None:
         device = next(model.parameters()).device
         scene = sample_scene(HELD_OUT_SEED + 7, 49, num_shots=2)
         video = render(scene, *DRAFT, device=device)[None].transpose(1, 2) * 2 - 1
-        output = decode_frames(model.vae, encode_moments(model.vae, video)[:, : config.z_dim]).clamp(-1, 1)
+        output = decode_frames(model.vae, encode_moments(model.vae, video)[:, : model.vae.config.z_dim]).clamp(-1, 1)
         save_strip(torch.cat([video, output], dim=-2)[0, :, ::8], folder / f"{step:06d}.png")
 
     def export(model: TrainedVAE, folder: Path) -> None:
