@@ -481,35 +481,49 @@ lab.check_keyframe_distance(keyframe_distance)
 # and add it (Irani and Peleg 1991; ours, the paper has no such step): with $\downarrow$ the mean of 2 x 2 pixels and
 # $\uparrow$ bicubic,
 #
-# $$y \leftarrow y + g \uparrow\!(x_{LR} - \downarrow\! y).$$
+# $$y \leftarrow y + g \uparrow\!\big(w \,(x_{LR} - \downarrow\! y)\big), \qquad
+#   w = \min\left(1, \frac{e(x_{LR}) + \epsilon}{e(\downarrow\! y) + \epsilon}\right)^2.$$
+#
+# $w$ says how far the small frames can be trusted. $e$ is the energy of fine detail around a pixel: what a mean over
+# 3 x 3 takes away, squared, in the mean over 9 x 9. Where the small frames have less of it than the result, they are
+# blurred, and the result has mended what they lost. With $w = 1$ everywhere it would be lost once more.
 
 
 # %%
-def back_projected(y, low, g):
-    """y: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [0, 1]."""
-    missing = low - F.avg_pool2d(y, 2)
+def mean_around(x, reach):
+    return F.avg_pool2d(x, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
+
+
+def energy(x):
+    return mean_around((x - mean_around(x, 1)).square().sum(dim=1, keepdim=True), 4)
+
+
+def back_projected(y, low, g, trusting=False):
+    """y: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [0, 1]. trusting: w = 1 everywhere."""
+    again = F.avg_pool2d(y, 2)
+    ratio = (energy(low) + 1e-5) / (energy(again) + 1e-5)
+    missing = (low - again) * (1 if trusting else ratio.clamp(max=1) ** 2)
     return (y + g * F.interpolate(missing, scale_factor=2, mode="bicubic", align_corners=False)).clamp(0, 1)
 
 
 from_footage = upscale([], small.transpose(0, 1) * 2 - 1)
 given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (from_footage, small)]
-theirs = (back_project(*given, 0.5)[0].transpose(0, 1) + 1) / 2
-assert torch.allclose(back_projected(from_footage, small, 0.5), theirs, atol=1e-5)
-drawn = {f"footage, g = {g}": back_projected(from_footage, small, g) for g in (0.0, 0.5, 1.0)}
-drawn |= {f"draft, g = {g}": back_projected(plain, draft, g) for g in (0.0, 0.5, 1.0)}
+theirs = (back_project(*given, 1.0)[0].transpose(0, 1) + 1) / 2
+assert torch.allclose(back_projected(from_footage, small, 1.0), theirs, atol=1e-5)
+drawn = {}
+for name, made, low in (("footage", from_footage, small), ("draft", plain, draft)):
+    drawn |= {f"{name}, g = 0": made, f"{name}, w = 1": back_projected(made, low, 1.0, trusting=True)}
+    drawn[f"{name}, w"] = back_projected(made, low, 1.0)
 for name, made in {"footage, bicubic": enlarged(small), **drawn}.items():
     print(f"{name:20} {psnr(made):5.1f} dB")
-details(
-    drawn,
-    KEYFRAME + 2,
-    alt="The sign from footage and from the draft, without, with half and with whole back-projection",
-)
+details(drawn, KEYFRAME + 2, alt="The sign from footage and draft, without back-projection, with w = 1, with w")
 
 # %% [markdown]
-# **Notice.** From footage, back-projection is worth decibels, and costs no training. With a draft the decibels hardly
-# change, but the letters go again, the more the larger $g$ is: what stage two has mended is exactly what the draft
-# contradicts. So `smartdirector upscale` goes half of the way ($g = 0.5$, since most footage is compressed, and so not
-# quite true either), and a storyboard's second stage does not go at all.
+# **Notice.** From footage, back-projection is worth decibels, and costs no training. The draft is another matter: what
+# stage two has mended in it is exactly what it contradicts. With $w = 1$ decibels are gained and letters lost, for the
+# smear comes back; $w$ sees that the draft has the less detail there, and leaves the letters. So `smartdirector
+# upscale` goes all of the way wherever the frames can be trusted ($g = 1$), and a storyboard's second stage does not go
+# at all. One thing $w$ can't see is compression: its blocks look like detail.
 #
 # ## 9. What stands still should not flicker: a temporal filter
 #
@@ -536,12 +550,12 @@ def filtered(y, low, g):
     return torch.cat(result)
 
 
-half_way = drawn["footage, g = 0.5"]
-steady = filtered(half_way, small, 0.95)
-given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (half_way, small)]
+projected = drawn["footage, w"]
+steady = filtered(projected, small, 0.95)
+given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (projected, small)]
 theirs = (TemporalFilter(0.95)(*given, [False] * NUM_FRAMES)[0].transpose(0, 1) + 1) / 2
 assert torch.allclose(steady, theirs, atol=1e-5)
-changes = {"true": large, "before": half_way, "filtered": steady}
+changes = {"true": large, "before": projected, "filtered": steady}
 for name, made in changes.items():
     print(f"{name:10} {min(psnr(made), 99):5.1f} dB, flicker where nothing moves {flicker(made, large):.2f}")
 amplified = {name: as_bytes((30 * made.diff(dim=0).abs()).clamp(max=1)) for name, made in changes.items()}

@@ -193,8 +193,8 @@ def upscale(
         keyframe: FRAME=IMAGE, a large picture of what that frame shows; once for each. Its detail is carried on.
         scale: of width and height; 2 is what the model was trained for.
         steps: of the flow; None: what the model was made for.
-        back_projection: 0 to 1, how far the result is drawn to what the small frames show: 1 suits clean footage, 0
-            what is compressed hard; None: the model's own.
+        back_projection: 0 to 1, how far the result is drawn to what the small frames show, where they are not blurred;
+            0 suits what is compressed hard; None: the model's own.
         temporal_filter: 0 to 1, how much of the frame before stays where the small frames stand still; None likewise.
         tile: side of the parts that a large frame is refined in, in pixels; 0 for whole frames.
     """

@@ -11,10 +11,11 @@ class SROptions:
 
     steps: of the flow; 1 to 8 make sense. rope: a scheme of `ChunkPlan.tau`. upsample: "latent" (paper), or "pixel":
     the frames are upsampled, then encoded. back_projection: 0 to 1, how far the result is drawn to what the small
-    frames show, see `back_project`. temporal_filter: 0 to 1, how much of the frame before stays where the small frames
-    stand still, see `TemporalFilter`. None for what the model was made with, for all three; latents that are given in
-    place of frames get neither of the last two. window, overlap: latent frames that are refined together, and that two
-    windows share. tile: side in pixels of the HR tiles to refine one by one, for large frames; None for whole frames.
+    frames show where they are not blurred, see `back_project`. temporal_filter: 0 to 1, how much of the frame before
+    stays where the small frames stand still, see `TemporalFilter`. None for what the model was made with, for all
+    three; latents that are given in place of frames get neither of the last two. window, overlap: latent frames that
+    are refined together, and that two windows share. tile: side in pixels of the HR tiles to refine one by one, for
+    large frames; None for whole frames.
     """
 
     steps: int = 4

@@ -52,7 +52,7 @@ class SRConfig(StageConfig):
     out: str = "runs/sr"
     gen: str = ""
     upsample: str = "latent"
-    back_projection: float = 0.5
+    back_projection: float = 1.0
     temporal_filter: float = 0.95
     bank: str = "runs/pairs"
     film_share: float = 0.3

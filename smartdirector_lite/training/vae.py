@@ -69,7 +69,7 @@ class VAEConfig(LoopConfig):
     batch: int = 1
     lr: float = 2e-3
     adam_lr: float = 1e-3
-    base_dim: int = 48
+    base_dim: int = 64
     decoder_base_dim: int = 48
     z_dim: int = 48
     kl_weight: float = 3e-4
