@@ -32,6 +32,16 @@ def arguments(description: str, **defaults) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def as_video(frames: Tensor) -> Tensor:
+    """(T, 3, H, W) in [0, 1] -> (1, 3, T, H, W) in [-1, 1]."""
+    return frames[None].transpose(1, 2) * 2 - 1
+
+
+def as_frames(video: Tensor) -> Tensor:
+    """(1, 3, T, H, W) in [-1, 1] -> (T, 3, H, W) in [0, 1]."""
+    return (video[0].transpose(0, 1).float() + 1) / 2
+
+
 def set_scheduler(director, **config) -> None:
     """Sample with these settings of the flow scheduler, such as `shift`, instead of the model's own."""
     scheduler = director.gen.scheduler

@@ -5,32 +5,26 @@ that gains an encoder of the same decoder could gain; what is still missing then
 """
 
 import torch
-from common import HEIGHT, WIDTH, arguments, held_out_scene, load_director
+from common import HEIGHT, HELD_OUT_SEED, WIDTH, arguments, as_frames, as_video, load_director, render, sample_scene
 from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.metrics import PooledError
-from smartdirector_lite.toyworld import render
+from smartdirector_lite.multichunk import normalize_latents
 from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments, prepare_for_training
 
 RATE = 0.02  # of Adam, in the latents' own units
-
-
-def as_frames(video: torch.Tensor) -> torch.Tensor:
-    """(1, 3, T, H, W) in [-1, 1] -> (T, 3, H, W) in [0, 1]."""
-    return ((video.detach()[0].transpose(0, 1) + 1) / 2).clamp(0, 1)
 
 
 def main() -> None:
     options = arguments(__doc__, clips=4, frames=9, steps=80)
     vae = load_director(options.model).gen.vae.float().requires_grad_(False)
     prepare_for_training(vae)
-    spread = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1)
     for scale in (1, 2):
         errors, drift = {"encoder": PooledError(), "descent": PooledError()}, 0.0
         for index in range(options.clips):
-            scene, _ = held_out_scene(index, max(options.frames, 24))
+            scene = sample_scene(HELD_OUT_SEED + index, max(options.frames, 24), 1)
             frames = render(scene, scale * HEIGHT, scale * WIDTH, frames=slice(0, options.frames))
-            video = frames[None].transpose(1, 2) * 2 - 1
+            video = as_video(frames)
             encoded = encode_moments(vae, video)[:, : vae.config.z_dim]
             latents = encoded.clone().requires_grad_()
             optimizer = torch.optim.Adam([latents], lr=RATE)
@@ -39,8 +33,9 @@ def main() -> None:
                 F.mse_loss(decode_frames(vae, latents), video).backward()
                 optimizer.step()
             for name, z in (("encoder", encoded), ("descent", latents)):
-                errors[name].add(as_frames(decode_frames(vae, z)), frames)
-            drift += float(((latents.detach() - encoded) / spread).square().mean()) / options.clips
+                errors[name].add(as_frames(decode_frames(vae, z.detach())).clamp(0, 1), frames)
+            moved = normalize_latents(vae, latents.detach()) - normalize_latents(vae, encoded)
+            drift += float(moved.square().mean()) / options.clips
         print(
             f"{options.clips} toy clips of {options.frames} frames at {scale * WIDTH}x{scale * HEIGHT}: the encoder's "
             f"latents {errors['encoder'].psnr:.2f} dB, after {options.steps} steps of descent "

@@ -10,7 +10,7 @@ import itertools
 import statistics
 
 import torch
-from common import arguments, generate, held_out_scene, load_director, set_scheduler
+from common import arguments, as_frames, as_video, generate, held_out_scene, load_director, set_scheduler
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, moving_pixels
@@ -41,12 +41,10 @@ def main() -> None:
     for index in range(options.shots):
         scene, truth = held_out_scene(index, num_frames)
         video = generate(director, scene, truth, keyframes, **extra)
-        rebuilt = decode(
-            director.gen.vae, plan, encode_video(director.gen.vae, plan, truth[None].transpose(1, 2) * 2 - 1)
-        )
+        rebuilt = decode(director.gen.vae, plan, encode_video(director.gen.vae, plan, as_video(truth)))
         candidates = {
             "generated": video,
-            "VAE alone": (rebuilt[0].transpose(0, 1) + 1) / 2,
+            "VAE alone": as_frames(rebuilt),
             "cross-fade": cross_fade(truth[keyframes], keyframes, num_frames),
             "hold nearest": hold_nearest(truth[keyframes], keyframes, num_frames),
         }

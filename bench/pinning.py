@@ -7,7 +7,7 @@ for) at middle and last positions divided by that at frame 0, for Multi-Chunk an
 import random
 
 import torch
-from common import arguments, held_out_scene, load_director
+from common import arguments, as_video, held_out_scene, load_director
 
 from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video
 from smartdirector_lite.naive import decode_naive, replace_naive
@@ -38,14 +38,14 @@ def main() -> None:
     worst = 0.0
     for index in range(options.plans):
         _, truth = held_out_scene(index % 8, 30)
-        worst = max(worst, pinned_difference(vae, truth[None].transpose(1, 2) * 2 - 1, rng))
+        worst = max(worst, pinned_difference(vae, as_video(truth), rng))
     print(f"{options.plans} random plans: largest difference to decode(encode(keyframe)) {worst:.1e} (target 1e-4)")
 
     places = {"first": 0, "middle": 22, "last": 44}
     ours, naive = dict.fromkeys(places, 0.0), dict.fromkeys(places, 0.0)
     for index in range(options.clips):
         _, truth = held_out_scene(index, 45)
-        video = truth[None].transpose(1, 2) * 2 - 1
+        video = as_video(truth)
         whole = encode_clip(vae, video)
         for name, frame in places.items():
             keyframe = video[:, :, :1]  # one image, put at different places: the error should not depend on where

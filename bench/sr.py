@@ -12,7 +12,7 @@ from collections import defaultdict
 
 import numpy as np
 import torch
-from common import HEIGHT, WIDTH, arguments, generate, load_director, render, sample_scene
+from common import HEIGHT, WIDTH, arguments, as_frames, as_video, generate, load_director, render, sample_scene
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -68,10 +68,6 @@ def footage(director, options):
         yield small, large, scene_truth(scene, *LARGE)
 
 
-def as_video(frames: Tensor) -> Tensor:
-    return frames[None].transpose(1, 2) * 2 - 1
-
-
 def feature_distance(vae, a: Tensor, b: Tensor) -> float:
     one, two = (encode_clip(vae, (x * 2 - 1)[:, :, None]) for x in (a, b))
     return float((one - two).square().mean().sqrt())
@@ -90,7 +86,7 @@ def candidates(director, small: Tensor, large: Tensor, **options) -> dict[str, T
         NUM_FRAMES, [Condition(frame) for frame in KEYFRAMES], director.gen.vae_scale_factor_temporal
     )
     ideal = decode(director.gen.vae, plan, encode_video(director.gen.vae, plan, as_video(large)))
-    result["VAE alone"] = (ideal[0].transpose(0, 1) + 1) / 2
+    result["VAE alone"] = as_frames(ideal)
     return result
 
 

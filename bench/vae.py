@@ -10,7 +10,18 @@ import statistics
 
 import numpy as np
 import torch
-from common import HEIGHT, HELD_OUT_SEED, WIDTH, arguments, held_out_scene, load_director, render, sample_scene
+from common import (
+    HEIGHT,
+    HELD_OUT_SEED,
+    WIDTH,
+    arguments,
+    as_frames,
+    as_video,
+    held_out_scene,
+    load_director,
+    render,
+    sample_scene,
+)
 from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, motion_mask
@@ -20,14 +31,6 @@ from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.training.film import FilmShots
 
 KEYFRAMES = (12, 26, 37, 50)  # of 61 frames: chunks with every surplus
-
-
-def as_video(frames: torch.Tensor) -> torch.Tensor:
-    return frames[None].transpose(1, 2) * 2 - 1
-
-
-def as_frames(video: torch.Tensor) -> torch.Tensor:
-    return (video[0].transpose(0, 1).float() + 1) / 2
 
 
 class ByPlace:
