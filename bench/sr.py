@@ -1,9 +1,10 @@
 """Director-SR on held-out shots: bicubic, without and with anchors, and the VAE alone.
 
---source lr: true small renderings of toy shots with signs. draft: stage one's videos from the same keyframes. h264:
-small and compressed. blurred: shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. film: shots of a
-film that `train film` has prepared (--film), at half their size; nothing is read in them. --back-projection and
---temporal-filter: by default as the library calls it, the model's own, but no back-projection for drafts.
+--source lr: true small renderings of toy shots with signs. draft: stage one's videos from the same keyframes. blurred:
+shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. film: shots of a film that `train film` has
+prepared (--film), at half their size; nothing is read in them. --crf: the small frames of any of them, compressed with
+H.264 at that quality; 0 leaves them as they are. --back-projection and --temporal-filter: by default as the library
+calls it, the model's own, but no back-projection for drafts.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
 """
@@ -28,7 +29,7 @@ from smartdirector_lite.training.film import FilmShots
 
 LARGE = (2 * HEIGHT, 2 * WIDTH)
 NUM_FRAMES, KEYFRAMES = 25, (0, 12, 24)
-SOURCES = ("lr", "draft", "h264", "blurred", "film")
+SOURCES = ("lr", "draft", "blurred", "film")
 MET = 1.0  # pixels that an eye may be off
 
 
@@ -52,6 +53,12 @@ def film_shots(folder: str, count: int):
 
 def footage(director, options):
     """Pairs of videos in both sizes, (T, 3, h, w) in [0, 1], and what is to be read in the large one."""
+    for small, large, facts in uncompressed(director, options):
+        yield compress(small, options.crf) if options.crf else small, large, facts
+
+
+def uncompressed(director, options):
+    """As `footage`, before --crf."""
     if options.source == "film":
         for large in film_shots(options.film, options.scenes):
             yield F.avg_pool2d(large, 2), large, None
@@ -60,8 +67,6 @@ def footage(director, options):
         large, small = render(scene, *LARGE), render(scene, HEIGHT, WIDTH)
         if options.source == "draft":
             small = generate(director, scene, small, list(KEYFRAMES))
-        elif options.source == "h264":
-            small = compress(small, 30)
         elif options.source == "blurred":
             tiny = F.interpolate(small, size=[round(side / options.blur) for side in (HEIGHT, WIDTH)], mode="area")
             small = F.interpolate(tiny, size=(HEIGHT, WIDTH), mode="bicubic", align_corners=False).clamp(0, 1)
@@ -110,7 +115,7 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 @torch.no_grad()
 def main() -> None:
     gains = {"back_projection": -1.0, "temporal_filter": -1.0}
-    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, steps=0, **gains)
+    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, **gains)
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
@@ -139,7 +144,8 @@ def main() -> None:
             values["colour at keyframes, of 255"].append(float(np.mean(colour)))
     print(
         f"{count} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
-        f"{steps} steps, {', '.join(f'{name} {gain:g}' for name, gain in gains.items())}; {2 * WIDTH}x{2 * HEIGHT}"
+        f"crf {options.crf}, {steps} steps, {', '.join(f'{name} {gain:g}' for name, gain in gains.items())}; "
+        f"{2 * WIDTH}x{2 * HEIGHT}"
     )
     for name, error in errors.items():
         read_right = ", ".join(f"{what} {100 * np.mean(right):.0f} %" for what, right in tallies[name].items())

@@ -35,20 +35,18 @@ if importlib.util.find_spec("smartdirector_lite") is None:
 # %%
 import numpy as np
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
 from torch.nn import functional as F
 
 from smartdirector_lite import ChunkPlan, Condition, VideoCondition, lab, load_director
 from smartdirector_lite.evaluation.metrics import flicker
 from smartdirector_lite.evaluation.reading import read_letter
 from smartdirector_lite.multichunk import decode, encode_video
-from smartdirector_lite.notebook import image, pick, video
-from smartdirector_lite.pipelines import DirectorSRPipeline
-from smartdirector_lite.pipelines.back_projection import back_project
+from smartdirector_lite.notebook import image, video
+from smartdirector_lite.pipelines.back_projection import YCBCR, back_project
 from smartdirector_lite.pipelines.sizes import resize, upsample_latents
 from smartdirector_lite.pipelines.temporal_filter import TemporalFilter
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene, scene_truth
-from smartdirector_lite.training.optim import make_optimizers
+from smartdirector_lite.training.degrade import compress
 from smartdirector_lite.training.sr import SRConfig, TrainedSR, sr_loss
 from smartdirector_lite.training.stage import build_transformer
 from smartdirector_lite.viz import sr as viz
@@ -269,52 +267,14 @@ print(f"ours {ours:.4f}, the library's {theirs:.4f}")
 # %% [markdown]
 # ## 4. The model
 #
-# If the bundled model has a second stage, we use it. If it has none, the next cells train a **demonstration**: a very
-# small transformer, a handful of clips, about a minute. It shows the mechanism; don't expect more of it.
+# The bundled model's second stage has the same VAE, and a transformer of its own. It was trained with this very loss,
+# on pairs of clips in both sizes: the small ones are drafts of stage one, or were spoilt as the world does it.
 
 # %%
 sr = director.sr
-bundled = sr is not None
-if bundled:
-    print(f"the bundled second stage: it starts from {sr.config.upsample} upsampling")
-else:
-    print("the bundled model has no second stage yet: a small demonstration is trained here instead")
-    transformer = build_transformer(config, vae)
-    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000)
-    sr = DirectorSRPipeline(None, None, vae, scheduler, transformer, upsample="pixel")
 sr.set_progress_bar_config(disable=True)
 print(f"{sum(weight.numel() for weight in sr.transformer.parameters()) / 1e6:.1f} million weights")
-
-
-# %%
-def make_pair(seed):
-    """LR and HR latents of a training scene, (1, C, F, h, w) each, spoilt as ours is."""
-    hr = render(sample_scene(seed, 13, num_shots=1), HEIGHT, WIDTH)
-    return encode(enlarged(show(encode(F.avg_pool2d(hr, 2))))), encode(hr)
-
-
-losses = []
-if not bundled:
-    pairs = [make_pair(seed) for seed in range(pick(10, 2))]
-    lr_bank, hr_bank = (torch.cat(side) for side in zip(*pairs))
-    model, count = TrainedSR(transformer), pick(4, 2)
-    outer = [transformer.patch_embedding.weight, transformer.proj_out.weight]
-    optimizers = make_optimizers(model, 2e-3, 1e-3, [*outer, *transformer.condition_embedder.parameters()])
-    for _ in range(pick(60, 2)):
-        chosen = torch.randint(len(lr_bank), (count,))
-        t = torch.where(
-            torch.rand(count) < 0.5, 1.0, torch.rand(count)
-        )  # half of them at the start, as the library does
-        known = anchors.expand(count, -1) & (torch.rand(count, 1) < 0.7)  # some clips without a keyframe
-        loss = loss_of(model, lr_bank[chosen], hr_bank[chosen], known, tau.expand(count, -1), t)
-        model.zero_grad()
-        loss.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-        losses.append(loss.item())
-    image(
-        viz.picture(viz.loss_figure({"demonstration": losses})), alt="The demonstration's training loss, step by step"
-    )
+print(f"it starts from {sr.config.upsample} upsampling")
 
 # %% [markdown]
 # ## 5. The sampler by hand
@@ -410,12 +370,11 @@ video(
 )
 
 # %% [markdown]
-# **Notice.** Without a keyframe the bundled model draws edges where the draft had none, but hardly comes nearer to
+# **Notice.** Without a keyframe the model draws edges where the draft had none, but hardly comes nearer to
 # the truth in dB: it can't know what the sign said. Frame 6 is sharp in the row with the keyframe, whatever the
 # model: there it shows `decode(encode(keyframe))`. How much of that reaches the other frames is what the model has
-# learnt. With the bundled one, most of the sign comes back in all frames, also in those before the keyframe, since
-# attention runs both ways in time. The character, which moves, gets less. With the demonstration, expect little
-# beyond frame 6.
+# learnt: most of the sign comes back in all frames, also in those before the keyframe, since attention runs both ways
+# in time. The character, which moves, gets less.
 #
 # ## 7. How far does a keyframe reach?
 #
@@ -442,10 +401,10 @@ print("gain by the keyframe, dB, at distance 0, 1, 2, ...:", [round(value, 1) fo
 assert gain[0] > 0  # at the keyframe itself
 
 # %% [markdown]
-# **Notice.** At distance 0 the curve with the keyframe meets the ceiling. With the bundled model it falls fast over
-# the first two frames, and then stays somewhat above the curve without, to the ends of the clip. Remember two things
-# before you read much into it: this is one scene, and PSNR over all pixels is mostly about sky and ground. The share
-# of letters read is the stricter question:
+# **Notice.** At distance 0 the curve with the keyframe meets the ceiling. It falls fast over the first two frames,
+# and then stays somewhat above the curve without, to the ends of the clip. Remember two things before you read much
+# into it: this is one scene, and PSNR over all pixels is mostly about sky and ground. The share of letters read is
+# the stricter question:
 
 # %%
 image(
@@ -478,18 +437,28 @@ lab.check_keyframe_distance(keyframe_distance)
 #
 # **Question.** What if the small video is no draft, but true? Then its frames are evidence, and the VAE, which loses a
 # little of everything, should not have the last word. Make the result small again, compare, enlarge what is missing,
-# and add it (Irani and Peleg 1991; ours, the paper has no such step): with $\downarrow$ the mean of 2 x 2 pixels and
-# $\uparrow$ bicubic,
+# and add it (Irani and Peleg 1991; ours, the paper has no such step): with $\downarrow$ the mean of 2 x 2 pixels,
+# $\uparrow$ bicubic, and $\bar d$ the mean of $d$ over 17 x 17 pixels,
 #
-# $$y \leftarrow y + g \uparrow\!\big(w \,(x_{LR} - \downarrow\! y)\big), \qquad
+# $$d = x_{LR} - \downarrow\! y, \qquad y \leftarrow y + g \uparrow\!\big(\bar d + w\,(d - \bar d)\big), \qquad
 #   w = \min\left(1, \frac{e(x_{LR}) + \epsilon}{e(\downarrow\! y) + \epsilon}\right)^2.$$
 #
-# $w$ says how far the small frames can be trusted. $e$ is the energy of fine detail around a pixel: what a mean over
-# 3 x 3 takes away, squared, in the mean over 9 x 9. Where the small frames have less of it than the result, they are
-# blurred, and the result has mended what they lost. With $w = 1$ everywhere it would be lost once more.
+# What is coarse, $\bar d$, any small frame shows. For what is fine, $w$ says how far it can be trusted. $e$ is the
+# energy of fine detail around a pixel: what a mean over 3 x 3 takes away, squared, in the mean over 9 x 9. Where the
+# small frames have less of it than the result, they are blurred, and the result has mended what they lost. With
+# $w = 1$ everywhere it would be lost once more. All this is done to luma and chroma apart, each with a $w$ of its own:
+# a video file keeps its colours at half the size, so that its chroma is blurred where its luma is sharp. We try all
+# three: true small frames, the same from a file (H.264), and the draft.
 
 
 # %%
+ycbcr = torch.tensor(YCBCR)  # a row of luma, two of chroma
+
+
+def mixed(matrix, x):
+    return torch.einsum("ij,tjhw->tihw", matrix, x)
+
+
 def mean_around(x, reach):
     return F.avg_pool2d(x, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
 
@@ -500,30 +469,34 @@ def energy(x):
 
 def back_projected(y, low, g, trusting=False):
     """y: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [0, 1]. trusting: w = 1 everywhere."""
-    again = F.avg_pool2d(y, 2)
-    ratio = (energy(low) + 1e-5) / (energy(again) + 1e-5)
-    missing = (low - again) * (1 if trusting else ratio.clamp(max=1) ** 2)
+    low, again = mixed(ycbcr, low), mixed(ycbcr, F.avg_pool2d(y, 2))
+    coarse = mean_around(low - again, 8)
+    parts = zip(low.split((1, 2), dim=1), again.split((1, 2), dim=1))
+    luma, chroma = (((energy(a) + 1e-5) / (energy(b) + 1e-5)).clamp(max=1) ** 2 for a, b in parts)
+    w = 1 if trusting else torch.cat([luma, chroma, chroma], dim=1)
+    missing = mixed(ycbcr.inverse(), coarse + w * (low - again - coarse))
     return (y + g * F.interpolate(missing, scale_factor=2, mode="bicubic", align_corners=False)).clamp(0, 1)
 
 
-from_footage = upscale([], small.transpose(0, 1) * 2 - 1)
-given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (from_footage, small)]
-theirs = (back_project(*given, 1.0)[0].transpose(0, 1) + 1) / 2
-assert torch.allclose(back_projected(from_footage, small, 1.0), theirs, atol=1e-5)
-drawn = {}
-for name, made, low in (("footage", from_footage, small), ("draft", plain, draft)):
+drawn, sources = {}, {"footage": small, "file": compress(small, 23), "draft": draft}
+for name, low in sources.items():
+    made = plain if name == "draft" else upscale([], low.transpose(0, 1) * 2 - 1)
+    given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (made, low)]
+    theirs = (back_project(*given, 1.0)[0].transpose(0, 1) + 1) / 2
     drawn |= {f"{name}, g = 0": made, f"{name}, w = 1": back_projected(made, low, 1.0, trusting=True)}
     drawn[f"{name}, w"] = back_projected(made, low, 1.0)
-for name, made in {"footage, bicubic": enlarged(small), **drawn}.items():
-    print(f"{name:20} {psnr(made):5.1f} dB")
-details(drawn, KEYFRAME + 2, alt="The sign from footage and draft, without back-projection, with w = 1, with w")
+    assert torch.allclose(drawn[f"{name}, w"], theirs, atol=1e-5)
+for name, made in ({f"{name}, bicubic": enlarged(low) for name, low in sources.items()} | drawn).items():
+    print(f"{name:16} {psnr(made):5.1f} dB, {100 * letters_read(made):3.0f} % of the letters read")
+shown = {name: made for name, made in drawn.items() if not name.startswith("file")}
+details(shown, KEYFRAME + 2, alt="The sign from footage and draft, without back-projection, with w = 1, with w")
 
 # %% [markdown]
-# **Notice.** From footage, back-projection is worth decibels, and costs no training. The draft is another matter: what
-# stage two has mended in it is exactly what it contradicts. With $w = 1$ decibels are gained and letters lost, for the
-# smear comes back; $w$ sees that the draft has the less detail there, and leaves the letters. So `smartdirector
-# upscale` goes all of the way wherever the frames can be trusted ($g = 1$), and a storyboard's second stage does not go
-# at all. One thing $w$ can't see is compression: its blocks look like detail.
+# **Notice.** From footage, back-projection is worth a decibel, and costs no training. From a file it is worth less:
+# what compression took, nothing small can show. The draft is another matter: what stage two has mended in it is
+# exactly what it contradicts. With $w = 1$ decibels are gained, and the smear is back; $w$ sees that the draft has
+# the less detail there, and leaves the sign as it was drawn. So `smartdirector upscale` goes all of the way wherever
+# the frames can be trusted ($g = 1$), and a storyboard's second stage does not go at all.
 #
 # ## 9. What stands still should not flicker: a temporal filter
 #

@@ -97,6 +97,12 @@ def test_noise_has_the_spread_that_was_drawn():
     assert degrade.degrade(Dice(1, 1, 1, 0, 1), torch.ones(4, 3, 32, 48)).max() == 1
 
 
+def test_compression_darkens_nothing():
+    """A fast conversion from and to RGB would, by a level of 255 or so."""
+    change = (degrade.compress(toy_video(), 5) - toy_video()).mean(dim=(0, 2, 3))
+    assert (255 * change).abs().max() < 0.3
+
+
 def test_compression_costs_more_at_a_higher_rate_factor_and_nothing_on_grey():
     grey = torch.full((5, 3, 32, 48), 100 / 255)
     assert (degrade.compress(grey, 20) - grey).abs().max() <= 2.1 / 255

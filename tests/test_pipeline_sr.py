@@ -188,8 +188,8 @@ def test_back_projection_adds_what_is_missing_at_half_the_size():
 
 def test_small_frames_with_less_detail_than_the_result_count_less():
     board = 0.5 * ((torch.arange(20)[:, None] + torch.arange(20)) % 2 - 0.5).expand(1, 3, 20, 20)
-    assert_close(trust(board, board), torch.ones(1, 1, 20, 20))
-    assert_close(trust(board, 0.5 * board), torch.ones(1, 1, 20, 20))
+    assert_close(trust(board, board), torch.ones_like(board))
+    assert_close(trust(board, 0.5 * board), torch.ones_like(board))
     half = trust(0.5 * board, board)
     assert_close(half, torch.full_like(half, 0.25**2), rtol=0.02, atol=0)  # energies: squares
     assert trust(torch.zeros_like(board), board).max() < 1e-6
@@ -198,8 +198,29 @@ def test_small_frames_with_less_detail_than_the_result_count_less():
     assert weight[:, :5].max() < 1e-6 and weight[:, 15:].min() > 0.999
     assert (weight.diff(dim=-1) >= -1e-6).all()
     large = F.interpolate(board, scale_factor=2)[:, :, None] / 2
-    blurred = torch.full((1, 3, 1, 20, 20), 0.3)
-    assert_close(back_project(large, blurred, 1.0), large)  # it shows nothing that the result lacks
+    assert_close(back_project(large, torch.zeros(1, 3, 1, 20, 20), 1.0), large, atol=0.01, rtol=0)
+    blurred = torch.full((1, 3, 1, 20, 20), 0.3)  # what is coarse is shown by it all the same
+    assert_close(back_project(large, blurred, 1.0), large + 0.3, atol=0.01, rtol=0)
+
+
+def test_a_video_file_without_fine_chroma_is_still_trusted_in_luma():
+    """4:2:0, as nearly every file has it: chroma of 2 x 2 pixels each."""
+    to_ycbcr = torch.tensor([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+
+    def mixed(matrix, *planes):
+        return torch.einsum("ij,bjthw->bithw", matrix, torch.cat(planes, dim=1))
+
+    def error(video):
+        return (video - small).square().mean(dim=(0, 2, 3, 4)).sqrt()
+
+    blobs = torch.rand(3, 3, 16, 20, generator=torch.Generator().manual_seed(0)) - 0.5
+    true = F.interpolate(blobs, scale_factor=3, mode="bicubic").transpose(0, 1)[None]
+    luma, chroma = mixed(to_ycbcr, true).split((1, 2), dim=1)
+    frames, small = mixed(to_ycbcr.inverse(), 0.7 * luma, chroma), mixed(to_ycbcr, halved(true))  # luma is pale
+    filed = torch.cat([small[:, :1], F.interpolate(halved(small[:, 1:]), scale_factor=(1, 2, 2))], dim=1)
+    made = mixed(to_ycbcr, halved(back_project(frames, mixed(to_ycbcr.inverse(), filed), 1.0)))
+    assert error(made)[0] < 0.3 * error(mixed(to_ycbcr, halved(frames)))[0]
+    assert (error(made)[1:] < 0.4 * error(filed)[1:]).all()  # the chroma that the file has lost stays
 
 
 @pytest.mark.parametrize(("size", "scale"), [((WIDTH, HEIGHT), 2), ((36, 27), 2), ((WIDTH, HEIGHT), 1.5)])

@@ -3,7 +3,8 @@
 The VAE that Director-SR decodes with loses a little of everything; the coarse half of a frame need not be lost, since
 the small frames show it. What they have and the result lacks is enlarged and added. But where they have less fine
 detail than the result, they are blurred or compressed, and the result has mended what they lost: there they count
-less. Ours; the paper has no such step.
+less, but for what is so coarse that any of them show it. That goes for luma and chroma apart, since nearly every video
+file keeps its colours at half the size. Ours; the paper has no such step.
 """
 
 import torch
@@ -12,6 +13,8 @@ from torch.nn import functional as F
 
 from .sizes import FACTOR
 
+YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # BT.601's rows, of R, G, B
+COARSE = 8  # small pixels around: what a mean over them keeps, frames shrunk by eight still show
 REACH = 4  # small pixels around, over which fine detail is compared
 STEEPNESS = 2  # power of the ratio of its energies: small frames with half the energy count a quarter
 FLOOR = 4e-5  # energy that is no detail: differences of half a step of 255 or so
@@ -20,20 +23,26 @@ FLOOR = 4e-5  # energy that is no detail: differences of half a step of 255 or s
 def back_project(frames: Tensor, small: Tensor, gain: float) -> Tensor:
     """Draw frames (1, 3, T, 2H, 2W) to small ones (1, 3, T, H, W), both in [-1, 1].
 
-    gain: how much of the difference is added where `trust` is whole.
+    gain: how much of the difference is added where it is coarse or `trust` is whole.
     """
-    small, shown = (video[0].transpose(0, 1) for video in (small.to(frames.device, torch.float32), halved(frames)))
-    missing = trust(small, shown) * (small - shown)
+    to_ycbcr = torch.tensor(YCBCR, device=frames.device)
+    small, shown = (_mixed(to_ycbcr, video[0].transpose(0, 1)) for video in (small.to(to_ycbcr), halved(frames)))
+    coarse = _mean_around(small - shown, COARSE)
+    missing = torch.lerp(coarse, small - shown, trust(small, shown))
+    missing = _mixed(torch.linalg.inv(to_ycbcr), missing)
     enlarged = F.interpolate(missing, scale_factor=FACTOR, mode="bicubic", align_corners=False)
     return (frames.float() + gain * enlarged.transpose(0, 1)[None]).clamp(-1, 1)
 
 
 def trust(small: Tensor, shown: Tensor) -> Tensor:
-    """How far each pixel of small frames is evidence of what should be shown: (T, 1, H, W) in [0, 1].
+    """How far the fine detail of small frames is evidence of what should be shown: like them, in [0, 1].
 
-    small, shown: (T, 3, H, W) in [-1, 1]. 1 where `small` has at least as much fine detail around as `shown`.
+    small, shown: (T, 3, H, W), luma and twice chroma, of RGB in [-1, 1]. 1 where `small` has at least as much of it
+    around as `shown`, in luma or in both of chroma.
     """
-    return ((_detail(small) + FLOOR) / (_detail(shown) + FLOOR)).clamp(max=1) ** STEEPNESS
+    parts = zip(small.split((1, 2), dim=1), shown.split((1, 2), dim=1), strict=True)
+    ratios = [((_detail(a) + FLOOR) / (_detail(b) + FLOOR)).expand_as(a) for a, b in parts]
+    return torch.cat(ratios, dim=1).clamp(max=1) ** STEEPNESS
 
 
 def halved(frames: Tensor) -> Tensor:
@@ -48,4 +57,12 @@ def _detail(frames: Tensor) -> Tensor:
 
 
 def _mean_around(frames: Tensor, reach: int) -> Tensor:
-    return F.avg_pool2d(frames, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
+    """The mean over the square of pixels up to `reach` away that lie in the frame: by columns, then by rows."""
+    for side, padding in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
+        frames = F.avg_pool2d(frames, side, stride=1, padding=padding, count_include_pad=False)
+    return frames
+
+
+def _mixed(matrix: Tensor, frames: Tensor) -> Tensor:
+    """The channels of frames (T, 3, H, W), multiplied by a matrix."""
+    return torch.einsum("ij,tjhw->tihw", matrix, frames)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media.videos import SAME_EVERY_TIME
+from ..media.videos import CONVERSION, SAME_EVERY_TIME, frame_pixels
 
 CRF = (20, 36)  # of H.264: hardly seen to blocky
 BLUR = (0.3, 1.2)  # standard deviation, pixels
@@ -54,7 +54,7 @@ def resample(video: Tensor, scale: float) -> Tensor:
 
 
 def compress(video: Tensor, crf: int) -> Tensor:
-    """Through H.264 (4:2:0) and back, in memory. Sides must be even."""
+    """Through H.264 (4:2:0) and back, in memory, converted as `media` does it. Sides must be even."""
     pixels = (video.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
@@ -62,9 +62,10 @@ def compress(video: Tensor, crf: int) -> Tensor:
         stream.height, stream.width = pixels.shape[1:3]
         stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": "veryfast", **SAME_EVERY_TIME}
         for image in pixels:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p", interpolation=CONVERSION)))
         container.mux(stream.encode())
     file.seek(0)
     with av.open(file) as container:
-        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        decoded = [frame_pixels(frame) for frame in container.decode(video=0)]
     return torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).to(video.device, torch.float32) / 255
