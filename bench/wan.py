@@ -12,6 +12,7 @@ traced on tensors without data. Frames come from us a few at a time and are let 
 
 import argparse
 import copy
+import gc
 import itertools
 import platform
 import statistics
@@ -66,8 +67,8 @@ def build(kind: type, config: dict, device: torch.device | str, dtype: torch.dty
         parameter.data = torch.empty_like(parameter.data, dtype=torch.float32 if kept else dtype)
     model = model.to_empty(device=device).eval().requires_grad_(False)
     for parameter in model.parameters():
-        if not parameter.is_meta:
-            parameter.normal_(0, 0.02)
+        if not parameter.is_meta:  # a GPU draws billions of numbers in a second, a CPU in a minute
+            parameter.copy_(torch.empty_like(parameter, device=DEVICE).normal_(0, 0.02))
     if isinstance(model, WanTransformer3DModel):  # its rotary tables are buffers, which nothing has filled yet
         model.rope = type(model.rope)(model.config.attention_head_dim, model.config.patch_size, 1024).to(device)
     if isinstance(model, AutoencoderKLWan):
@@ -191,6 +192,7 @@ def memory_modes(configs: dict, size: tuple[int, int], frames: int, steps: int, 
 
 
 def one_mode(configs: dict, call: Call, mode: str, tiled: bool, expected: int) -> str:
+    gc.collect()  # hooks hold models in cycles: those of the mode before would stay on the GPU
     vae = build(AutoencoderKLWan, configs["vae"], "cpu", torch.float32)
     transformer = build(DirectorTransformer3DModel, configs["transformer"], "cpu", DTYPE)
     gen = DirectorGenPipeline(None, None, vae, FlowMatchEulerDiscreteScheduler(), transformer)
@@ -245,6 +247,7 @@ def main() -> None:
     parser.add_argument("--model", default="Wan-AI/Wan2.2-TI2V-5B-Diffusers", choices=list(WAN))
     parser.add_argument("--shrink", type=int, default=1, help="divide widths, depth and sides, for a CPU")
     parser.add_argument("--frames", type=int, nargs="+", default=[9, 33, 65, 129], help="lengths to decode")
+    parser.add_argument("--length", type=int, help="of the videos in the memory modes; the model's own by default")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=4, help="of the runs in the memory modes")
     parser.add_argument("--minutes", type=float, default=9.0)
@@ -262,7 +265,9 @@ def main() -> None:
     print("\n".join(lines), flush=True)
     lines += [*compare_decoding(vae, height, width, options.frames, options.rounds), ""]
     if CUDA:
-        lines += [*memory_modes(configs, (width, height), num_frames, options.steps, until), ""]
+        length = options.length or num_frames
+        modes = memory_modes(configs, (width, height), length, options.steps, until)
+        lines += [f"{length} frames in each memory mode:", "", *modes, ""]
     name = device_name()
     path = Path(__file__).parent / "results" / f"{'-'.join(name.replace(',', '').replace('/', ' ').split()).lower()}.md"
     path.parent.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from .timeline import ChunkPlan, Condition, check_int
 
 MODES = ("full", "model", "group", "sequential")  # the fastest first
-RESERVE = 1_000_000_000  # bytes of a GPU that are not ours to plan with
+RESERVE = 3_000_000_000  # bytes of a GPU that are not ours to plan with: CUDA's context, cuDNN's workspaces (2 GB)
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def test_the_fastest_that_fits_is_chosen_tiles_before_a_slower_mode():
     ]:
         assert choose(EXAMPLE, tiled, free + RESERVE) == expected
     line = shortage(Call((64, 32), 9), EXAMPLE, tiled, "full", 60 + RESERVE, torch.device("cuda:0"))
-    assert "memory='full' needs about 1.0 GB" in line and "9 frames of 64x32; cuda:0 has 1.0 GB free" in line
+    assert "memory='full' needs about 3.0 GB" in line and "9 frames of 64x32; cuda:0 has 3.0 GB free" in line
     assert "memory='group' with vae.enable_tiling() and vae.enable_slicing() would fit" in line
     assert "no mode fits" in shortage(Call((64, 32), 9), EXAMPLE, tiled, "full", 20, torch.device("cuda:0"))
 
