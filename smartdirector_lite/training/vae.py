@@ -4,7 +4,8 @@ Each step draws one of several layouts with about the same number of pixels: sin
 clips, and long ones (a causal decoder that has only seen short clips drifts when it runs on). Clips end anywhere in a
 group of frames, as chunks do, and are padded as chunks are: a VAE that has never seen motion stop smears the last frame
 before a keyframe. Half of the crops come from draft-size frames, half from final-size ones, so that both stages share
-the model.
+the model. Crops are as large as they can be: cut into pieces of 64 x 56 or 32 x 56 pixels, clips came out 0.3 to 1.7 dB
+worse than whole, and what is learned at edges is of little use elsewhere.
 """
 
 from dataclasses import dataclass
@@ -32,11 +33,11 @@ from .widen import widen_encoder
 
 DRAFT, FINAL = (64, 112), (128, 224)  # height, width; a prepared film has the final size
 LAYOUTS = (  # weight early, weight late, batch, frames, crop height, crop width
-    (0.45, 0.15, 24, 1, 64, 80),
-    (0.40, 0.25, 10, 5, 64, 64),
-    (0.15, 0.35, 5, 13, 64, 64),
-    (0.00, 0.15, 4, 29, 48, 48),
-    (0.00, 0.10, 3, 61, 32, 48),
+    (0.45, 0.15, 16, 1, 64, 112),
+    (0.40, 0.25, 7, 5, 64, 96),
+    (0.15, 0.35, 3, 13, 64, 96),
+    (0.00, 0.15, 2, 29, 64, 80),
+    (0.00, 0.10, 2, 61, 48, 48),
 )
 STILLS, STILLS_APART = 4, 8  # single frames come by the scene, so many of each, so many frames apart
 EARLY = 0.4  # the share of the steps, from random weights, spent mostly on pictures and short clips: space before time
