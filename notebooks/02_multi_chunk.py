@@ -297,11 +297,11 @@ assert steps["frames that follow"] < steps["last frame repeated"]
 # %% [markdown]
 # **Notice.** It does, though little here. Repeated, the frames tell of a figure that halts before every keyframe, and
 # the encoder, which has one latent for all four, mixes that halt into the frame that is seen; then the keyframe comes
-# as a jerk. Over 12 videos the steps over borders are 1.08 times the motion beside them so, instead of 1.05, and the last
-# frame of a chunk is as good either way (`bench/vae.py --clips 12`). This VAE has seen many chunks end in repeats; for
-# one that had seen fewer that frame was 1.0 and 1.7 dB worse with a surplus of 1 and 3, and a transformer learnt the jerk
-# with the latents. What nobody sees leaves its mark on what is seen beside it. (The paper's
-# chunks have no surplus; this rule is ours.)
+# as a jerk. Over 12 videos the steps over borders are 1.08 times the motion beside them so, instead of 1.05, and the
+# last frame of a chunk is as good either way (`bench/vae.py --clips 12`). This VAE has seen many chunks end in
+# repeats; for one that had seen fewer that frame was 1.0 and 1.7 dB worse with a surplus of 1 and 3, and a
+# transformer learnt the jerk with the latents. What nobody sees leaves its mark on what is seen beside it. (The
+# paper's chunks have no surplus; this rule is ours.)
 #
 # ## The pinned keyframe
 #
