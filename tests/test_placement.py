@@ -10,7 +10,7 @@ from PIL import Image
 
 from smartdirector_lite import loaders, placement
 from smartdirector_lite.loaders import LoadError, load_director
-from smartdirector_lite.memory import MODES, Call, Estimate, Stage, Weights
+from smartdirector_lite.memory import MODES, RESERVE, Call, Estimate, Stage, Weights
 from smartdirector_lite.storyboard import Keyframe, Storyboard
 from smartdirector_lite.text_cache import TextCache
 
@@ -131,8 +131,8 @@ def chosen(memory: str):
 
 
 def test_auto_takes_the_fastest_that_fits(gpu):
-    for free, expected in [(11, ("full", False)), (8, ("full", True)), (6.5, ("model", False)), (4, ("model", True))]:
-        gpu["bytes"] = round(free * 1e9)
+    for free, expected in [(10, ("full", False)), (7, ("full", True)), (5.5, ("model", False)), (3, ("model", True))]:
+        gpu["bytes"] = round(free * 1e9) + RESERVE
         assert chosen("auto") == expected
     gpu["bytes"] = 10**9
     with pytest.raises(ValueError, match=r"cuda:0 has 1.0 GB free; no mode fits .the smallest needs .* a smaller size"):
@@ -145,7 +145,7 @@ def test_a_mode_that_is_asked_for_is_taken_if_it_can_be(gpu):
     gpu["bytes"] = 7 * 10**9
     assert chosen("full") == ("full", True)
     gpu["bytes"] = 5 * 10**9
-    with pytest.raises(ValueError, match=r"memory='full' needs about 10.0 GB of GPU memory for 121 frames of 832x480"):
+    with pytest.raises(ValueError, match=r"memory='full' needs about 12.0 GB of GPU memory for 121 frames of 832x480"):
         chosen("full")
 
 
