@@ -261,7 +261,8 @@ def main() -> None:
     ratio = vae.get("scale_factor_spatial", 8)
     shape = (1, vae["z_dim"], 1 + (num_frames - 1) // 4, height // ratio, width // ratio)
     title = f"{options.model}, divided by {options.shrink}: {width}x{height}, {num_frames} frames, {DTYPE}"
-    lines = [f"## {title}", "", *compare_steps(configs["transformer"], shape, options.rounds), ""]
+    lines = [f"## {title}", "", f"With `{' '.join(sys.argv[1:])}`.", ""]
+    lines += [*compare_steps(configs["transformer"], shape, options.rounds), ""]
     print("\n".join(lines), flush=True)
     lines += [*compare_decoding(vae, height, width, options.frames, options.rounds), ""]
     if CUDA:

@@ -38,7 +38,7 @@ def memory(
     print(whole.table())
     print("\nwith the VAE in tiles (vae.enable_tiling(), vae.enable_slicing()):\n")
     print(tiled.table())
-    print(f"\nThe GPU's own libraries take some {gigabytes(RESERVE)} more.")
+    print(f"\nCUDA and its libraries take up to {gigabytes(RESERVE)} more.")
     if torch.cuda.is_available():
         free, _ = torch.cuda.mem_get_info()
         fits = choose(whole, tiled, free)
