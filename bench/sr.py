@@ -3,8 +3,8 @@
 --source lr: true small renderings of toy shots with signs. draft: stage one's videos from the same keyframes. blurred:
 shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. film: shots of a film that `train film` has
 prepared (--film), at half their size; nothing is read in them. --crf: the small frames of any of them, compressed with
-H.264 at that quality; 0 leaves them as they are. --back-projection and --temporal-filter: by default as the library
-calls it, the model's own, but no back-projection for drafts.
+H.264 at that quality; 0 leaves them as they are. --refine: 1 or 0; by default as the library calls it, which does not
+refine drafts.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
 """
@@ -21,7 +21,6 @@ from smartdirector_lite.evaluation.metrics import PooledError, flicker, ssim, wa
 from smartdirector_lite.evaluation.reading import eye_shift, look, pupil_offset, read_letter
 from smartdirector_lite.multichunk import decode, encode_clip, encode_video
 from smartdirector_lite.pipelines import VideoCondition
-from smartdirector_lite.pipelines.correction import GAINS
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, scene_truth
 from smartdirector_lite.training.degrade import compress
@@ -114,21 +113,19 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    gains = {"back_projection": -1.0, "temporal_filter": -1.0}
-    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, **gains)
+    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, refine=-1)
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
-    steps, own = options.steps or director.sr_steps, {name: director.sr.config[name] for name in GAINS}
-    if options.source == "draft":
-        own["back_projection"] = 0.0
-    gains = {name: gain if (gain := getattr(options, name)) >= 0 else own[name] for name in GAINS}
+    steps, refine = options.steps or director.sr_steps, options.refine > 0
+    if options.refine < 0:
+        refine = director.sr.refiner is not None and options.source != "draft"
     errors, by_distance = defaultdict(PooledError), defaultdict(PooledError)
     tallies, means = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
     count = 0
     for small, large, facts in footage(director, options):
         count += 1
-        for name, video in candidates(director, small, large, num_inference_steps=steps, **gains).items():
+        for name, video in candidates(director, small, large, num_inference_steps=steps, refine=refine).items():
             errors[name].add(video, large)
             for frame in range(NUM_FRAMES):
                 distance = min(abs(frame - keyframe) for keyframe in KEYFRAMES)
@@ -144,7 +141,7 @@ def main() -> None:
             values["colour at keyframes, of 255"].append(float(np.mean(colour)))
     print(
         f"{count} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
-        f"crf {options.crf}, {steps} steps, {', '.join(f'{name} {gain:g}' for name, gain in gains.items())}; "
+        f"crf {options.crf}, {steps} steps, {'' if refine else 'not '}refined; "
         f"{2 * WIDTH}x{2 * HEIGHT}"
     )
     for name, error in errors.items():

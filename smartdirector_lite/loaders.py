@@ -179,7 +179,9 @@ def _load_second_stage(folder: Path, gen: DirectorGenPipeline, dtype: torch.dtyp
         return {}
     steps = read_defaults(folder).get("steps")
     try:
-        sr = DirectorSRPipeline.from_pretrained(folder, vae=gen.vae, dtype={"default": dtype}, **options)
+        sr = DirectorSRPipeline.from_pretrained(
+            folder, vae=gen.vae, dtype={"default": dtype, "refiner": torch.float32}, **options
+        )
         _check_complete(sr)
     except LOADING_ERRORS as error:
         raise _not_loaded(folder, error) from error

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
+from tiny import random_refiner
 
 from smartdirector_lite.loaders import load_director
 from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image
@@ -201,7 +202,7 @@ def test_the_video_is_what_the_second_pipeline_makes_of_the_drafts_latents(both,
 
 
 def test_a_second_stage_trained_on_enlarged_frames_is_given_the_drafts_frames(both, story):
-    parts = {**both.sr.components, "upsample": "pixel", "back_projection": 0.5, "temporal_filter": 0.9}
+    parts = {**both.sr.components, "upsample": "pixel", "refiner": random_refiner()}
     pixel = Director(both.gen, 2, 2.0, (WIDTH, HEIGHT), 12, DirectorSRPipeline(**parts), 2)
     result = make(pixel, story, seed=3)
     assert np.array_equal(result.draft, make(both, story, seed=3).draft)
@@ -209,7 +210,7 @@ def test_a_second_stage_trained_on_enlarged_frames_is_given_the_drafts_frames(bo
         VideoCondition(video=frames, frame_index=place.frame_index)
         for place, (_, frames) in zip(story.conditions, story.load_conditions((2 * WIDTH, 2 * HEIGHT)), strict=True)
     ]
-    expected = pixel.sr(result.draft, large, num_inference_steps=2, cuts=[5], back_projection=0.0).frames[0]
+    expected = pixel.sr(result.draft, large, num_inference_steps=2, cuts=[5], refine=False).frames[0]
     assert np.abs(result.frames - expected * 255).max() <= 1
     assert all(keyframe.l1_reconstruction < 0.01 for keyframe in result.report.keyframes)
 

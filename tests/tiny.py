@@ -1,4 +1,4 @@
-"""Sizes that several test files share: VAEs of Wan's shapes, very small."""
+"""What several test files share: sizes of VAEs of Wan's shapes, very small, and a random refiner."""
 
 WAN22_VAE = {
     "base_dim": 16,
@@ -47,3 +47,16 @@ HUB_VAES = {
     },
     "wan2.1": {"base_dim": 4, "z_dim": 16},  # T2V; the rest, statistics too, are diffusers' defaults
 }
+
+
+def random_refiner(seed: int = 0):
+    """A small FrameRefiner in which everything counts; its output layer is zero when it is new."""
+    import torch
+
+    from smartdirector_lite.pipelines.refiner import FrameRefiner
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        refiner = FrameRefiner(channels=6, blocks=1, flow_channels=4).eval().requires_grad_(False)
+        torch.nn.init.normal_(refiner.leave.weight, std=0.05)
+    return refiner

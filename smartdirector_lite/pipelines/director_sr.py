@@ -26,8 +26,8 @@ from ..transformer import DirectorTransformer3DModel
 from .base import DirectorPipeline
 from .checks import check_latents, check_numbers, check_output_type, check_texts
 from .conditions import VideoCondition
-from .correction import Correction, choose_gains
-from .options import SROptions, check_gains, check_upsample
+from .options import SROptions, check_upsample
+from .refiner import FrameRefiner, Refinement
 from .sizes import (
     FACTOR,
     Sizes,
@@ -47,9 +47,10 @@ class DirectorSRPipeline(DirectorPipeline):
 
     Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text. upsample:
     how the latents that the flow starts from were enlarged when the transformer was trained, one of UPSAMPLING.
-    back_projection, temporal_filter: as in `SROptions`, for a call that does not say.
+    refiner: puts the decoded frames right; without one they stay as they are.
     """
 
+    _optional_components = [*DirectorPipeline._optional_components, "refiner"]  # noqa: RUF012
     is_wan = False
 
     def __init__(
@@ -64,14 +65,13 @@ class DirectorSRPipeline(DirectorPipeline):
         expand_timesteps: bool = False,
         sigma_data: None = None,
         upsample: str = "latent",
-        back_projection: float = 0.0,
-        temporal_filter: float = 0.0,
+        refiner: FrameRefiner | None = None,
     ):
         check_upsample(upsample)
-        check_gains(back_projection=back_projection, temporal_filter=temporal_filter)
         parts = tokenizer, text_encoder, vae, scheduler, transformer, transformer_2
         super().__init__(*parts, boundary_ratio, expand_timesteps, sigma_data)
-        self.register_to_config(upsample=upsample, back_projection=back_projection, temporal_filter=temporal_filter)
+        self.register_modules(refiner=refiner)
+        self.register_to_config(upsample=upsample)
 
     @torch.no_grad()
     def __call__(
@@ -88,8 +88,7 @@ class DirectorSRPipeline(DirectorPipeline):
         cuts: Sequence[int] = (),
         rope: str = "frame_time",
         upsample: str | None = None,
-        back_projection: float | None = None,
-        temporal_filter: float | None = None,
+        refine: bool = True,
         tile: int | None = None,
         output_type: str = "np",
         return_dict: bool = True,
@@ -103,7 +102,7 @@ class DirectorSRPipeline(DirectorPipeline):
             latents: instead of `video`, normalised LR latents (1, C, F, h, w), as `DirectorGenPipeline` gives for these
                 conditions and cuts; `num_frames` says how many frames they hold.
             prompt, prompt_embeds: for a model with a text encoder; at most one.
-            num_inference_steps, rope, upsample, back_projection, temporal_filter, tile: see `SROptions`.
+            num_inference_steps, rope, upsample, refine, tile: see `SROptions`.
             output_type: as in `DirectorGenPipeline`; "latent" gives HR latents (1, C, F, 2h, 2w).
 
         Raises:
@@ -123,7 +122,7 @@ class DirectorSRPipeline(DirectorPipeline):
             for frame in source:
                 small_frame(frame, size)  # each is checked before any model runs
         plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
-        options = SROptions(num_inference_steps, rope, upsample, back_projection, temporal_filter, tile=tile)
+        options = SROptions(num_inference_steps, rope, upsample, refine, tile=tile)
         latents, parts = self._enlarge(plan, source, sizes, conditions, options, prompt, prompt_embeds)
         if output_type == "latent":
             result = torch.cat(list(latents), dim=2)
@@ -184,16 +183,15 @@ class DirectorSRPipeline(DirectorPipeline):
         prompt_embeds: Tensor | None = None,
     ) -> tuple[Iterator[Tensor], Iterator[tuple[int, Tensor]]]:
         """HR latents and the frames they make; one of them is to be read. Checks its arguments at once."""
-        gains, correct = choose_gains(options, self.config, source), None
-        videos = [large_condition(condition, sizes) for condition in conditions]
-        if any(gains):
+        refine, videos = None, [large_condition(condition, sizes) for condition in conditions]
+        if options.refine and self.refiner is not None and not isinstance(source, Tensor):
             source, kept = itertools.tee(source)
-            correct = Correction(plan, kept, videos, sizes.given, gains)
-        latents = self._refine(plan, source, sizes, videos, options, prompt, prompt_embeds)
-        return latents, self._decoded(plan, latents, sizes, correct)
+            refine = Refinement(self.refiner, plan, kept, videos, sizes.given)
+        latents = self._flow(plan, source, sizes, videos, options, prompt, prompt_embeds)
+        return latents, self._decoded(plan, latents, sizes, refine)
 
     @torch.no_grad()
-    def _refine(
+    def _flow(
         self,
         plan: ChunkPlan,
         source: Iterable | Tensor,
@@ -290,11 +288,11 @@ class DirectorSRPipeline(DirectorPipeline):
         return self._embed((prompt, None), (None, None), 1, 512)[0]
 
     def _decoded(
-        self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes, correct: Correction | None
+        self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes, refine: Refinement | None
     ) -> Iterator[tuple[int, Tensor]]:
         """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
         device = get_module_execution_device(self.vae)
         for start, frames in iter_decode(self.vae, plan, (latent.to(device) for latent in refined)):
             frames = frames[..., : sizes.native[0], : sizes.native[1]]
-            frames = frames if correct is None else correct(frames)
+            frames = frames if refine is None else refine(frames)
             yield start, frames if sizes.out == sizes.native else resize(frames, sizes.out)

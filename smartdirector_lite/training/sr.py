@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
-from ..pipelines.correction import GAINS
-from ..pipelines.options import check_gains, check_upsample
+from ..pipelines.options import check_upsample
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..transformer import DirectorTransformer3DModel
 from .bank import ClipEntry, LatentBank
@@ -44,16 +43,13 @@ class SRConfig(StageConfig):
     """As StageConfig, but the bank holds LR / HR pairs; and:
 
     gen: a trained pipeline's folder, for its artefacts; "" leaves them out. upsample: what the flow starts from, as in
-    `SROptions`; "pixel" suits a VAE whose latents do not enlarge well. back_projection, temporal_filter: of the
-    pipeline that is exported. no_anchor: how often a clip has no keyframe at all. at_start: how often t is 1; else it
-    is uniform.
+    `SROptions`; "pixel" suits a VAE whose latents do not enlarge well. no_anchor: how often a clip has no keyframe at
+    all. at_start: how often t is 1; else it is uniform.
     """
 
     out: str = "runs/sr"
     gen: str = ""
     upsample: str = "latent"
-    back_projection: float = 1.0
-    temporal_filter: float = 0.95
     bank: str = "runs/pairs"
     film_share: float = 0.3
     layers: int = 6
@@ -66,12 +62,6 @@ class SRConfig(StageConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_upsample(self.upsample)
-        check_gains(**self.gains)
-
-    @property
-    def gains(self) -> dict[str, float]:
-        """Of the pipeline that is exported."""
-        return {name: getattr(self, name) for name in GAINS}
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -142,10 +132,10 @@ def start_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransf
     return repatch(pipeline.transformer, config.patch)
 
 
-def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None, **options: str | float) -> DirectorSRPipeline:
-    """What is sampled from and exported; the VAE is stage one's. options: of the pipeline."""
+def as_pipeline(model: TrainedSR, vae: AutoencoderKLWan | None, upsample: str) -> DirectorSRPipeline:
+    """What is sampled from and exported; the VAE is stage one's."""
     scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS)
-    pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer, **options)
+    pipeline = DirectorSRPipeline(None, None, vae, scheduler, model.transformer, upsample=upsample)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -171,7 +161,7 @@ def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
 
 def sample_strip(model: TrainedSR, vae: AutoencoderKLWan, upsample: str, path: Path) -> None:
     """Held-out scenes: bicubic, without and with anchors, the truth; one below the other, as one PNG."""
-    pipeline = as_pipeline(model, vae.to(model.transformer.device), upsample=upsample)
+    pipeline = as_pipeline(model, vae.to(model.transformer.device), upsample)
     columns = []
     for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
         scene = sample_scene(seed, 25, num_shots=1)
@@ -208,6 +198,6 @@ def train_sr(config: SRConfig) -> None:
         sample_strip(model, vae, config.upsample, folder / f"{step:06d}.png")
 
     def export(model: TrainedSR, folder: Path) -> None:
-        as_pipeline(model, None, upsample=config.upsample, **config.gains).save_pretrained(folder)
+        as_pipeline(model, None, config.upsample).save_pretrained(folder)
 
     train(config, model, optimizers, loss, sample, export)

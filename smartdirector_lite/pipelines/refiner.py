@@ -1,0 +1,181 @@
+"""The refiner: a small recurrent network that puts decoded frames right by what the small ones and the last one show.
+
+The VAE that Director-SR decodes with loses a little of everything, and draws each frame a little differently. The
+small frames show the coarse half of what it lost, and how the picture moves; the frame before, moved along, shows the
+fine half, so that what a keyframe shows lives on in the frames after it. Frame-recurrent super-resolution (Sajjadi et
+al. 2018), behind a decoder. Ours; the paper has no such step.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import PIL.Image
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..timeline import ChunkPlan
+from .sizes import FACTOR, small_frame
+
+RGB = 3
+LEVELS = 3  # of the pyramid that motion is found in; each has half the size of the one before
+MIXED = 3  # what a pixel is a mixture of: drawn, matched, moved
+
+
+@dataclass(frozen=True)
+class Refined:
+    """One refined frame, and what the next one needs of it. H, W: of the small frames.
+
+    frame: (B, 3, 2H, 2W) in [-1, 1], or a little beyond. small: (B, 3, H, W), what it was held against. hidden: (B, C,
+    H, W). flow: (B, 2, H, W), x and y in small pixels, from here to the same thing in the frame before; None for the
+    first one. weights: (B, 3, 2H, 2W), how much of each pixel is as drawn, as matched, and as moved.
+    """
+
+    frame: Tensor
+    small: Tensor
+    hidden: Tensor
+    flow: Tensor | None
+    weights: Tensor
+
+
+class FrameRefiner(ModelMixin, ConfigMixin):
+    """Makes each pixel a mixture of three, and adds a learned rest.
+
+    The three: what the VAE drew; the same, matched to the small frame, which means with what that has and it lacks
+    (back-projection: Irani and Peleg 1991); and the frame before, moved along. It works at the small frames' size.
+
+    channels, blocks: of the network that mixes. flow_channels: of the one that finds the motion.
+    """
+
+    @register_to_config
+    def __init__(self, channels: int = 32, blocks: int = 5, flow_channels: int = 24):
+        super().__init__()
+        cell = FACTOR**2  # large pixels in a small one
+        self.motion = Motion(flow_channels)
+        self.enter = convolution(2 * RGB * cell + 2 * RGB + 1 + channels, channels)
+        self.body = nn.Sequential(*[Block(channels) for _ in range(blocks)])
+        self.leave = convolution(channels, (RGB + MIXED) * cell)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, drawn: Tensor, small: Tensor, given: Tensor, before: Refined | None = None) -> Refined:
+        """The next frame.
+
+        drawn: (B, 3, 2H, 2W) in [-1, 1], decoded; or a keyframe, which is `given`, (B,) bools, and stays as it is.
+        small: (B, 3, H, W) in [-1, 1], what it should be at half the size. before: the last frame, None at a shot's
+        beginning.
+        """
+        flow, given = None, given.view(-1, 1, 1, 1)
+        if before is None:
+            hidden = drawn.new_zeros(len(drawn), self.config.channels, *small.shape[-2:])
+            moved, moved_small = drawn, small
+        else:
+            flow = self.motion(small, before.small)
+            hidden, moved_small = warp(before.hidden, flow), warp(before.small, flow)
+            moved = warp(before.frame, enlarged(flow), "bicubic")
+        seen = [F.pixel_unshuffle(drawn, FACTOR), F.pixel_unshuffle(moved, FACTOR), small, moved_small]
+        seen += [given.to(small).expand_as(small[:, :1]), hidden]
+        hidden = self.body(F.relu(self.enter(torch.cat(seen, dim=1))))
+        rest, weights = F.pixel_shuffle(self.leave(hidden), FACTOR).split((RGB, MIXED), dim=1)
+        weights = weights.softmax(dim=1)
+        missing = small - F.avg_pool2d(drawn, FACTOR)
+        matched = drawn + F.interpolate(missing, scale_factor=FACTOR, mode="bicubic", align_corners=False)
+        mixture = (weights[:, :, None] * torch.stack([drawn, matched, moved], dim=1)).sum(dim=1)
+        return Refined(torch.where(given, drawn, mixture + rest), small, hidden, flow, weights)
+
+
+class Motion(nn.Module):
+    """How far everything moved since the frame before: coarse to fine, one network at all sizes (as SPyNet 2017)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        widths = [2 * RGB + 2, channels, channels, channels]
+        layers = [(convolution(*pair), nn.ReLU()) for pair in itertools.pairwise(widths)]
+        self.layers = nn.Sequential(*itertools.chain(*layers), convolution(channels, 2))
+
+    def forward(self, now: Tensor, before: Tensor) -> Tensor:
+        """now, before: (B, 3, H, W). The flow (B, 2, H, W), see `Refined`."""
+        pyramid = [(now, before)]
+        for _ in range(LEVELS - 1):
+            pyramid.append(tuple(F.avg_pool2d(frames, 2, ceil_mode=True) for frames in pyramid[-1]))
+        flow = now.new_zeros(len(now), 2, *pyramid[-1][0].shape[-2:])
+        for now, before in reversed(pyramid):
+            if flow.shape[-2:] != now.shape[-2:]:
+                flow = F.interpolate(2 * flow, size=now.shape[-2:], mode="bilinear", align_corners=False)
+            flow = flow + self.layers(torch.cat([now, warp(before, flow), flow], dim=1))
+        return flow
+
+
+class Block(nn.Module):
+    """Two convolutions, and a way around them."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.layers = nn.Sequential(convolution(channels, channels), nn.ReLU(), convolution(channels, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+def convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
+    """3 x 3; the size stays."""
+    return nn.Conv2d(channels_in, channels_out, 3, padding=1)
+
+
+def warp(frames: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+    """Each pixel of the result is what (B, C, H, W) frames show `flow` away from it. Beyond the edge, the edge goes on.
+
+    flow: (B, 2, H, W), x and y in pixels. mode: as `grid_sample`'s.
+    """
+    height, width = frames.shape[-2:]
+    x = torch.arange(width, device=flow.device) + flow[:, 0]
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1).to(frames.dtype)
+    return F.grid_sample(frames, grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def enlarged(flow: Tensor) -> Tensor:
+    """The flow of the small frames, (B, 2, H, W), for the large ones: twice the size, twice as far."""
+    return F.interpolate(FACTOR * flow, scale_factor=FACTOR, mode="bilinear", align_corners=False)
+
+
+class Refinement:
+    """A video's decoded frames, refined as they come, in their order.
+
+    source: the small frames, of which as many are read. videos: the plan's conditions, (1, 3, L, 2H or more, 2W or
+    more), in the plan's order. size: (H, W) of the small frames.
+    """
+
+    def __init__(
+        self,
+        refiner: FrameRefiner,
+        plan: ChunkPlan,
+        source: Iterable[PIL.Image.Image | np.ndarray | Tensor],
+        videos: Sequence[Tensor],
+        size: tuple[int, int],
+    ):
+        self._refiner, self._cuts = refiner, set(plan.cuts)
+        self._small = enumerate(small_frame(frame, size) for frame in source)
+        self._last: Refined | None = None
+        self._given: dict[int, Tensor] = {}  # frames of conditions, by their index
+        height, width = (FACTOR * side for side in size)
+        for place, video in zip(plan.conditions, videos, strict=True):
+            frames = video[0, :, :, :height, :width].split(1, dim=1)
+            self._given |= {place.frame_index + i: frame.transpose(0, 1) for i, frame in enumerate(frames)}
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """The next frames, (1, 3, T, 2H, 2W) in [-1, 1], refined; those that were given are shown as they are."""
+        like = next(self._refiner.parameters())
+        made = []
+        for drawn, (index, small) in zip(frames.transpose(1, 2)[0].split(1), self._small, strict=False):
+            given = self._given.get(index)
+            if index in self._cuts:
+                self._last = None
+            drawn, small = (x.to(like) for x in (drawn if given is None else given, small[:, :, 0]))
+            self._last = self._refiner(drawn, small, torch.tensor([given is not None], device=like.device), self._last)
+            made.append(self._last.frame.to(frames).clamp(-1, 1))
+        return torch.stack(made, dim=2)

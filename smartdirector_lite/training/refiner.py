@@ -1,0 +1,263 @@
+"""Train the refiner of a Director-SR: small clips are upscaled without one, and the network learns what was missed.
+
+Upscaling a clip costs more than many training steps on it, so clips are upscaled once, whole, and kept as bytes; a
+batch is cut from them, in space and time. Toy scenes and film, clean, degraded as the world does it (`degrade`), and
+passed through the VAE as a draft is.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..hub import BUNDLED
+from ..loaders import load_director
+from ..media import atomic_path
+from ..pipelines import Director, DirectorSRPipeline, VideoCondition
+from ..pipelines.refiner import FrameRefiner, enlarged, warp
+from ..pipelines.sizes import FACTOR, resize
+from ..toyworld import HELD_OUT_SEED, render, sample_scene
+from .bank import shard_path
+from .degrade import degrade
+from .film import FilmShots
+from .loop import LoopConfig, train
+from .optim import make_optimizers
+from .pairs import FRAMES, draw_pair, through_vae
+from .precision import fast_dtype
+from .processes import join_processes
+from .stage import check_init, make_shards, on_device
+from .vae import DRAFT, FINAL, save_strip
+
+CLIPS = 16  # of a shard
+CLEAN = 0.5  # of the clips have true small frames
+DRAFTED = 0.12  # went through the VAE, as a draft; the others are degraded
+NO_KEYFRAME = 0.35
+PARTS = ("drawn", "small", "large", "given")
+FLOOR = 0.02  # of a clip's error, in [-1, 1]: a smaller one weighs no more
+KNEE = 1e-3  # below which an error counts squared (Charbonnier)
+
+
+@dataclass
+class RefinerConfig(LoopConfig):
+    """As LoopConfig (without workers: batches come from memory), and:
+
+    model: a director with a second stage, as `load_director` takes it. bank: the folder of upscaled clips, of which the
+    first `shards`, of 16 clips, are made here if they are missing. film, film_share: as VAEConfig's, for those. init:
+    the folder of a Director-SR whose refiner is trained on; "" for random weights. batch: clips. frames: of a clip.
+    crop: its side, in small pixels. lr: Muon's rate; adam_lr: AdamW's. channels, blocks, flow_channels: of a new
+    refiner. steady_weight, motion_weight: of the second and third loss, see `refiner_loss`.
+    """
+
+    out: str = "runs/refiner"
+    model: str = BUNDLED
+    bank: str = "runs/upscaled"
+    shards: int = 8
+    film: str = ""
+    film_share: float = 0.4
+    init: str = ""
+    batch: int = 6
+    frames: int = 8
+    crop: int = 48
+    lr: float = 2e-3
+    adam_lr: float = 1e-3
+    channels: int = 32
+    blocks: int = 5
+    flow_channels: int = 24
+    steady_weight: float = 1.5
+    motion_weight: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("batch", "channels", "blocks", "flow_channels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: give 1 or more")
+        if self.shards < 0:
+            raise ValueError(f"shards = {self.shards}: give 0 or more")
+        if not 2 <= self.frames <= FRAMES[0]:
+            raise ValueError(f"frames = {self.frames}: give 2 to {FRAMES[0]}")
+        if not 8 <= self.crop <= min(DRAFT):
+            raise ValueError(f"crop = {self.crop}: give 8 to {min(DRAFT)}")
+        if not 0 <= self.film_share <= 1:
+            raise ValueError(f"film_share = {self.film_share}: give 0 to 1")
+
+
+class TrainedRefiner(nn.Module):
+    """The refiner, over clips."""
+
+    def __init__(self, refiner: FrameRefiner):
+        super().__init__()
+        self.refiner = refiner
+
+    def forward(self, drawn: Tensor, small: Tensor, large: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """drawn, large: (B, T, 3, 2H, 2W); small: (B, T, 3, H, W); given: (B, T), whose frames are taken from `large`.
+
+        What is wrong with each refined frame, like `large`; what of that is new, with T - 1 frames: an error that moves
+        along with the picture is hardly seen, one that comes and goes is; and the mean difference between a small frame
+        and the one before, moved along.
+        """
+        drawn = torch.where(given[:, :, None, None, None], large, drawn)
+        refined, errors, news, differences = None, [], [], []
+        for k in range(drawn.shape[1]):
+            before, refined = refined, self.refiner(drawn[:, k], small[:, k], given[:, k], refined)
+            errors.append(refined.frame - large[:, k])
+            if before is not None:
+                news.append(errors[-1] - warp(errors[-2], enlarged(refined.flow.detach())))
+                differences.append((warp(before.small, refined.flow) - refined.small).abs().mean())
+        return torch.stack(errors, dim=1), torch.stack(news, dim=1), torch.stack(differences).mean()
+
+
+def refiner_loss(model: nn.Module, batch: dict[str, Tensor], config: RefinerConfig) -> dict[str, Tensor]:
+    """What is left of each clip's error, how unsteady it is, and how well the motion was found. batch: PARTS.
+
+    The first two are relative to the error of the drawn clip: a spoilt one's is large whatever is done.
+    """
+    errors, news, motion = model(**batch)
+    scale = 1 / ((batch["drawn"] - batch["large"]).abs().mean(dim=(1, 2, 3, 4)) + FLOOR)  # (B,)
+    pixel = (errors.square() + KNEE**2).sqrt().mean(dim=(2, 3, 4))  # (B, T)
+    free = (~batch["given"]).float()
+    pixel = (pixel * free * scale[:, None]).sum() / free.sum().clamp(min=1)
+    steady = (news.abs().mean(dim=(1, 2, 3, 4)) * scale).mean()
+    loss = pixel + config.steady_weight * steady + config.motion_weight * motion
+    return {"loss": loss, "pixel": pixel, "steady": steady, "motion": motion}
+
+
+@torch.no_grad()
+def build_clips(
+    director: Director,
+    folder: str | Path,
+    index: int,
+    clips: int = CLIPS,
+    film: FilmShots | None = None,
+    film_share: float = 0.4,
+    seed: int = 0,
+) -> Path:
+    """Draw, spoil, upscale and save one shard; the same index and seed give the same clips. Returns its path."""
+    rng, device, made = np.random.default_rng((seed, index, 3)), director.sr.vae.device, {}
+    for k in range(clips):
+        small, large, entry = draw_pair(rng, film, film_share, device)
+        with torch.autocast(device.type, fast_dtype(device), enabled=fast_dtype(device) != torch.float32):
+            drafted = through_vae(director.gen.vae, small) if rng.random() < DRAFTED else None
+        small = degrade(rng, small, CLEAN) if drafted is None else drafted
+        small = as_bytes(small).to(device) / 255  # what a file or a draft holds
+        keyframes = () if rng.random() < NO_KEYFRAME else entry.keyframes
+        conditions = [VideoCondition(image=large[frame] * 2 - 1, frame_index=frame) for frame in keyframes]
+        options = {"num_inference_steps": director.sr_steps, "cuts": entry.cuts, "refine": False, "output_type": "pt"}
+        with torch.autocast(device.type, fast_dtype(device), enabled=fast_dtype(device) != torch.float32):
+            drawn = director.sr(small.transpose(0, 1) * 2 - 1, conditions, **options).frames[0]
+        given = torch.zeros(len(small), dtype=torch.bool)
+        given[list(keyframes)] = True
+        made |= {f"{k}.{name}": as_bytes(x) for name, x in zip(PARTS[:3], (drawn, small, large), strict=True)}
+        made[f"{k}.given"] = given
+    path = shard_path(folder, index)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        save_file(made, temporary)
+    return path
+
+
+def as_bytes(video: Tensor) -> Tensor:
+    """[0, 1] -> uint8, on the CPU."""
+    return (video.float() * 255).round().clamp(0, 255).to("cpu", torch.uint8)
+
+
+def read_clips(folder: str | Path) -> list[dict[str, Tensor]]:
+    """All the shards' clips, PARTS of each. ValueError for a damaged shard, and for a folder without any."""
+    clips = []
+    for path in sorted(Path(folder).glob("shard-*.safetensors")):
+        try:
+            held = load_file(path)
+            clips += [{name: held[f"{k}.{name}"] for name in PARTS} for k in range(len(held) // len(PARTS))]
+        except (SafetensorError, OSError, KeyError) as error:
+            raise ValueError(f"{path}: damaged, or no shard of upscaled clips ({error}); delete it") from error
+    if not clips:
+        raise ValueError(f"bank = {folder}: no clips there; give shards = 1 or more")
+    return clips
+
+
+def draw_batch(
+    config: RefinerConfig, clips: list[dict[str, Tensor]], step: int, device: torch.device | str
+) -> dict[str, Tensor]:
+    """One step's batch, always the same: PARTS, as `TrainedRefiner` takes them, cut from clips anywhere."""
+    rng = np.random.default_rng((config.seed, step))
+    cuts = [_cut(rng, clips[k], config) for k in rng.integers(len(clips), size=config.batch)]
+    return on_device({name: torch.stack([cut[name] for cut in cuts]) for name in PARTS}, device)
+
+
+def _cut(rng: np.random.Generator, clip: dict[str, Tensor], config: RefinerConfig) -> dict[str, Tensor]:
+    height, width = clip["small"].shape[-2:]
+    room = len(clip["given"]) - config.frames, height - config.crop, width - config.crop
+    first, *corner = (int(rng.integers(places + 1)) for places in room)
+    during = slice(first, first + config.frames)
+    cut = {"given": clip["given"][during]}
+    for name, factor in (("drawn", FACTOR), ("small", 1), ("large", FACTOR)):
+        rows, columns = (slice(factor * start, factor * (start + config.crop)) for start in corner)
+        cut[name] = clip[name][during, :, rows, columns].float() / 127.5 - 1
+    return cut
+
+
+def as_pipeline(sr: DirectorSRPipeline, refiner: FrameRefiner, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
+    """The same Director-SR with this refiner: what is sampled from and exported."""
+    pipeline = DirectorSRPipeline(**{**sr.components, "vae": vae, "refiner": refiner}, upsample=sr.config.upsample)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def sample_strip(director: Director, refiner: FrameRefiner, path: Path) -> None:
+    """Held-out scenes: bicubic, with a keyframe unrefined and refined, the truth; one below the other, as one PNG."""
+    pipeline, columns = as_pipeline(director.sr, refiner, director.sr.vae), []
+    for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
+        scene = sample_scene(seed, 13, num_shots=1)
+        small, large = (render(scene, *size).transpose(0, 1) * 2 - 1 for size in (DRAFT, FINAL))
+        keyframe = VideoCondition(image=large[:, 0], frame_index=0)
+        options = {"num_inference_steps": director.sr_steps, "output_type": "pt"}
+        videos = [pipeline(small, [keyframe], refine=refine, **options).frames[0] for refine in (False, True)]
+        rows = [resize(small[None], FINAL)[0], *[video.cpu().transpose(0, 1) * 2 - 1 for video in videos], large]
+        columns.append(torch.cat([row[:, 3::4] for row in rows], dim=-2))
+    save_strip(torch.cat(columns, dim=1), path)
+
+
+def train_refiner(config: RefinerConfig) -> None:
+    """Upscale the clips that are missing, train or resume, and export a Director-SR's folder to `<out>/export`.
+
+    Raises ValueError for bad options, and for a model, a film or a bank that is not there or does not fit.
+    """
+    join_processes()
+    director = load_director(config.model)
+    if director.sr is None:
+        raise ValueError(f"model = {config.model}: it has no second stage (director-sr); train one (`train sr`)")
+    director.sr.set_progress_bar_config(disable=True)
+    film = FilmShots.load(config.film) if config.film else None
+    options = {"film": film, "film_share": config.film_share, "seed": config.seed}
+    make_shards(config, lambda index: build_clips(director, config.bank, index, **options))
+    clips = read_clips(config.bank)
+    torch.manual_seed(config.seed)
+    model = TrainedRefiner(start_refiner(config))
+    plain = [model.refiner.leave.weight, model.refiner.motion.layers[-1].weight]
+    optimizers = make_optimizers(model, config.lr, config.adam_lr, plain)
+
+    def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
+        return refiner_loss(model, draw_batch(config, clips, step, device), config)
+
+    def sample(model: TrainedRefiner, folder: Path, step: int) -> None:
+        sample_strip(director, model.refiner, folder / f"{step:06d}.png")
+
+    def export(model: TrainedRefiner, folder: Path) -> None:
+        as_pipeline(director.sr, model.refiner, None).save_pretrained(folder)
+
+    train(config, model, optimizers, loss, sample, export)
+
+
+def start_refiner(config: RefinerConfig) -> FrameRefiner:
+    """That of the Director-SR in `config.init`, or a new one, which leaves frames nearly as they are."""
+    if not config.init:
+        return FrameRefiner(config.channels, config.blocks, config.flow_channels)
+    check_init(config.init, "refiner")
+    refiner = DirectorSRPipeline.from_pretrained(config.init, vae=None, transformer=None).refiner
+    if refiner is None:
+        raise ValueError(f"init = {config.init}: this Director-SR has no refiner; give the export of `train refiner`")
+    return refiner.float()
