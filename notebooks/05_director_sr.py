@@ -42,9 +42,9 @@ from smartdirector_lite.evaluation.metrics import flicker
 from smartdirector_lite.evaluation.reading import read_letter
 from smartdirector_lite.multichunk import decode, encode_video
 from smartdirector_lite.notebook import image, video
-from smartdirector_lite.pipelines.back_projection import YCBCR, back_project
+from smartdirector_lite.pipelines.refiner import large_flow, warp
 from smartdirector_lite.pipelines.sizes import resize, upsample_latents
-from smartdirector_lite.pipelines.temporal_filter import TemporalFilter
+from smartdirector_lite.pipelines.temporal_filter import GAIN, TemporalFilter
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene, scene_truth
 from smartdirector_lite.training.degrade import compress
 from smartdirector_lite.training.sr import SRConfig, TrainedSR, sr_loss
@@ -341,7 +341,7 @@ lab.check_euler(euler)
 
 # %%
 def upscale(conditions, source=source):
-    options = {"num_inference_steps": steps, "back_projection": 0.0, "temporal_filter": 0.0}  # see sections 8 and 9
+    options = {"num_inference_steps": steps, "refine": False}  # see section 8
     return sr(source, conditions, output_type="pt", **options).frames[0].float().clamp(0, 1)
 
 
@@ -433,116 +433,110 @@ def keyframe_distance(num_frames, keyframes):
 lab.check_keyframe_distance(keyframe_distance)
 
 # %% [markdown]
-# ## 8. Footage is not a draft: back-projection
+# ## 8. Footage is not a draft: the refiner
 #
 # **Question.** What if the small video is no draft, but true? Then its frames are evidence, and the VAE, which loses a
-# little of everything, should not have the last word. Make the result small again, compare, enlarge what is missing,
-# and add it (Irani and Peleg 1991; ours, the paper has no such step): with $\downarrow$ the mean of 2 x 2 pixels,
-# $\uparrow$ bicubic, and $\bar d$ the mean of $d$ over 17 x 17 pixels,
+# little of everything, should not have the last word. Two things are known of a decoded frame $y_t$. Made small again,
+# it should be $x_t$, the small frame. And where nothing but the camera or a character moved, it should show what the
+# frame before showed, in another place. So take three pictures: the one that was drawn, the same *matched* to the small
+# frame (back-projection, Irani and Peleg 1991), and the last result *moved* along the flow $f_t$ from the small frame
+# before to this one:
 #
-# $$d = x_{LR} - \downarrow\! y, \qquad y \leftarrow y + g \uparrow\!\big(\bar d + w\,(d - \bar d)\big), \qquad
-#   w = \min\left(1, \frac{e(x_{LR}) + \epsilon}{e(\downarrow\! y) + \epsilon}\right)^2.$$
+# $$\hat y_t = w_1\, y_t + w_2 \big(y_t + \uparrow (x_t - \downarrow y_t)\big) + w_3\, \hat y_{t-1}(p + f_t) + r_t,
+#   \qquad w_1 + w_2 + w_3 = 1,$$
 #
-# What is coarse, $\bar d$, any small frame shows. For what is fine, $w$ says how far it can be trusted. $e$ is the
-# energy of fine detail around a pixel: what a mean over 3 x 3 takes away, squared, in the mean over 9 x 9. Where the
-# small frames have less of it than the result, they are blurred, and the result has mended what they lost. With
-# $w = 1$ everywhere it would be lost once more. All this is done to luma and chroma apart, each with a $w$ of its own:
-# a video file keeps its colours at half the size, so that its chroma is blurred where its luma is sharp. We try all
-# three: true small frames, the same from a file (H.264), and the draft.
-
+# with $\downarrow$ the mean of 2 x 2 pixels and $\uparrow$ bicubic. Which of the three is right where is hard to say by
+# rule: small frames may be blurred or compressed, and flow is wrong where something comes out from behind something
+# else. A small recurrent network says it ($w$, for each pixel), finds the flow, and adds a rest $r$ that it has learnt
+# (after Sajjadi et al. 2018; ours, the paper has no such step). A keyframe is taken as it is, and lives on in the
+# frames after it. Last, what surely stands still is kept still: where the small frame has not changed for two pixels
+# around, 95 % of the last frame stay (Dubois and Sabri 1984). We try it on true small frames, on the same from a file
+# (H.264), and on the draft.
 
 # %%
-ycbcr = torch.tensor(YCBCR)  # a row of luma, two of chroma
+refiner = sr.refiner
+print(f"{sum(weight.numel() for weight in refiner.parameters()):,} weights")
 
 
-def mixed(matrix, x):
-    return torch.einsum("ij,tjhw->tihw", matrix, x)
+def refined_by_hand(drawn, low, given):
+    """drawn: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [-1, 1]; given: frames by their index."""
+    results = []
+    for k, (y, x) in enumerate(zip(drawn.split(1), low.split(1))):
+        y = given.get(k, y)
+        step = refiner(y, x, torch.tensor([k in given]), results[-1] if results else None)
+        matched = y + F.interpolate(x - F.avg_pool2d(y, 2), scale_factor=2, mode="bicubic", align_corners=False)
+        moved = warp(results[-1].frame, large_flow(step.flow), "bicubic") if results else y
+        mixture = (step.weights[:, :, None] * torch.stack([y, matched, moved], dim=1)).sum(dim=1)
+        rests.append(float((step.frame - mixture).abs().mean()) if k not in given else 0.0)
+        results.append(step)
+    return results
 
 
-def mean_around(x, reach):
-    return F.avg_pool2d(x, 2 * reach + 1, stride=1, padding=reach, count_include_pad=False)
-
-
-def energy(x):
-    return mean_around((x - mean_around(x, 1)).square().sum(dim=1, keepdim=True), 4)
-
-
-def back_projected(y, low, g, trusting=False):
-    """y: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [0, 1]. trusting: w = 1 everywhere."""
-    low, again = mixed(ycbcr, low), mixed(ycbcr, F.avg_pool2d(y, 2))
-    coarse = mean_around(low - again, 8)
-    parts = zip(low.split((1, 2), dim=1), again.split((1, 2), dim=1))
-    luma, chroma = (((energy(a) + 1e-5) / (energy(b) + 1e-5)).clamp(max=1) ** 2 for a, b in parts)
-    w = 1 if trusting else torch.cat([luma, chroma, chroma], dim=1)
-    missing = mixed(ycbcr.inverse(), coarse + w * (low - again - coarse))
-    return (y + g * F.interpolate(missing, scale_factor=2, mode="bicubic", align_corners=False)).clamp(0, 1)
-
-
-drawn, sources = {}, {"footage": small, "file": compress(small, 23), "draft": draft}
-for name, low in sources.items():
-    made = plain if name == "draft" else upscale([], low.transpose(0, 1) * 2 - 1)
-    given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (made, low)]
-    theirs = (back_project(*given, 1.0)[0].transpose(0, 1) + 1) / 2
-    drawn |= {f"{name}, g = 0": made, f"{name}, w = 1": back_projected(made, low, 1.0, trusting=True)}
-    drawn[f"{name}, w"] = back_projected(made, low, 1.0)
-    assert torch.allclose(drawn[f"{name}, w"], theirs, atol=1e-5)
-for name, made in ({f"{name}, bicubic": enlarged(low) for name, low in sources.items()} | drawn).items():
-    print(f"{name:16} {psnr(made):5.1f} dB, {100 * letters_read(made):3.0f} % of the letters read")
-shown = {name: made for name, made in drawn.items() if not name.startswith("file")}
-details(shown, KEYFRAME + 2, alt="The sign from footage and draft, without back-projection, with w = 1, with w")
-
-# %% [markdown]
-# **Notice.** From footage, back-projection is worth a decibel, and costs no training. From a file it is worth less:
-# what compression took, nothing small can show. The draft is another matter: what stage two has mended in it is
-# exactly what it contradicts. With $w = 1$ decibels are gained, and the smear is back; $w$ sees that the draft has
-# the less detail there, and leaves the sign as it was drawn. So `smartdirector upscale` goes all of the way wherever
-# the frames can be trusted ($g = 1$), and a storyboard's second stage does not go at all.
-#
-# ## 9. What stands still should not flicker: a temporal filter
-#
-# **Question.** Each frame has errors of its own, and errors that change from frame to frame are seen even where they
-# are small: a wall seems to boil. Could a still pixel simply stay what it was? The small frames tell where the video
-# stands still. There, keep most of the frame before (Dubois and Sabri 1984; ours, the paper has no such step):
-#
-# $$w_t = g \max\!\left(0, 1 - \tfrac{255}{4} \max |x_{LR,t} - \bar x_{t-1}|\right), \qquad
-#   y_t \leftarrow y_t + w_t\,(y_{t-1} - y_t), \qquad \bar x_t = x_{LR,t} + w_t\,(\bar x_{t-1} - x_{LR,t}),$$
-#
-# where the inner $\max$ is over the channels and two pixels around. $\bar x$ is what the pixel is held against: were
-# it the frame before, a slow fade would never be noticed.
-
+rests = []
+with torch.no_grad():
+    drawn = upscale(keyframes, small.transpose(0, 1) * 2 - 1)
+    given = {KEYFRAME: large[KEYFRAME : KEYFRAME + 1] * 2 - 1}
+    results = refined_by_hand(drawn * 2 - 1, small * 2 - 1, given)
+    theirs = sr(small.transpose(0, 1) * 2 - 1, keyframes, num_inference_steps=steps, output_type="pt").frames[0]
+by_hand = torch.stack([step.frame[0] for step in results], dim=1)[None].clamp(-1, 1)
+low = small.transpose(0, 1)[None] * 2 - 1
+by_hand = TemporalFilter(GAIN)(by_hand, low, [k == KEYFRAME for k in range(NUM_FRAMES)])
+refined = (by_hand[0].transpose(0, 1) + 1) / 2
+assert torch.allclose(refined, theirs, atol=1e-4)
+shares = torch.stack([step.weights.mean(dim=(0, 2, 3)) for step in results[1:]]).mean(dim=0)
+print("taken on average: " + ", ".join(f"{n} {s:.0%}" for n, s in zip(("drawn", "matched", "moved"), shares)))
+print(f"the rest that is added: {np.mean(rests) / 2:.1%} of the range")
 
 # %%
-def filtered(y, low, g):
-    """y: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [0, 1]."""
-    result, held = [y[:1]], low[:1]
-    for frame, now in zip(y[1:].split(1), low[1:].split(1)):
-        change = (now - held).abs().amax(dim=1, keepdim=True)
-        w = g * (1 - 255 / 4 * F.max_pool2d(change, 5, stride=1, padding=2)).clamp(min=0)
-        held = now + w * (held - now)
-        result.append(frame + F.interpolate(w, scale_factor=2, mode="bilinear") * (result[-1] - frame))
-    return torch.cat(result)
+weights = torch.cat([step.weights for step in results])  # red: drawn, green: matched, blue: moved
 
 
-projected = drawn["footage, w"]
-steady = filtered(projected, small, 0.95)
-given = [frames.transpose(0, 1)[None] * 2 - 1 for frames in (projected, small)]
-theirs = (TemporalFilter(0.95)(*given, [False] * NUM_FRAMES)[0].transpose(0, 1) + 1) / 2
-assert torch.allclose(steady, theirs, atol=1e-5)
-changes = {"true": large, "before": projected, "filtered": steady}
-for name, made in changes.items():
-    print(f"{name:10} {min(psnr(made), 99):5.1f} dB, flicker where nothing moves {flicker(made, large):.2f}")
-amplified = {name: as_bytes((30 * made.diff(dim=0).abs()).clamp(max=1)) for name, made in changes.items()}
+def wrong(made):
+    return as_bytes((6 * (made - large).abs()).clamp(max=1))
+
+
 image(
-    viz.picture(viz.rows_figure(amplified, (0, 2, 4, 6, 8, 10), ())),
-    alt="Changes from frame to frame, 30 times amplified: of the true video, before the filter, and after it",
+    viz.picture(
+        viz.rows_figure(
+            {
+                "refined": as_bytes(refined),
+                "w": as_bytes(weights),
+                "error before": wrong(drawn),
+                "after": wrong(refined),
+            },
+            (0, 3, 5, 6, 7, 9, 12),
+            (KEYFRAME,),
+        )
+    ),
+    alt="Refined frames, where each pixel comes from, and the error before and after, 6 times amplified",
 )
 
 # %% [markdown]
-# **Notice.** What moves is as it was. What stands still went on changing, most at its outlines, and now hardly does. In
-# decibels that is next to nothing, for the changes were small; the eye sees them all the same. The pipeline leaves a
-# keyframe exactly as it is, and what stands still after it keeps its look.
+# **Notice.** In the row $w$, red is what was drawn, green what was matched, blue what was moved. Around what moves
+# little the network keeps what it had; where something new comes into sight, it can't. The error of frame 6 is none: it
+# was given. Before frame 6 there is nothing to carry on, after it there is. Now what it is worth, and where:
+
+# %%
+sources, made = {"footage": small, "file": compress(small, 23), "draft": draft}, {}
+for name, low in sources.items():
+    made[f"{name}, bicubic"] = enlarged(low)
+    for refine in (False, True):
+        options = {"num_inference_steps": steps, "output_type": "pt", "refine": refine}
+        video_ = low.transpose(0, 1) * 2 - 1
+        made[f"{name}, {'' if refine else 'not '}refined"] = sr(video_, keyframes, **options).frames[0].float()
+free = torch.arange(NUM_FRAMES) != KEYFRAME
+for name, frames in made.items():
+    error = -10 * (frames[free] - large[free]).square().mean().log10()
+    unsteady = flicker(frames, large)
+    print(f"{name:20} {error:5.1f} dB, {100 * letters_read(frames):3.0f} % of the letters read, flicker {unsteady:.2f}")
+
+# %% [markdown]
+# **Notice.** The keyframe itself is left out of the decibels. From footage the refiner is worth most, from a file less:
+# what compression took, nothing small can show. The draft is another matter: what stage two has mended in it is exactly
+# what the small frames contradict. So `smartdirector upscale` refines (`--no-refine` does not), and a storyboard's
+# second stage does not.
 #
-# ## 10. Look for yourself
+# ## 9. Look for yourself
 #
 # Drag the border: left of it the enlarged draft, right of it Director-SR with the keyframe. The figure below shows
 # the two side by side, for where nothing can be dragged.
@@ -564,8 +558,8 @@ comparison_slider(two["draft, bicubic"][frame], two["SR, keyframe 6"][frame], tu
 # - Its start is either enlarged latents or encoded enlarged frames. Which is better depends on the VAE.
 # - Anchors are HR latents at time 0. At the keyframe they reach the VAE's ceiling by construction; beyond it, that is
 #   up to what the model has learnt.
-# - Footage, unlike a draft, is evidence: back-projection puts back what the VAE loses of it.
-# - Where the small frames stand still, so should the result: a recursive filter over time sees to it.
+# - Footage, unlike a draft, is evidence of what a frame shows at half the size, and of how it moves: the refiner puts
+#   back what the VAE loses of it, and carries a keyframe's detail on.
 # - `smartdirector upscale` does this to a video file of any length, with or without keyframes.
 #
 # **Next:** in 06 you train a model yourself, on clips that you draw.

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite.loaders import load_director
-from smartdirector_lite.pipelines.refiner import FrameRefiner, Refinement, enlarged, warp
+from smartdirector_lite.pipelines.refiner import FrameRefiner, Refinement, large_flow, warp
+from smartdirector_lite.pipelines.temporal_filter import GAIN, TemporalFilter
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 
@@ -55,7 +56,7 @@ def test_warp_between_pixels_is_exact_on_a_slope():
 
 def test_the_flow_of_large_frames_is_twice_as_far():
     flow = noise(1, 2, 1, 1).expand(1, 2, 5, 7)
-    assert_close(enlarged(flow), (2 * flow[..., :1, :1]).expand(1, 2, 10, 14))
+    assert_close(large_flow(flow), (2 * flow[..., :1, :1]).expand(1, 2, 10, 14))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 12), (9, 14)])
@@ -135,6 +136,17 @@ def test_nothing_is_carried_over_a_cut():
     made = refine(taking(2), plan, video, small, [9])
     assert_close(made[:, :, 1:5], torch.ones(1, 3, 4, 8, 12), atol=1e-5, rtol=0)
     assert_close(made[:, :, 5:], video[:, :, 5:6].expand(-1, -1, 4, -1, -1), atol=1e-5, rtol=0)
+
+
+def test_what_stands_still_is_kept_still_until_a_cut():
+    plan = ChunkPlan.build(9, [Condition(1)], 4, [5])
+    video, small = noise(1, 3, 9, 8, 12), torch.zeros(1, 3, 9, 4, 6)
+    made = refine(taking(0), plan, video, small, [4, 5])
+    video[:, :, 1] = 1
+    shots = [(slice(0, 5), [False, True, False, False, False]), (slice(5, 9), [False] * 4)]
+    expected = [TemporalFilter(GAIN)(video[:, :, shot], small[:, :, shot], given) for shot, given in shots]
+    assert_close(made, torch.cat(expected, dim=2), atol=1e-5, rtol=0)
+    assert (made[:, :, 2:5] - 1).abs().mean() < 0.2 < (made[:, :, 5] - 1).abs().mean()
 
 
 def test_no_more_small_frames_are_read_than_are_needed():

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ..timeline import ChunkPlan
 from .sizes import FACTOR, small_frame
+from .temporal_filter import GAIN, TemporalFilter
 
 RGB = 3
 LEVELS = 3  # of the pyramid that motion is found in; each has half the size of the one before
@@ -76,7 +77,7 @@ class FrameRefiner(ModelMixin, ConfigMixin):
         else:
             flow = self.motion(small, before.small)
             hidden, moved_small = warp(before.hidden, flow), warp(before.small, flow)
-            moved = warp(before.frame, enlarged(flow), "bicubic")
+            moved = warp(before.frame, large_flow(flow), "bicubic")
         seen = [F.pixel_unshuffle(drawn, FACTOR), F.pixel_unshuffle(moved, FACTOR), small, moved_small]
         seen += [given.to(small).expand_as(small[:, :1]), hidden]
         hidden = self.body(F.relu(self.enter(torch.cat(seen, dim=1))))
@@ -138,13 +139,13 @@ def warp(frames: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     return F.grid_sample(frames, grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def enlarged(flow: Tensor) -> Tensor:
+def large_flow(flow: Tensor) -> Tensor:
     """The flow of the small frames, (B, 2, H, W), for the large ones: twice the size, twice as far."""
     return F.interpolate(FACTOR * flow, scale_factor=FACTOR, mode="bilinear", align_corners=False)
 
 
 class Refinement:
-    """A video's decoded frames, refined as they come, in their order.
+    """A video's decoded frames, refined as they come, in their order; what stands still is then kept still.
 
     source: the small frames, of which as many are read. videos: the plan's conditions, (1, 3, L, 2H or more, 2W or
     more), in the plan's order. size: (H, W) of the small frames.
@@ -161,6 +162,7 @@ class Refinement:
         self._refiner, self._cuts = refiner, set(plan.cuts)
         self._small = enumerate(small_frame(frame, size) for frame in source)
         self._last: Refined | None = None
+        self._filter = TemporalFilter(GAIN)
         self._given: dict[int, Tensor] = {}  # frames of conditions, by their index
         height, width = (FACTOR * side for side in size)
         for place, video in zip(plan.conditions, videos, strict=True):
@@ -174,8 +176,9 @@ class Refinement:
         for drawn, (index, small) in zip(frames.transpose(1, 2)[0].split(1), self._small, strict=False):
             given = self._given.get(index)
             if index in self._cuts:
-                self._last = None
+                self._last, self._filter = None, TemporalFilter(GAIN)
             drawn, small = (x.to(like) for x in (drawn if given is None else given, small[:, :, 0]))
             self._last = self._refiner(drawn, small, torch.tensor([given is not None], device=like.device), self._last)
-            made.append(self._last.frame.to(frames).clamp(-1, 1))
-        return torch.stack(made, dim=2)
+            shown = self._last.frame.clamp(-1, 1)[:, :, None]
+            made.append(self._filter(shown, small[:, :, None], [given is not None]))
+        return torch.cat(made, dim=2).to(frames)
