@@ -3,8 +3,7 @@
 --source lr: true small renderings of toy shots with signs. draft: stage one's videos from the same keyframes. blurred:
 shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. film: shots of a film that `train film` has
 prepared (--film), at half their size; nothing is read in them. --crf: the small frames of any of them, compressed with
-H.264 at that quality; 0 leaves them as they are. --refine: 1 or 0; by default as the library calls it, which does not
-refine drafts.
+H.264 at that quality; 0 leaves them as they are. --refine 0: without the refiner.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
 """
@@ -113,13 +112,11 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, refine=-1)
+    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, refine=1)
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
-    steps, refine = options.steps or director.sr_steps, options.refine > 0
-    if options.refine < 0:
-        refine = director.sr.refiner is not None and options.source != "draft"
+    steps, refine = options.steps or director.sr_steps, bool(options.refine)
     errors, by_distance = defaultdict(PooledError), defaultdict(PooledError)
     tallies, means = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
     count = 0

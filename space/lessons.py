@@ -101,7 +101,7 @@ def _enlarged(anchored: bool) -> np.ndarray:
         for entry in examples.storyboards()["snow"]["keyframes"]
         if anchored and entry["frame"] < NUM_FRAMES
     ]
-    options = {"num_inference_steps": DIRECTOR.sr_steps, "refine": False, "output_type": "pt"}  # as `Director`
+    options = {"num_inference_steps": DIRECTOR.sr_steps, "output_type": "pt"}
     frames = DIRECTOR.sr(_film("snow"), keyframes, **options).frames  # (1, T, 3, H, W) in [0, 1]
     return to_bytes(frames.transpose(1, 2) * 2 - 1)
 

@@ -285,4 +285,4 @@ def test_the_bundled_model_has_both_stages_and_pins_a_keyframe_in_each():
     result = director(story, steps=1, progress=False)
     assert result.draft.shape == (7, 64, 112, 3) and result.frames.shape == (7, 128, 224, 3)
     (keyframe,) = result.report.keyframes
-    assert keyframe.frame == 5 and keyframe.l1_reconstruction < 0.01
+    assert keyframe.frame == 5 and keyframe.l1 < 0.01

@@ -210,12 +210,9 @@ class Director:
         progress: bool,
         watch: Callable[[Progress], None],
     ) -> NDArray:
-        """The second stage: from the draft, uint8 frames or latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3).
-
-        A draft is no footage: what stage two mends in it should not come back, so it is not refined.
-        """
+        """The second stage: from the draft, uint8 frames or latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3)."""
         self.sr.set_progress_bar_config(disable=not progress, desc="Director-SR")
-        options, video = SROptions(steps=self.sr_steps, rope=rope, refine=False), None
+        options, video = SROptions(steps=self.sr_steps, rope=rope), None
         with _room_for(self.sr.transformer, beside=self.gen):
             for start, part in self.sr.stream(
                 source, plan.num_frames, size, conditions, cuts=plan.cuts, options=options

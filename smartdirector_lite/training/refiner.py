@@ -26,6 +26,7 @@ from .bank import shard_path
 from .degrade import degrade
 from .film import FilmShots
 from .loop import LoopConfig, train
+from .optim import make_optimizers
 from .pairs import FRAMES, draw_pair, through_vae
 from .precision import fast_dtype
 from .processes import join_processes
@@ -49,9 +50,9 @@ class RefinerConfig(LoopConfig):
     first `shards`, of 16 clips, are made here if they are missing. film, film_share: as VAEConfig's, for those. init:
     the folder of a Director-SR whose refiner is trained on; "" for random weights. batch: clips. frames: of a clip.
     crop: its side, in small pixels. clip: far beyond the usual norm, 2 or 3; clipped at every step, batches would count
-    alike, and the weights drift. lr: AdamW's rate. channels, blocks, flow_channels: of a new refiner. steady_weight,
-    motion_weight: of the second and third loss, see `refiner_loss`; more steadiness than a third, and errors are carried
-    on rather than mended.
+    alike, and the weights drift. lr: Muon's rate; adam_lr: AdamW's. channels, blocks, flow_channels: of a new refiner.
+    steady_weight, motion_weight: of the second and third loss, see `refiner_loss`; were the second to count much more,
+    errors would be carried on rather than mended.
     """
 
     out: str = "runs/refiner"
@@ -64,12 +65,13 @@ class RefinerConfig(LoopConfig):
     batch: int = 6
     frames: int = 8
     crop: int = 48
-    clip: float = 50.0
-    lr: float = 1e-3
+    clip: float = 20.0
+    lr: float = 2e-3
+    adam_lr: float = 1e-3
     channels: int = 32
     blocks: int = 5
     flow_channels: int = 24
-    steady_weight: float = 1.5
+    steady_weight: float = 0.3
     motion_weight: float = 2.0
 
     def __post_init__(self) -> None:
@@ -238,7 +240,8 @@ def train_refiner(config: RefinerConfig) -> None:
     clips = read_clips(config.bank)
     torch.manual_seed(config.seed)
     model = TrainedRefiner(start_refiner(config))
-    optimizer = torch.optim.AdamW(model.parameters(), config.lr, betas=(0.9, 0.99), weight_decay=0.0)
+    plain = [model.refiner.leave.weight, model.refiner.motion.layers[-1].weight]
+    optimizers = make_optimizers(model, config.lr, config.adam_lr, plain)
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
         return refiner_loss(model, draw_batch(config, clips, step, device), config)
@@ -249,7 +252,7 @@ def train_refiner(config: RefinerConfig) -> None:
     def export(model: TrainedRefiner, folder: Path) -> None:
         as_pipeline(director.sr, model.refiner, None).save_pretrained(folder)
 
-    train(config, model, [optimizer], loss, sample, export)
+    train(config, model, optimizers, loss, sample, export)
 
 
 def start_refiner(config: RefinerConfig) -> FrameRefiner:
