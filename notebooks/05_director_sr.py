@@ -523,7 +523,9 @@ for name, low in sources.items():
     for refine in (False, True):
         options = {"num_inference_steps": steps, "output_type": "pt", "refine": refine}
         video_ = low.transpose(0, 1) * 2 - 1
-        made[f"{name}, {'' if refine else 'not '}refined"] = sr(video_, keyframes, **options).frames[0].float()
+        made[f"{name}, {'refined' if refine == 'full' else 'not refined'}"] = (
+            sr(video_, keyframes, **options).frames[0].float()
+        )
 free = torch.arange(NUM_FRAMES) != KEYFRAME
 for name, frames in made.items():
     error = -10 * (frames[free] - large[free]).square().mean().log10()
@@ -532,9 +534,9 @@ for name, frames in made.items():
 
 # %% [markdown]
 # **Notice.** The keyframe itself is left out of the decibels. From footage the refiner is worth most, from a file less:
-# what compression took, nothing small can show. The draft is another matter: what stage two has mended in it is exactly
-# what the small frames contradict. So `smartdirector upscale` refines (`--no-refine` does not), and a storyboard's
-# second stage does not.
+# what compression took, nothing small can show. The draft gains as well, for the keyframe's detail lives on where the
+# draft holds still or moves with the camera. Real drafts, those of stage one, are wrong where something moves by
+# itself; there the frames before a keyframe stay as soft as they were, and the keyframe stands out.
 #
 # ## 9. Look for yourself
 #

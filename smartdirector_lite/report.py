@@ -27,9 +27,9 @@ class KeyframeReport:
     """One frame of a condition, compared with the image that was asked for.
 
     l1: levels of 255. psnr: dB, infinite where the two are equal. The next two compare with that image passed through
-    the VAE alone, which is the best that any latents can give. The last two tell whether its look carries over to the
-    frames beside it, within the shot (None where there are none): their sharpness over the image's, 1 for as sharp, and
-    the difference of the mean colours, in levels.
+    the VAE alone, which is the best that any latents can give; or with the image itself, where a refiner shows that. The
+    last two tell whether its look carries over to the frames beside it, within the shot (None where there are none):
+    their sharpness over the image's, 1 for as sharp, and the difference of the mean colours, in levels.
     """
 
     frame: int

@@ -187,7 +187,10 @@ class Director:
             given, conditions = _conditions(storyboard, plan, (width, height))
             source = draft if self.sr.config.upsample == "pixel" else latents
             frames = self._upscale(plan, source, draft.shape[1:3], conditions, rope, progress, watch)
-        ideal = [self._reconstruct(condition, height, width) for condition in conditions]
+        if frames is not draft and self.sr.refiner is not None and self.sr.config.upsample == "pixel":
+            ideal = given  # which the refiner shows as they are
+        else:
+            ideal = [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()
         release(self.gen.vae)
         report = make_report(frames, plan, given, ideal, self._notes(storyboard, (width, height)))
