@@ -523,9 +523,8 @@ for name, low in sources.items():
     for refine in (False, True):
         options = {"num_inference_steps": steps, "output_type": "pt", "refine": refine}
         video_ = low.transpose(0, 1) * 2 - 1
-        made[f"{name}, {'refined' if refine == 'full' else 'not refined'}"] = (
-            sr(video_, keyframes, **options).frames[0].float()
-        )
+        label = "refined" if refine else "not refined"
+        made[f"{name}, {label}"] = sr(video_, keyframes, **options).frames[0].float()
 free = torch.arange(NUM_FRAMES) != KEYFRAME
 for name, frames in made.items():
     error = -10 * (frames[free] - large[free]).square().mean().log10()
