@@ -459,8 +459,8 @@ print(f"{sum(weight.numel() for weight in refiner.parameters()):,} weights")
 
 
 def refined_by_hand(drawn, low, given):
-    """drawn: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [-1, 1]; given: frames by their index."""
-    results = []
+    """drawn: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [-1, 1]; given: frames by their index. Also the mean rests."""
+    results, rests = [], []
     for k, (y, x) in enumerate(zip(drawn.split(1), low.split(1))):
         y = given.get(k, y)
         step = refiner(y, x, torch.tensor([k in given]), results[-1] if results else None)
@@ -469,14 +469,13 @@ def refined_by_hand(drawn, low, given):
         mixture = (step.weights[:, :, None] * torch.stack([y, matched, moved], dim=1)).sum(dim=1)
         rests.append(float((step.frame - mixture).abs().mean()) if k not in given else 0.0)
         results.append(step)
-    return results
+    return results, rests
 
 
-rests = []
 with torch.no_grad():
     drawn = upscale(keyframes, small.transpose(0, 1) * 2 - 1)
     given = {KEYFRAME: large[KEYFRAME : KEYFRAME + 1] * 2 - 1}
-    results = refined_by_hand(drawn * 2 - 1, small * 2 - 1, given)
+    results, rests = refined_by_hand(drawn * 2 - 1, small * 2 - 1, given)
     theirs = sr(small.transpose(0, 1) * 2 - 1, keyframes, num_inference_steps=steps, output_type="pt").frames[0]
 by_hand = torch.stack([step.frame[0] for step in results], dim=1)[None].clamp(-1, 1)
 low = small.transpose(0, 1)[None] * 2 - 1
@@ -522,9 +521,8 @@ for name, low in sources.items():
     made[f"{name}, bicubic"] = enlarged(low)
     for refine in (False, True):
         options = {"num_inference_steps": steps, "output_type": "pt", "refine": refine}
-        video_ = low.transpose(0, 1) * 2 - 1
         label = "refined" if refine else "not refined"
-        made[f"{name}, {label}"] = sr(video_, keyframes, **options).frames[0].float()
+        made[f"{name}, {label}"] = sr(low.transpose(0, 1) * 2 - 1, keyframes, **options).frames[0].float()
 free = torch.arange(NUM_FRAMES) != KEYFRAME
 for name, frames in made.items():
     error = -10 * (frames[free] - large[free]).square().mean().log10()

@@ -67,7 +67,10 @@ def test_a_shard_holds_what_the_second_stage_makes_and_is_the_same_every_time(
     drawn, original = [], pairs.draw_pair
     monkeypatch.setattr(refiner, "draw_pair", lambda *args: drawn.append(original(*args)) or drawn[-1])
     refiner.build_clips(director, tmp_path / "d", 0, clips=2)
-    for clip, (low, large, entry) in zip(refiner.read_clips(tmp_path / "d"), drawn, strict=True):
+    made_by = refiner.fingerprint(director)
+    with pytest.raises(ValueError, match="upscaled by another model; choose another bank folder, or delete it"):
+        refiner.read_clips(tmp_path / "d", made_by[::-1])
+    for clip, (low, large, entry) in zip(refiner.read_clips(tmp_path / "d", made_by), drawn, strict=True):
         assert clip["given"].nonzero().flatten().tolist() == list(entry.keyframes)
         for name, video in (("small", low), ("large", large)):
             assert clip[name].dtype == torch.uint8 and (clip[name] / 255 - video).abs().max() <= 0.502 / 255
@@ -80,14 +83,14 @@ def test_a_shard_holds_what_the_second_stage_makes_and_is_the_same_every_time(
 @pytest.mark.parametrize("contents", [b"nothing", None])
 def test_shards_that_are_none_are_refused(tmp_path, contents):
     with pytest.raises(ValueError, match="no clips there; give shards = 1 or more"):
-        refiner.read_clips(tmp_path)
+        refiner.read_clips(tmp_path, "")
     path = tmp_path / "shard-00000.safetensors"
     if contents is None:
         save_file({f"0.{name}": torch.zeros(1) for name in ("a", "b", "c", "d")}, path)
     else:
         path.write_bytes(contents)
     with pytest.raises(ValueError, match=r"shard-00000.safetensors: damaged, or no shard of upscaled clips"):
-        refiner.read_clips(tmp_path)
+        refiner.read_clips(tmp_path, "")
 
 
 def counted_clip(frames: int = 12, height: int = 10, width: int = 14) -> dict[str, torch.Tensor]:

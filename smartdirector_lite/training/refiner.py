@@ -5,14 +5,15 @@ batch is cut from them, in space and time. Toy scenes and film, clean, degraded 
 passed through the VAE as a draft is.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..hub import BUNDLED
@@ -159,8 +160,17 @@ def build_clips(
     path = shard_path(folder, index)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
-        save_file(made, temporary)
+        save_file(made, temporary, metadata={"model": fingerprint(director)})
     return path
+
+
+def fingerprint(director: Director) -> str:
+    """The same for two directors whose second stages make the same of a clip: a hash of their weights and steps."""
+    digest = hashlib.sha256(str(director.sr_steps).encode())
+    for module in (director.sr.vae, director.sr.transformer):
+        for tensor in module.state_dict().values():
+            digest.update(tensor.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def as_bytes(video: Tensor) -> Tensor:
@@ -168,15 +178,23 @@ def as_bytes(video: Tensor) -> Tensor:
     return (video.float() * 255).round().clamp(0, 255).to("cpu", torch.uint8)
 
 
-def read_clips(folder: str | Path) -> list[dict[str, Tensor]]:
-    """All the shards' clips, PARTS of each. ValueError for a damaged shard, and for a folder without any."""
+def read_clips(folder: str | Path, made_by: str) -> list[dict[str, Tensor]]:
+    """All the shards' clips, PARTS of each.
+
+    made_by: the `fingerprint` of the director that must have upscaled them. ValueError for a shard of another one, for
+    a damaged one, and for a folder that holds none.
+    """
     clips = []
     for path in sorted(Path(folder).glob("shard-*.safetensors")):
         try:
-            held = load_file(path)
-            clips += [{name: held[f"{k}.{name}"] for name in PARTS} for k in range(len(held) // len(PARTS))]
+            with safe_open(path, "pt") as file:
+                model, count = (file.metadata() or {})["model"], len(file.keys()) // len(PARTS)
+                held = [{name: file.get_tensor(f"{k}.{name}") for name in PARTS} for k in range(count)]
         except (SafetensorError, OSError, KeyError) as error:
             raise ValueError(f"{path}: damaged, or no shard of upscaled clips ({error}); delete it") from error
+        if model != made_by:
+            raise ValueError(f"{path}: upscaled by another model; choose another bank folder, or delete it")
+        clips += held
     if not clips:
         raise ValueError(f"bank = {folder}: no clips there; give shards = 1 or more")
     return clips
@@ -237,7 +255,7 @@ def train_refiner(config: RefinerConfig) -> None:
     film = FilmShots.load(config.film) if config.film else None
     options = {"film": film, "film_share": config.film_share, "seed": config.seed}
     make_shards(config, lambda index: build_clips(director, config.bank, index, **options))
-    clips = read_clips(config.bank)
+    clips = read_clips(config.bank, fingerprint(director))
     torch.manual_seed(config.seed)
     model = TrainedRefiner(start_refiner(config))
     plain = [model.refiner.leave.weight, model.refiner.motion.layers[-1].weight]
