@@ -1,5 +1,7 @@
 """The refiner against closed forms, and the one that ships against true motion and held-out scenes."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite.loaders import load_director
-from smartdirector_lite.pipelines.refiner import FrameRefiner, Refinement, large_flow, warp
+from smartdirector_lite.pipelines.refiner import BLOCK, FrameRefiner, Refinement, large_flow, warp
 from smartdirector_lite.pipelines.temporal_filter import GAIN, TemporalFilter
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
@@ -109,6 +111,31 @@ def test_frames_of_a_batch_know_nothing_of_each_other():
             assert_close(together.frame[one], alone[i].frame, atol=1e-5, rtol=1e-5)
 
 
+# ---------------------------------------------------------------- both ways
+
+
+def test_both_ways_is_a_pass_backwards_and_one_forwards_on_its_result():
+    refiner, before, given = random_refiner(), None, [NOT_GIVEN, NOT_GIVEN, GIVEN, NOT_GIVEN]
+    frames = [(noise(1, 3, 8, 12, seed=k), noise(1, 3, 4, 6, seed=9 + k), given[k]) for k in range(4)]
+    made = list(refiner.both_ways(frames))
+    third = refiner(*frames[3])
+    second = refiner(*frames[2], third)
+    first = refiner(*frames[1], second)
+    behind = [refiner(*frames[0], first), first, second, third]
+    for after, (_, small, given), refined in zip(behind, frames, made, strict=True):
+        before = refiner(after.frame, small, given, before, hint=after.hidden)
+        assert_close(refined.frame, before.frame)
+        assert_close(refined.hidden, before.hidden)
+    assert torch.equal(made[2].frame, frames[2][0])
+    assert not torch.equal(next(refiner.both_ways(frames[:2], made[3])).frame, made[0].frame)  # the frame before counts
+
+
+def test_a_keyframe_reaches_the_frames_before_it():
+    frames = [(noise(1, 3, 8, 12, seed=k), noise(1, 3, 4, 6), GIVEN if k == 3 else NOT_GIVEN) for k in range(5)]
+    for refined in taking(2).both_ways(frames):
+        assert_close(refined.frame, frames[3][0], atol=1e-5, rtol=0)
+
+
 # ---------------------------------------------------------------- a video
 
 
@@ -116,7 +143,10 @@ def refine(refiner: FrameRefiner, plan: ChunkPlan, video: torch.Tensor, small: t
     """In so many frames at a time. Conditions are of ones, and larger than need be."""
     videos = [torch.ones(1, 3, place.num_frames, 20, 24) for place in plan.conditions]
     run = Refinement(refiner, plan, small[0].transpose(0, 1), videos, tuple(small.shape[-2:]))
-    return torch.cat([run(part) for part in video.split(parts, dim=2)], dim=2)
+    starts = itertools.accumulate(parts, initial=0)
+    made = list(run(zip(starts, video.split(parts, dim=2), strict=False)))
+    assert [start for start, _ in made] == list(itertools.accumulate((x.shape[2] for _, x in made[:-1]), initial=0))
+    return torch.cat([part for _, part in made], dim=2)
 
 
 @pytest.mark.parametrize("size", [(4, 6), (5, 7)])
@@ -134,8 +164,8 @@ def test_nothing_is_carried_over_a_cut():
     plan = ChunkPlan.build(9, [Condition(1)], 4, [5])
     video, small = noise(1, 3, 9, 8, 12), noise(1, 3, 9, 4, 6, seed=1)
     made = refine(taking(2), plan, video, small, [9])
-    assert_close(made[:, :, 1:5], torch.ones(1, 3, 4, 8, 12), atol=1e-5, rtol=0)
-    assert_close(made[:, :, 5:], video[:, :, 5:6].expand(-1, -1, 4, -1, -1), atol=1e-5, rtol=0)
+    assert_close(made[:, :, :5], torch.ones(1, 3, 5, 8, 12), atol=1e-5, rtol=0)
+    assert_close(made[:, :, 5:], video[:, :, 8:].expand(-1, -1, 4, -1, -1), atol=1e-5, rtol=0)  # its last, backwards
 
 
 def test_what_stands_still_is_kept_still_until_a_cut():
@@ -149,13 +179,18 @@ def test_what_stands_still_is_kept_still_until_a_cut():
     assert (made[:, :, 2:5] - 1).abs().mean() < 0.2 < (made[:, :, 5] - 1).abs().mean()
 
 
-def test_no_more_small_frames_are_read_than_are_needed():
-    read = []
-    source = (read.append(k) or np.zeros((4, 6, 3), np.uint8) for k in range(100))
-    run = Refinement(random_refiner(), ChunkPlan.build(9), source, [], (4, 6))
-    for count in (1, 4):
-        run(noise(1, 3, count, 8, 12))
-    assert read == [0, 1, 2, 3, 4]
+@pytest.mark.parametrize("keyframe", [None, 5])
+def test_a_block_is_held_and_no_more(keyframe):
+    """It ends with a keyframe, so that this is the first to be seen when going backwards."""
+    count, read = 2 * BLOCK + 3, []
+    source = (read.append(k) or np.zeros((4, 6, 3), np.uint8) for k in range(count))
+    plan = ChunkPlan.build(count, [Condition(keyframe)] if keyframe else [])
+    run = Refinement(random_refiner(), plan, source, [torch.ones(1, 3, 1, 8, 12)] * len(plan.conditions), (4, 6))
+    decoded = ((k, noise(1, 3, 1, 8, 12)) for k in range(count))
+    seen = [(len(read), start, frames.shape[2]) for start, frames in run(decoded)]
+    first = BLOCK if keyframe is None else keyframe + 1
+    stops = [*range(first, count, BLOCK), count]
+    assert seen == [(stop, start, stop - start) for start, stop in itertools.pairwise([0, *stops])]
 
 
 # ---------------------------------------------------------------- the one that ships

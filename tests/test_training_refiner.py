@@ -80,6 +80,15 @@ def test_a_shard_holds_what_the_second_stage_makes_and_is_the_same_every_time(
         assert (clip["drawn"] / 255 - made).abs().max() <= 0.51 / 255
 
 
+def test_a_clip_that_went_through_the_vae_is_kept_too(model_folder, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(refiner, "DRAFTED", 1.0)
+    director = load_director(model_folder, device="cpu")
+    director.sr.set_progress_bar_config(disable=True)
+    refiner.build_clips(director, tmp_path, 0, clips=1)
+    (clip,) = refiner.read_clips(tmp_path, refiner.fingerprint(director))
+    assert {name: video.shape[0] for name, video in clip.items()} == dict.fromkeys(refiner.PARTS, len(clip["given"]))
+
+
 @pytest.mark.parametrize("contents", [b"nothing", None])
 def test_shards_that_are_none_are_refused(tmp_path, contents):
     with pytest.raises(ValueError, match="no clips there; give shards = 1 or more"):

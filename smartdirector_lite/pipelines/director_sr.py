@@ -292,7 +292,7 @@ class DirectorSRPipeline(DirectorPipeline):
     ) -> Iterator[tuple[int, Tensor]]:
         """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
         device = get_module_execution_device(self.vae)
-        for start, frames in iter_decode(self.vae, plan, (latent.to(device) for latent in refined)):
-            frames = frames[..., : sizes.native[0], : sizes.native[1]]
-            frames = frames if refine is None else refine(frames)
+        parts = iter_decode(self.vae, plan, (latent.to(device) for latent in refined))
+        parts = ((start, frames[..., : sizes.native[0], : sizes.native[1]]) for start, frames in parts)
+        for start, frames in parts if refine is None else refine(parts):
             yield start, frames if sizes.out == sizes.native else resize(frames, sizes.out)

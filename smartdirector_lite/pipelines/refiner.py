@@ -2,12 +2,13 @@
 
 The VAE that Director-SR decodes with loses a little of everything, and draws each frame a little differently. The
 small frames show the coarse half of what it lost, and how the picture moves; the frame before, moved along, shows the
-fine half, so that what a keyframe shows lives on in the frames after it. Frame-recurrent super-resolution (Sajjadi et
-al. 2018), behind a decoder. Ours; the paper has no such step.
+fine half, so that what a keyframe shows lives on in the frames after it. The same is done backwards first, so that it
+reaches the frames before it too. Frame-recurrent super-resolution (Sajjadi et al. 2018), in both directions (BasicVSR,
+Chan et al. 2021), behind a decoder. Ours; the paper has no such step.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from .temporal_filter import GAIN, TemporalFilter
 RGB = 3
 LEVELS = 3  # of the pyramid that motion is found in; each has half the size of the one before
 MIXED = 3  # what a pixel is a mixture of: drawn, matched, moved
+BLOCK = 16  # frames, at most, that are held to be gone through backwards
 
 
 @dataclass(frozen=True)
@@ -57,29 +59,32 @@ class FrameRefiner(ModelMixin, ConfigMixin):
         super().__init__()
         cell = FACTOR**2  # large pixels in a small one
         self.motion = Motion(flow_channels)
-        self.enter = convolution(2 * RGB * cell + 2 * RGB + 1 + channels, channels)
+        self.enter = convolution(2 * RGB * cell + 2 * RGB + 1 + 2 * channels, channels)
         self.body = nn.Sequential(*[Block(channels) for _ in range(blocks)])
         self.leave = convolution(channels, (RGB + MIXED) * cell)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
-    def forward(self, drawn: Tensor, small: Tensor, given: Tensor, before: Refined | None = None) -> Refined:
-        """The next frame.
+    def forward(
+        self, drawn: Tensor, small: Tensor, given: Tensor, before: Refined | None = None, hint: Tensor | None = None
+    ) -> Refined:
+        """The next frame, in either direction.
 
         drawn: (B, 3, 2H, 2W) in [-1, 1], decoded; or a keyframe, which is `given`, (B,) bools, and stays as it is.
-        small: (B, 3, H, W) in [-1, 1], what it should be at half the size. before: the last frame, None at a shot's
-        beginning.
+        small: (B, 3, H, W) in [-1, 1], what it should be at half the size. before: the last frame, None for the first.
+        hint: `hidden` of the same frame from the other direction, of which `drawn` is then the result; None where
+        there is none yet.
         """
         flow, given = None, given.view(-1, 1, 1, 1)
+        nothing = drawn.new_zeros(len(drawn), self.config.channels, *small.shape[-2:])
         if before is None:
-            hidden = drawn.new_zeros(len(drawn), self.config.channels, *small.shape[-2:])
-            moved, moved_small = drawn, small
+            hidden, moved, moved_small = nothing, drawn, small
         else:
             flow = self.motion(small, before.small)
             hidden, moved_small = warp(before.hidden, flow), warp(before.small, flow)
             moved = warp(before.frame, large_flow(flow), "bicubic")
         seen = [F.pixel_unshuffle(drawn, FACTOR), F.pixel_unshuffle(moved, FACTOR), small, moved_small]
-        seen += [given.to(small).expand_as(small[:, :1]), hidden]
+        seen += [given.to(small).expand_as(small[:, :1]), hidden, nothing if hint is None else hint]
         hidden = self.body(F.relu(self.enter(torch.cat(seen, dim=1))))
         rest, weights = F.pixel_shuffle(self.leave(hidden), FACTOR).split((RGB, MIXED), dim=1)
         weights = weights.softmax(dim=1)
@@ -87,6 +92,21 @@ class FrameRefiner(ModelMixin, ConfigMixin):
         matched = drawn + F.interpolate(missing, scale_factor=FACTOR, mode="bicubic", align_corners=False)
         mixture = (weights[:, :, None] * torch.stack([drawn, matched, moved], dim=1)).sum(dim=1)
         return Refined(torch.where(given, drawn, mixture + rest), small, hidden, flow, weights)
+
+    def both_ways(
+        self, frames: Sequence[tuple[Tensor, Tensor, Tensor]], before: Refined | None = None
+    ) -> Iterator[Refined]:
+        """Frames of one shot: backwards first, from the last of them, and then forwards on what that made.
+
+        frames: (drawn, small, given) of each, as `forward` takes them. before: the frame before them.
+        """
+        after, hints = None, []
+        for drawn, small, given in reversed(frames):
+            after = self(drawn, small, given, after)
+            hints.append((after.frame, after.hidden))
+        for (_, small, given), (drawn, hint) in zip(frames, reversed(hints), strict=True):
+            before = self(drawn, small, given, before, hint)
+            yield before
 
 
 class Motion(nn.Module):
@@ -147,6 +167,8 @@ def large_flow(flow: Tensor) -> Tensor:
 class Refinement:
     """A video's decoded frames, refined as they come, in their order; what stands still is then kept still.
 
+    They are gone through backwards in blocks, which end before a cut, with a frame that was given, or as BLOCK frames.
+
     source: the small frames, of which as many are read. videos: the plan's conditions, (1, 3, L, 2H or more, 2W or
     more), in the plan's order. size: (H, W) of the small frames.
     """
@@ -160,7 +182,7 @@ class Refinement:
         size: tuple[int, int],
     ):
         self._refiner, self._cuts = refiner, set(plan.cuts)
-        self._small = enumerate(small_frame(frame, size) for frame in source)
+        self._small = (small_frame(frame, size)[:, :, 0] for frame in source)
         self._last: Refined | None = None
         self._filter = TemporalFilter(GAIN)
         self._given: dict[int, Tensor] = {}  # frames of conditions, by their index
@@ -169,16 +191,33 @@ class Refinement:
             frames = video[0, :, :, :height, :width].split(1, dim=1)
             self._given |= {place.frame_index + i: frame.transpose(0, 1) for i, frame in enumerate(frames)}
 
-    def __call__(self, frames: Tensor) -> Tensor:
-        """The next frames, (1, 3, T, 2H, 2W) in [-1, 1], refined; those that were given are shown as they are."""
-        like = next(self._refiner.parameters())
+    def __call__(self, decoded: Iterable[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+        """(index of the first, frames (1, 3, T, 2H, 2W) in [-1, 1]), again and again: the same, refined, in blocks.
+
+        Frames that were given are shown as they are.
+        """
+        like, block = next(self._refiner.parameters()), []
+        for start, frames in decoded:
+            for index, drawn in enumerate(frames.transpose(1, 2)[0].split(1), start):
+                if index in self._cuts:
+                    yield from self._refined(block, index, frames)
+                    block, self._last, self._filter = [], None, TemporalFilter(GAIN)
+                given = self._given.get(index)
+                pair = (drawn if given is None else given).to(like), next(self._small).to(like)
+                block.append((*pair, torch.tensor([given is not None], device=like.device)))
+                if given is not None or len(block) == BLOCK:
+                    yield from self._refined(block, index + 1, frames)
+                    block = []
+        yield from self._refined(block, start + frames.shape[2], frames)
+
+    def _refined(
+        self, block: Sequence[tuple[Tensor, Tensor, Tensor]], stop: int, like: Tensor
+    ) -> Iterator[tuple[int, Tensor]]:
+        """The block's frames, the last before `stop`, all at once; nothing for an empty block."""
         made = []
-        for drawn, (index, small) in zip(frames.transpose(1, 2)[0].split(1), self._small, strict=False):
-            given = self._given.get(index)
-            if index in self._cuts:
-                self._last, self._filter = None, TemporalFilter(GAIN)
-            drawn, small = (x.to(like) for x in (drawn if given is None else given, small[:, :, 0]))
-            self._last = self._refiner(drawn, small, torch.tensor([given is not None], device=like.device), self._last)
-            shown = self._last.frame.clamp(-1, 1)[:, :, None]
-            made.append(self._filter(shown, small[:, :, None], [given is not None]))
-        return torch.cat(made, dim=2).to(frames)
+        for refined, (_, small, given) in zip(self._refiner.both_ways(block, self._last), block, strict=True):
+            shown = refined.frame.clamp(-1, 1)[:, :, None]
+            made.append(self._filter(shown, small[:, :, None], [bool(given)]))
+            self._last = refined
+        if made:
+            yield stop - len(made), torch.cat(made, dim=2).to(like)

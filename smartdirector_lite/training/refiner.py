@@ -105,13 +105,14 @@ class TrainedRefiner(nn.Module):
         and the one before, moved along.
         """
         drawn = torch.where(given[:, :, None, None, None], large, drawn)
-        refined, errors, news, differences = None, [], [], []
-        for k in range(drawn.shape[1]):
-            before, refined = refined, self.refiner(drawn[:, k], small[:, k], given[:, k], refined)
-            errors.append(refined.frame - large[:, k])
+        before, errors, news, differences = None, [], [], []
+        frames = list(zip(*(part.unbind(dim=1) for part in (drawn, small, given)), strict=True))
+        for refined, truth in zip(self.refiner.both_ways(frames), large.unbind(dim=1), strict=True):
+            errors.append(refined.frame - truth)
             if before is not None:
                 news.append(errors[-1] - warp(errors[-2], large_flow(refined.flow.detach())))
                 differences.append((warp(before.small, refined.flow) - refined.small).abs().mean())
+            before = refined
         return torch.stack(errors, dim=1), torch.stack(news, dim=1), torch.stack(differences).mean()
 
 
@@ -175,7 +176,7 @@ def fingerprint(director: Director) -> str:
 
 def as_bytes(video: Tensor) -> Tensor:
     """[0, 1] -> uint8, on the CPU."""
-    return (video.float() * 255).round().clamp(0, 255).to("cpu", torch.uint8)
+    return (video.float() * 255).round().clamp(0, 255).to("cpu", torch.uint8).contiguous()
 
 
 def read_clips(folder: str | Path, made_by: str) -> list[dict[str, Tensor]]:
