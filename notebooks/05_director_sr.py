@@ -449,26 +449,40 @@ lab.check_keyframe_distance(keyframe_distance)
 # rule: small frames may be blurred or compressed, and flow is wrong where something comes out from behind something
 # else. A small recurrent network says it ($w$, for each pixel), finds the flow, and adds a rest $r$ that it has learnt
 # (after Sajjadi et al. 2018; ours, the paper has no such step). A keyframe is taken as it is, and lives on in the
-# frames after it. Last, what surely stands still is kept still: where the small frame has not changed for two pixels
-# around, 95 % of the last frame stay (Dubois and Sabri 1984). We try it on true small frames, on the same from a file
-# (H.264), and on the draft.
+# frames after it. So that it also reaches the frames *before* it, everything is done twice (BasicVSR, Chan et al.
+# 2021): first backwards from the keyframe, with $\hat y_{t+1}$ in place of $\hat y_{t-1}$, and then forwards, with the
+# result of that in place of $y_t$. For this a block of frames must be there; it ends with a keyframe, before a cut, or
+# after 16. Last, what surely stands still is kept still: where the small frame has not changed for two pixels around,
+# 95 % of the last frame stay (Dubois and Sabri 1984). We try it on true small frames, on the same from a file (H.264),
+# and on the draft.
 
 # %%
 refiner = sr.refiner
 print(f"{sum(weight.numel() for weight in refiner.parameters()):,} weights")
 
 
+def by_the_formula(y, x, is_given, last, hint=None):
+    """One frame, y: (1, 3, 2H, 2W) by x: (1, 3, H, W), both in [-1, 1]; and the mean of the rest that was added."""
+    step = refiner(y, x, torch.tensor([is_given]), last, hint)
+    matched = y + F.interpolate(x - F.avg_pool2d(y, 2), scale_factor=2, mode="bicubic", align_corners=False)
+    moved = warp(last.frame, large_flow(step.flow), "bicubic") if last else y
+    mixture = (step.weights[:, :, None] * torch.stack([y, matched, moved], dim=1)).sum(dim=1)
+    return step, float((step.frame - mixture).abs().mean())
+
+
 def refined_by_hand(drawn, low, given):
-    """drawn: (T, 3, 2H, 2W), low: (T, 3, H, W), both in [-1, 1]; given: frames by their index. Also the mean rests."""
-    results, rests = [], []
-    for k, (y, x) in enumerate(zip(drawn.split(1), low.split(1))):
-        y = given.get(k, y)
-        step = refiner(y, x, torch.tensor([k in given]), results[-1] if results else None)
-        matched = y + F.interpolate(x - F.avg_pool2d(y, 2), scale_factor=2, mode="bicubic", align_corners=False)
-        moved = warp(results[-1].frame, large_flow(step.flow), "bicubic") if results else y
-        mixture = (step.weights[:, :, None] * torch.stack([y, matched, moved], dim=1)).sum(dim=1)
-        rests.append(float((step.frame - mixture).abs().mean()) if k not in given else 0.0)
-        results.append(step)
+    """drawn: (T, 3, 2H, 2W), low: (T, 3, H, W); given: frames by their index. The steps forwards, and the rests."""
+    ys, xs = list(drawn.split(1)), low.split(1)
+    results, rests, last = [], [], None
+    for block in (range(KEYFRAME + 1), range(KEYFRAME + 1, len(ys))):
+        after, hints = None, {}
+        for k in reversed(block):
+            after, _ = by_the_formula(given.get(k, ys[k]), xs[k], k in given, after)
+            ys[k], hints[k] = after.frame, after.hidden
+        for k in block:
+            last, rest = by_the_formula(ys[k], xs[k], k in given, last, hints[k])
+            results.append(last)
+            rests.append(0.0 if k in given else rest)
     return results, rests
 
 

@@ -27,7 +27,6 @@ from .bank import shard_path
 from .degrade import degrade
 from .film import FilmShots
 from .loop import LoopConfig, train
-from .optim import make_optimizers
 from .pairs import FRAMES, draw_pair, through_vae
 from .precision import fast_dtype
 from .processes import join_processes
@@ -50,10 +49,11 @@ class RefinerConfig(LoopConfig):
     model: a director with a second stage, as `load_director` takes it. bank: the folder of upscaled clips, of which the
     first `shards`, of 16 clips, are made here if they are missing. film, film_share: as VAEConfig's, for those. init:
     the folder of a Director-SR whose refiner is trained on; "" for random weights. batch: clips. frames: of a clip.
-    crop: its side, in small pixels. clip: far beyond the usual norm, 2 or 3; clipped at every step, batches would count
-    alike, and the weights drift. lr: Muon's rate; adam_lr: AdamW's. channels, blocks, flow_channels: of a new refiner.
-    steady_weight, motion_weight: of the second and third loss, see `refiner_loss`; were the second to count much more,
-    errors would be carried on rather than mended.
+    crop: its side, in small pixels. lr: AdamW's rate. Gradients that went through many frames, there and back, now and
+    then have a hundred times their usual norm, 2 or 3: `clip` holds them down, and Muon would give what they say
+    everywhere the weight of an ordinary step, so that the loss rises (tried). channels, blocks, flow_channels: of a new
+    refiner. steady_weight, motion_weight: of the second and third loss, see `refiner_loss`; were the second to count
+    much more, errors would be carried on rather than mended.
     """
 
     out: str = "runs/refiner"
@@ -63,16 +63,16 @@ class RefinerConfig(LoopConfig):
     film: str = ""
     film_share: float = 0.4
     init: str = ""
-    batch: int = 6
-    frames: int = 8
+    batch: int = 8
+    frames: int = 9
     crop: int = 48
-    clip: float = 20.0
-    lr: float = 2e-3
-    adam_lr: float = 1e-3
+    clip: float = 2.0
+    precision: str = "fp32"
+    lr: float = 3e-4
     channels: int = 32
     blocks: int = 5
     flow_channels: int = 24
-    steady_weight: float = 0.3
+    steady_weight: float = 0.5
     motion_weight: float = 2.0
 
     def __post_init__(self) -> None:
@@ -259,8 +259,7 @@ def train_refiner(config: RefinerConfig) -> None:
     clips = read_clips(config.bank, fingerprint(director))
     torch.manual_seed(config.seed)
     model = TrainedRefiner(start_refiner(config))
-    plain = [model.refiner.leave.weight, model.refiner.motion.layers[-1].weight]
-    optimizers = make_optimizers(model, config.lr, config.adam_lr, plain)
+    optimizers = [torch.optim.AdamW(model.parameters(), config.lr, betas=(0.9, 0.99), weight_decay=0)]
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
         return refiner_loss(model, draw_batch(config, clips, step, device), config)
