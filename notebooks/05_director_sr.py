@@ -525,9 +525,10 @@ image(
 )
 
 # %% [markdown]
-# **Notice.** In the row $w$, red is what was drawn, green what was matched, blue what was moved. Around what moves
-# little the network keeps what it had; where something new comes into sight, it can't. The error of frame 6 is none: it
-# was given. Before frame 6 there is nothing to carry on, after it there is. Now what it is worth, and where:
+# **Notice.** In the row $w$, of the way forwards, red is what was drawn, which by then is the result of the way
+# backwards; green is what was matched, blue what was moved. Where something new comes into sight there is nothing to
+# move. The error of frame 6 is none: it was given; and it is smaller on both sides of it. Now what it is worth, and
+# where:
 
 # %%
 sources, made = {"footage": small, "file": compress(small, 23), "draft": draft}, {}
@@ -547,7 +548,7 @@ for name, frames in made.items():
 # **Notice.** The keyframe itself is left out of the decibels. From footage the refiner is worth most, from a file less:
 # what compression took, nothing small can show. The draft gains as well, for the keyframe's detail lives on where the
 # draft holds still or moves with the camera. Real drafts, those of stage one, are wrong where something moves by
-# itself; there the frames before a keyframe stay as soft as they were, and the keyframe stands out.
+# itself; there no flow leads to the keyframe, the frames beside it stay soft, and the keyframe stands out.
 #
 # ## 9. Look for yourself
 #
