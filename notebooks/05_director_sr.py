@@ -486,6 +486,7 @@ def refined_by_hand(drawn, low, given):
     return results, rests
 
 
+# %%
 with torch.no_grad():
     drawn = upscale(keyframes, small.transpose(0, 1) * 2 - 1)
     given = {KEYFRAME: large[KEYFRAME : KEYFRAME + 1] * 2 - 1}
