@@ -107,8 +107,9 @@ def verdict(result: DirectorResult) -> str:
     if report.keyframes:
         worst = max(report.keyframes, key=lambda k: k.l1_reconstruction)
         exact = "exactly" if worst.l1_reconstruction < 0.5 else f"within {worst.l1_reconstruction:.1f} levels of 255"
-        number = len(report.keyframes)
-        lines.append(f"**{number} given frame{'s' * (number > 1)}**: met {exact} as the model's VAE can draw them.\n")
+        shown = all(keyframe.l1 < 0.5 for keyframe in report.keyframes)  # as given, not as the VAE draws them
+        limit, number = "" if shown else " as the model's VAE can draw them", len(report.keyframes)
+        lines.append(f"**{number} given frame{'s' * (number > 1)}**: met {exact}{limit}.\n")
     for border in report.borders:
         meaning = _MEANINGS[border.verdict]
         mark = "✓" if border.verdict in ("fine", "cut") else "⚠"
