@@ -47,11 +47,11 @@ import torch
 from diffusers import AutoencoderKLWan
 
 from smartdirector_lite import ChunkPlan, Condition, lab
-from smartdirector_lite.causal import prepare_for_cpu
 from smartdirector_lite.loaders import find_model
 from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video, iter_decode
 from smartdirector_lite.naive import decode_naive, replace_naive
 from smartdirector_lite.notebook import figure, pick, strip
+from smartdirector_lite.onednn import prepare_for_cpu
 from smartdirector_lite.report import border_report
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.viz import vae as viz

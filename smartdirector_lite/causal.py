@@ -221,34 +221,6 @@ def pad_tail(video: torch.Tensor, stride: int) -> torch.Tensor:
     return torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2) if missing else video
 
 
-def prepare_for_cpu(vae: AutoencoderKLWan) -> None:
-    """Make the VAE's convolutions fast on a CPU, in place; results stay the same within float rounding.
-
-    Kernels are laid out with the channels innermost, and convolutions run in oneDNN where torch has it.
-    """
-    for parameter in vae.parameters():
-        if parameter.ndim in (4, 5):
-            layout = torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d
-            parameter.data = parameter.data.to(memory_format=layout)
-    for module in vae.modules():
-        if type(module) is WanCausalConv3d:
-            module.__class__ = _OneDNNCausalConv3d
-
-
-class _OneDNNCausalConv3d(WanCausalConv3d):
-    """On a CPU, runs in oneDNN whatever the batch.
-
-    For a single float32 sample torch leaves a convolution over time to its own older code, many times as slow, unless
-    channels x frames x height exceed 20480.
-    """
-
-    def _conv_forward(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        plain = input.device.type == "cpu" and input.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-        if plain and torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled:
-            return torch.mkldnn_convolution(input, weight, bias, self.padding, self.stride, self.dilation, self.groups)
-        return super()._conv_forward(input, weight, bias)
-
-
 def _new_cache(coder: torch.nn.Module) -> list[None]:
     """An empty feature cache for the VAE's encoder or decoder: one slot per causal convolution."""
     return [None] * sum(isinstance(module, WanCausalConv3d) for module in coder.modules())

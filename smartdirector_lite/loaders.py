@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from diffusers.quantizers import PipelineQuantizationConfig
 
-from .causal import prepare_for_cpu
 from .estimate import SR_FOLDER, STAGE_FOLDER, MetaModels, read_configs
 from .hub import BUNDLED, LoadError, bundled_folder, model_folder
 from .memory import MODES, Call, Estimate
+from .onednn import prepare_for_cpu
 from .pipelines import Director, DirectorGenPipeline, DirectorSRPipeline
 from .placement import choose, place, shortage
 from .quantize import quantization, quantized
@@ -83,8 +83,11 @@ def load_director(
     director = _read_models(model, folder, dtype, defaults, text_cache is None, smaller)
     if text_cache is not None:
         director.encode_texts = LazyTextEncoder(folder, director.gen.tokenizer, dtype, device, text_cache)
-    if device.type == "cpu" and director.gen.vae is not None:
-        prepare_for_cpu(director.gen.vae)
+    if device.type == "cpu":
+        stages = filter(None, (director.gen, director.sr))
+        for part in {part for stage in stages for part in stage.components.values()}:
+            if isinstance(part, torch.nn.Module):
+                prepare_for_cpu(part)
     if tiled:
         director.gen.vae.enable_tiling()
         director.gen.vae.enable_slicing()

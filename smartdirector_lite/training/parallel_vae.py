@@ -8,32 +8,8 @@ the same modules and do it. They give what `vae.encode` and `vae.decode` give (a
 
 import torch
 from diffusers import AutoencoderKLWan
-from diffusers.models.autoencoders.autoencoder_kl_wan import WanRMS_norm, patchify, unpatchify
+from diffusers.models.autoencoders.autoencoder_kl_wan import patchify, unpatchify
 from torch import Tensor, nn
-
-from ..causal import prepare_for_cpu
-
-EPSILON = 1e-12  # as torch's `normalize`
-
-
-def prepare_for_training(vae: AutoencoderKLWan) -> None:
-    """`prepare_for_cpu`, and norms that keep autocast's type. In place."""
-    prepare_for_cpu(vae)
-    for module in vae.modules():
-        if type(module) is WanRMS_norm:
-            module.__class__ = _NarrowNorm
-
-
-class _NarrowNorm(WanRMS_norm):
-    """Works in, and gives back, the type that it was given, but for the sum of squares.
-
-    Under autocast the parent casts what it is given to float32 and leaves it so, up to the convolution that narrows it
-    again: a step of training takes an eighth longer.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        norm = torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=torch.float32)
-        return x * (self.scale / norm.clamp_min(EPSILON)).to(x.dtype) * self.gamma.to(x.dtype)
 
 
 def _resample_space(resample: nn.Module, x: Tensor) -> Tensor:

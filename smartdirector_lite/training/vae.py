@@ -21,11 +21,12 @@ from torch.nn import functional as F
 
 from ..causal import pad_tail
 from ..media import write_image
+from ..onednn import prepare_for_cpu
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots
 from .loop import LoopConfig, Prefetch, train
 from .optim import make_optimizers
-from .parallel_vae import decode_frames, encode_moments, prepare_for_training
+from .parallel_vae import decode_frames, encode_moments
 from .precision import fast_dtype
 from .processes import join_processes
 from .widen import widen_encoder
@@ -254,7 +255,7 @@ def train_vae(config: VAEConfig) -> None:
     vae = build_vae(config)
     before = load_vae(config.init, "init") if config.keep_weight else None
     for coder in filter(None, (vae, before)):
-        prepare_for_training(coder)
+        prepare_for_cpu(coder)  # its norms serve a GPU too
     model, stride = TrainedVAE(vae, config.freeze_encoder), vae.config.scale_factor_temporal
     nn.ModuleList([vae.encoder, vae.quant_conv]).requires_grad_(not config.freeze_encoder)
     nn.ModuleList([vae.decoder, vae.post_quant_conv]).requires_grad_(not config.freeze_decoder)
