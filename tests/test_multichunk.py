@@ -62,37 +62,6 @@ def videos_for(plan: ChunkPlan, size: int = 16, batch: int = 1) -> list[torch.Te
 # ---------------------------------------------------------------- diffusers is the oracle
 
 
-@pytest.mark.filterwarnings("ignore:TF32")
-def test_a_vae_prepared_for_a_cpu_codes_alike_and_no_convolution_over_time_is_the_slow_one(vae):
-    plan, video = ChunkPlan.build(9, [Condition(0)]), video_of(9)
-    expected = multichunk.encode_video(vae, plan, video)
-    frames = multichunk.decode(vae, plan, expected)
-    kept = {name: value.clone() for name, value in vae.state_dict().items()}
-    causal.prepare_for_cpu(vae)
-    with torch.profiler.profile() as profiler:
-        assert_close(multichunk.encode_video(vae, plan, video), expected, atol=1e-5, rtol=0)
-        assert_close(multichunk.decode(vae, plan, expected), frames, atol=1e-5, rtol=0)
-    names = {event.key for event in profiler.key_averages()}
-    assert not torch.backends.mkldnn.is_available() or not any("slow_conv3d" in name for name in names)
-    with torch.backends.mkldnn.flags(enabled=False), torch.profiler.profile() as profiler:
-        assert_close(multichunk.decode(vae, plan, expected), frames, atol=1e-5, rtol=0)
-    assert not any("mkldnn_convolution" in event.key for event in profiler.key_averages())
-    for name, value in vae.state_dict().items():
-        assert torch.equal(value, kept[name])
-
-
-def test_a_vae_prepared_for_a_cpu_can_be_trained_and_run_in_other_precisions(wan22):
-    video = video_of(5)
-    plain = multichunk.encode_moments(wan22.requires_grad_(True), video)
-    expected = torch.autograd.grad(plain.square().mean(), wan22.encoder.conv_in.weight)[0]
-    causal.prepare_for_cpu(wan22)
-    moments = multichunk.encode_moments(wan22, video)
-    assert_close(torch.autograd.grad(moments.square().mean(), wan22.encoder.conv_in.weight)[0], expected)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert multichunk.encode_moments(wan22, video).dtype == torch.bfloat16
-    assert multichunk.encode_moments(wan22.bfloat16(), video).dtype == torch.bfloat16
-
-
 @pytest.mark.parametrize("num_frames", [1, 5, 13])
 def test_a_plain_video_is_coded_exactly_as_by_diffusers(vae, num_frames):
     plan = ChunkPlan.build(num_frames)

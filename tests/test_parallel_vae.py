@@ -6,7 +6,8 @@ from diffusers import AutoencoderKLWan
 from tiny import WAN22_VAE
 from torch.testing import assert_close
 
-from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments, prepare_for_training
+from smartdirector_lite.onednn import prepare_for_cpu
+from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments
 
 
 def tiny_vae(**changes) -> AutoencoderKLWan:
@@ -52,7 +53,7 @@ def test_gradients_reach_every_weight_and_every_frame():
 
 
 @torch.no_grad()
-def test_training_norms_keep_the_type_of_autocast():
+def test_prepared_norms_keep_the_type_of_autocast():
     vae, video = tiny_vae(), video_of(9)
     truth = decode_frames(vae, encode_moments(vae, video)[:, :8])
     with torch.autocast("cpu", torch.bfloat16):
@@ -60,7 +61,7 @@ def test_training_norms_keep_the_type_of_autocast():
     norm = vae.decoder.norm_out
     narrow_input = torch.ones(1, norm.gamma.shape[0], 1, 2, 2, dtype=torch.bfloat16)
     assert norm(narrow_input).dtype == torch.float32
-    prepare_for_training(vae)
+    prepare_for_cpu(vae)
     assert norm(narrow_input).dtype == torch.bfloat16
     assert_close(decode_frames(vae, encode_moments(vae, video)[:, :8]), truth, atol=2e-5, rtol=1e-4)  # no autocast
     with torch.autocast("cpu", torch.bfloat16):
