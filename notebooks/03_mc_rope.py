@@ -557,7 +557,7 @@ for scheme in TAU_SCHEMES[: pick(4, 1)]:
         num_frames=NUM_FRAMES,
         height=64,
         width=112,
-        num_inference_steps=pick(16, 1),
+        num_inference_steps=pick(12, 1),
         guidance_scale=1.0,
         generator=torch.Generator().manual_seed(0),
         rope=scheme,

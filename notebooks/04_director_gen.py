@@ -239,7 +239,7 @@ figure(
 
 # %% [markdown]
 # **Notice.** The lines of training were straight; the ways that are followed bend, because the mean changes on the way.
-# So it takes some steps. The video model uses 16.
+# So it takes some steps. The video model uses 12.
 #
 # ## The same, with a video model
 #
@@ -301,8 +301,8 @@ figure(
 )
 
 # %% [markdown]
-# **Notice.** The last step is tiny: the list ends just above 0, and then 0 is appended. So of 16 calls of the
-# transformer, 15 do nearly all the work.
+# **Notice.** The last step is tiny: the list ends just above 0, and then 0 is appended. So of 12 calls of the
+# transformer, 11 do nearly all the work.
 #
 # ### Detail 2: a skip around the small transformer (ours)
 #

@@ -283,7 +283,7 @@ print(f"it starts from {sr.config.upsample} upsampling")
 #
 # $$x \leftarrow x - (t - t')\, v(x, t).$$
 #
-# Anchors are put back after each step. We do it by hand, and compare with the pipeline's latents.
+# Anchors are put back after each step. We do it by hand, in four steps, and compare with the pipeline's latents.
 
 # %%
 pixel = sr.config.upsample == "pixel"
@@ -336,13 +336,16 @@ lab.check_euler(euler)
 # ## 6. Anchors on and off
 #
 # **Question.** What does one keyframe in full size change? The same draft, the same model, once without and once with
-# the keyframe in the middle. Without it there is one chunk less, and no anchor.
+# the keyframe in the middle. Without it there is one chunk less, and no anchor. From here on we take as many steps as
+# the model itself: one. The way is so short that more are hardly better.
 
 
 # %%
+usual = {"num_inference_steps": director.sr_steps, "output_type": "pt"}
+
+
 def upscale(conditions, source=source):
-    options = {"num_inference_steps": steps, "refine": False}  # see section 8
-    return sr(source, conditions, output_type="pt", **options).frames[0].float().clamp(0, 1)
+    return sr(source, conditions, refine=False, **usual).frames[0].float().clamp(0, 1)  # section 8 has the refiner
 
 
 plain, anchored = upscale([]), upscale(keyframes)
@@ -491,7 +494,7 @@ with torch.no_grad():
     drawn = upscale(keyframes, small.transpose(0, 1) * 2 - 1)
     given = {KEYFRAME: large[KEYFRAME : KEYFRAME + 1] * 2 - 1}
     results, rests = refined_by_hand(drawn * 2 - 1, small * 2 - 1, given)
-    theirs = sr(small.transpose(0, 1) * 2 - 1, keyframes, num_inference_steps=steps, output_type="pt").frames[0]
+    theirs = sr(small.transpose(0, 1) * 2 - 1, keyframes, **usual).frames[0]
 by_hand = torch.stack([step.frame[0] for step in results], dim=1)[None].clamp(-1, 1)
 low = small.transpose(0, 1)[None] * 2 - 1
 by_hand = TemporalFilter(GAIN)(by_hand, low, [k == KEYFRAME for k in range(NUM_FRAMES)])
@@ -536,9 +539,8 @@ sources, made = {"footage": small, "file": compress(small, 23), "draft": draft},
 for name, low in sources.items():
     made[f"{name}, bicubic"] = enlarged(low)
     for refine in (False, True):
-        options = {"num_inference_steps": steps, "output_type": "pt", "refine": refine}
         label = "refined" if refine else "not refined"
-        made[f"{name}, {label}"] = sr(low.transpose(0, 1) * 2 - 1, keyframes, **options).frames[0].float()
+        made[f"{name}, {label}"] = sr(low.transpose(0, 1) * 2 - 1, keyframes, refine=refine, **usual).frames[0].float()
 free = torch.arange(NUM_FRAMES) != KEYFRAME
 for name, frames in made.items():
     error = -10 * (frames[free] - large[free]).square().mean().log10()
