@@ -18,6 +18,8 @@ from transformers import UMT5Config, UMT5EncoderModel
 from .causal import decode_run, encode_clip, latent_shape
 from .hub import BUNDLED, LoadError, model_folder
 from .memory import Call, Estimate, Stage, Weights
+from .pipelines.refiner import BLOCK, FrameRefiner
+from .pipelines.sizes import FACTOR
 from .shapes import WAN
 from .timeline import ChunkPlan
 from .tracing import Tracer
@@ -41,9 +43,10 @@ def read_configs(model: str | Path, revision: str | None = None) -> dict[str, di
     for name in ("transformer", "vae", "text_encoder"):
         if (gen / name / "config.json").is_file():
             configs[name] = json.loads((gen / name / "config.json").read_text(encoding="utf-8"))
-    sr = gen.parent / SR_FOLDER / "transformer" / "config.json"
-    if sr.is_file():
-        configs["sr_transformer"] = json.loads(sr.read_text(encoding="utf-8"))
+    for name, part in (("sr_transformer", "transformer"), ("refiner", "refiner")):
+        config = gen.parent / SR_FOLDER / part / "config.json"
+        if config.is_file():
+            configs[name] = json.loads(config.read_text(encoding="utf-8"))
     for name in ("transformer", "vae"):
         if name not in configs:
             raise LoadError(f"model {str(model)!r}: {gen} has no {name}/config.json; give the folder of a Wan pipeline")
@@ -53,7 +56,7 @@ def read_configs(model: str | Path, revision: str | None = None) -> dict[str, di
 class MetaModels:
     """The models of a director, without data: shapes and code alone.
 
-    dtype: of the transformers and the text encoder; the VAE's is float32. ValueError for configs that don't fit.
+    dtype: of the transformers and the text encoder; the others are float32. ValueError for configs that don't fit.
     """
 
     def __init__(self, configs: dict[str, dict], dtype: torch.dtype = torch.bfloat16):
@@ -63,7 +66,7 @@ class MetaModels:
         except (TypeError, ValueError, KeyError, RuntimeError) as error:
             raise ValueError(f"the model's configs don't fit: {' '.join(str(error).split())}") from error
         for name, model in self.models.items():
-            if name != "vae":
+            if name not in ("vae", "refiner"):
                 _cast(model, dtype)
         self.vae: AutoencoderKLWan = self.models["vae"]
         self.transformer: DirectorTransformer3DModel = self.models["transformer"]
@@ -139,13 +142,13 @@ class MetaModels:
         window = min(SR_WINDOW, plan.num_latents)
         trace = _trace_transformer(self.models["sr_transformer"], latent_shape(self.vae, window, height, width))
         decode = self._decode(plan, height, width, tiled)
-        passes = plan.num_latents / window
-        return Stage(
-            "refine",
-            ("sr_transformer", "vae"),
-            max(trace.peak, decode.bytes),
-            round(passes * trace.flops) + decode.flops,
-        )
+        passes, models = plan.num_latents / window, ("sr_transformer", "vae")
+        size, flops = decode.bytes, round(passes * trace.flops) + decode.flops
+        if "refiner" in self.models:  # frames wait for it in blocks, while the next ones are decoded
+            block = trace_refiner(self.models["refiner"], height, width)
+            models, size = (*models, "refiner"), size + block.peak
+            flops += block.flops * plan.num_frames // BLOCK
+        return Stage("refine", models, max(trace.peak, size), flops)
 
 
 def _trace_transformer(transformer: DirectorTransformer3DModel, shape: tuple[int, int, int, int]) -> Tracer:
@@ -163,6 +166,19 @@ def _trace_transformer(transformer: DirectorTransformer3DModel, shape: tuple[int
     return trace
 
 
+def trace_refiner(refiner: FrameRefiner, height: int, width: int, device: str = "meta") -> Tracer:
+    """A block of frames of height x width, gone through both ways."""
+    small = (height // FACTOR, width // FACTOR)
+    with Tracer() as trace:
+        given = torch.zeros(1, dtype=torch.bool, device=device)
+        frames = [
+            (torch.zeros(1, 3, height, width, device=device), torch.zeros(1, 3, *small, device=device), given)
+            for _ in range(BLOCK)
+        ]
+        torch.stack([refined.frame.clamp(-1, 1) for refined in refiner.both_ways(frames)], dim=2)
+    return trace
+
+
 def _build(name: str, config: dict) -> nn.Module:
     if name == "text_encoder":
         return UMT5EncoderModel(UMT5Config.from_dict(config))
@@ -170,7 +186,7 @@ def _build(name: str, config: dict) -> nn.Module:
         vae = AutoencoderKLWan.from_config(config)
         vae.register_to_config(latents_mean=[0.0] * vae.config.z_dim, latents_std=[1.0] * vae.config.z_dim)
         return vae
-    return DirectorTransformer3DModel.from_config(config)
+    return (FrameRefiner if name == "refiner" else DirectorTransformer3DModel).from_config(config)
 
 
 def _cast(model: nn.Module, dtype: torch.dtype) -> None:

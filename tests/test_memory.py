@@ -13,9 +13,11 @@ from torch.profiler import ProfilerActivity, profile
 from smartdirector_lite import loaders
 from smartdirector_lite.causal import decode_run
 from smartdirector_lite.cli import main
-from smartdirector_lite.estimate import MetaModels, estimate_memory, measure_weights, read_configs
-from smartdirector_lite.hub import LoadError
+from smartdirector_lite.estimate import MetaModels, estimate_memory, measure_weights, read_configs, trace_refiner
+from smartdirector_lite.hub import BUNDLED, LoadError
 from smartdirector_lite.memory import MODES, RESERVE, Call, Estimate, Stage, Weights
+from smartdirector_lite.pipelines.refiner import BLOCK, FrameRefiner
+from smartdirector_lite.pipelines.sizes import FACTOR
 from smartdirector_lite.placement import choose, shortage
 from smartdirector_lite.shapes import WAN
 from smartdirector_lite.tracing import Tracer
@@ -162,6 +164,28 @@ def test_a_second_stage_is_counted_at_twice_the_size(two_stage_folder):
     refine = estimate.stages[-1]
     assert refine.name == "refine" and refine.models == ("sr_transformer", "vae")
     assert refine.bytes > estimate.stages[-2].bytes and "sr_transformer" in estimate.weights
+
+
+def test_a_refiner_is_counted_with_the_frames_that_wait_for_it(two_stage_folder):
+    configs = read_configs(two_stage_folder)
+    assert "refiner" in read_configs(BUNDLED) and "refiner" not in configs
+    without = MetaModels(configs).estimate(CALL)
+    estimate = MetaModels({**configs, "refiner": {"channels": 8, "blocks": 2, "flow_channels": 8}}).estimate(CALL)
+    before, refine = without.stages[-1], estimate.stages[-1]
+    width, height = (FACTOR * side for side in CALL.size)
+    assert refine.bytes - before.bytes > 4 * BLOCK * 3 * width * height  # the decoded frames of a block, in float32
+    assert refine.flops > before.flops and refine.models == (*before.models, "refiner")
+    assert estimate.host - without.host == 4 * sum(p.numel() for p in FrameRefiner(8, 2, 8).parameters())
+
+
+@torch.no_grad()
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch's other convolutions hold more")
+def test_a_refiner_is_traced_as_it_runs():
+    real = FrameRefiner(8, 2, 8)
+    with torch.device("meta"):
+        hollow = FrameRefiner(8, 2, 8)
+    measured = profiled_peak(lambda: trace_refiner(real, 64, 96, "cpu"))
+    assert trace_refiner(hollow, 64, 96).peak == pytest.approx(measured, rel=0.1)
 
 
 # ---------------------------------------------------------------- modes
