@@ -463,7 +463,7 @@ step_slider(seen, alt="the guess of frame 5", scale=4)
 # %% [markdown]
 # **Notice.** The background is there at once: it stands in both keyframes. What moves is a blur at first, like the one
 # step in the plane: a mean over all that might be. Later steps decide for one of them. In this frame both ways end in a
-# whole figure. Over 12 shots fresh noise comes 0.75 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
+# whole figure. Over 12 shots fresh noise comes 0.8 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
 # with `--path 1`): along the path each step builds on the errors of those before, and a small model makes many.
 #
 # ## Every kind of generation
