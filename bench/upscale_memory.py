@@ -32,7 +32,8 @@ def main() -> None:
     if options.one:
         director = load_director(options.model)
         started = time.perf_counter()
-        count, _ = upscale_video(director.sr, options.one, Path(options.one).with_suffix(".large.mp4"), progress=False)
+        large, steps = Path(options.one).with_suffix(".large.mp4"), director.sr_steps
+        count, _ = upscale_video(director.sr, options.one, large, steps=steps, progress=False)
         seconds = time.perf_counter() - started
         print(count, seconds / count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         return
