@@ -84,10 +84,8 @@ def load_director(
     if text_cache is not None:
         director.encode_texts = LazyTextEncoder(folder, director.gen.tokenizer, dtype, device, text_cache)
     if device.type == "cpu":
-        stages = filter(None, (director.gen, director.sr))
-        for part in {part for stage in stages for part in stage.components.values()}:
-            if isinstance(part, torch.nn.Module):
-                prepare_for_cpu(part)
+        for part in _models(director):
+            prepare_for_cpu(part)
     if tiled:
         director.gen.vae.enable_tiling()
         director.gen.vae.enable_slicing()
@@ -96,6 +94,12 @@ def load_director(
         if stage is not None:
             stage.transformer.compile_repeated_blocks(dynamic=True)
     return director
+
+
+def _models(director: Director) -> set[torch.nn.Module]:
+    stages = filter(None, (director.gen, director.sr))
+    parts = (part for stage in stages for part in stage.components.values())
+    return {part for part in parts if isinstance(part, torch.nn.Module)}
 
 
 def _check_options(memory: str, compile: bool, quantize: str | None) -> None:
