@@ -83,9 +83,8 @@ def load_director(
     director = _read_models(model, folder, dtype, defaults, text_cache is None, smaller)
     if text_cache is not None:
         director.encode_texts = LazyTextEncoder(folder, director.gen.tokenizer, dtype, device, text_cache)
-    if device.type == "cpu":
-        for part in _models(director):
-            prepare_for_cpu(part)
+    for part in _models(director) if device.type == "cpu" else ():
+        prepare_for_cpu(part)
     if tiled:
         director.gen.vae.enable_tiling()
         director.gen.vae.enable_slicing()
