@@ -1,5 +1,6 @@
 """The memory estimate: its tracer against torch's own profiler, its counts against real models and known ones."""
 
+import gc
 import json
 import shutil
 
@@ -28,6 +29,7 @@ CALL = Call((48, 32), 17, 2, steps=3)
 
 def profiled_peak(work) -> int:
     """Bytes that live at once at most while `work` runs on the CPU, by torch's profiler."""
+    gc.collect()  # what older tests left, were it freed meanwhile, would be taken off
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
     live = peak = 0
