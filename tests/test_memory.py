@@ -1,6 +1,5 @@
 """The memory estimate: its tracer against torch's own profiler, its counts against real models and known ones."""
 
-import gc
 import json
 import shutil
 
@@ -28,8 +27,14 @@ CALL = Call((48, 32), 17, 2, steps=3)
 
 
 def profiled_peak(work) -> int:
-    """Bytes that live at once at most while `work` runs on the CPU, by torch's profiler."""
-    gc.collect()  # what older tests left, were it freed meanwhile, would be taken off
+    """Bytes that live at once at most while `work` runs on the CPU, by torch's profiler.
+
+    On a busy machine that loses events now and then, which only lowers what it counts: the most of three runs.
+    """
+    return max(_profiled_once(work) for _ in range(3))
+
+
+def _profiled_once(work) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         work()
     live = peak = 0
