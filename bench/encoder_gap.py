@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.metrics import PooledError
 from smartdirector_lite.multichunk import normalize_latents
-from smartdirector_lite.onednn import prepare_for_cpu
 from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments
 
 RATE = 0.02  # of Adam, in the latents' own units
@@ -19,7 +18,6 @@ RATE = 0.02  # of Adam, in the latents' own units
 def main() -> None:
     options = arguments(__doc__, clips=4, frames=9, steps=80)
     vae = load_director(options.model).gen.vae.float().requires_grad_(False)
-    prepare_for_cpu(vae)
     for scale in (1, 2):
         errors, drift = {"encoder": PooledError(), "descent": PooledError()}, 0.0
         for index in range(options.clips):

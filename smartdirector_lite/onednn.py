@@ -1,7 +1,7 @@
 """Models made fast on a CPU: their layers run in oneDNN, where torch alone would choose something slower.
 
 For a single float32 sample torch leaves a convolution over time to its own older code, many times as slow, unless
-channels x frames x height exceed 20480; and products of float32 matrices to MKL, which uses half of an AMD processor.
+channels x frames x height exceed 20480; and products of float32 matrices to MKL, which is slow on processors of AMD's.
 """
 
 import torch

@@ -29,7 +29,7 @@ CALL = Call((48, 32), 17, 2, steps=3)
 def profiled_peak(work) -> int:
     """Bytes that live at once at most while `work` runs on the CPU, by torch's profiler.
 
-    On a busy machine that loses events now and then, which only lowers what it counts: the most of three runs.
+    On a busy machine it has counted too little, once and for a reason unknown: the most of three runs.
     """
     return max(_profiled_once(work) for _ in range(3))
 
