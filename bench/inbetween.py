@@ -1,5 +1,7 @@
 """In-between frames of held-out single shots, keyframe every 12 frames, against cross-fading and holding.
 
+--film FOLDER: clips of that film's held-out shots in place of toy ones.
+
 Counts only pixels that move between the two keyframes around a frame, and pools their squared error. Also the step
 over each chunk border against the motion beside it, for the truth, for the VAE alone and for the generated video.
 --path 1: along the flow's own path, without fresh noise at each step. --steps, --guidance, --shift: other than the
@@ -8,19 +10,39 @@ model's own; a larger shift spends more of the steps near noise.
 
 import itertools
 import statistics
+from collections.abc import Iterator
 
+import numpy as np
 import torch
-from common import arguments, as_frames, as_video, generate, held_out_scene, load_director, set_scheduler
+from common import HEIGHT, WIDTH, arguments, as_frames, as_video, generate, held_out_scene, load_director, set_scheduler
+from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, moving_pixels
 from smartdirector_lite.multichunk import decode, encode_video
 from smartdirector_lite.timeline import ChunkPlan, Condition
+from smartdirector_lite.toyworld import Scene
+from smartdirector_lite.training.bank import FILM_CAPTION, ClipEntry
+from smartdirector_lite.training.film import FilmShots
+
+
+def footage(
+    folder: str, shots: int, keyframes: list[int], num_frames: int
+) -> Iterator[tuple[Scene | ClipEntry, torch.Tensor, str | None]]:
+    """What is filmed again: scene, true frames, and the prompt where it is not the scene's own caption."""
+    film, rng = FilmShots.load(folder, held_out=True) if folder else None, np.random.default_rng(0)
+    for index in range(shots):
+        if film is None:
+            yield *held_out_scene(index, num_frames), None
+        else:
+            truth = film.clip(film.sample(rng, num_frames), num_frames)
+            truth = F.interpolate(truth, size=(HEIGHT, WIDTH), mode="bicubic", antialias=True).clamp(0, 1)
+            yield ClipEntry(num_frames, tuple(keyframes), (), FILM_CAPTION, FILM_CAPTION), truth, FILM_CAPTION
 
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, shots=64, steps=0, guidance=0.0, path=0, shift=0.0)
+    options = arguments(__doc__, shots=64, steps=0, guidance=0.0, path=0, shift=0.0, film="")
     director = load_director(options.model)
     if options.path:
         set_scheduler(director, stochastic_sampling=False)
@@ -38,9 +60,8 @@ def main() -> None:
     names = ("generated", "VAE alone", "cross-fade", "hold nearest")
     errors = {name: PooledError() for name in names}
     borders: dict[str, list[float]] = {"truth": [], "VAE alone": [], "generated": []}
-    for index in range(options.shots):
-        scene, truth = held_out_scene(index, num_frames)
-        video = generate(director, scene, truth, keyframes, **extra)
+    for scene, truth, prompt in footage(options.film, options.shots, keyframes, num_frames):
+        video = generate(director, scene, truth, keyframes, prompt=prompt, **extra)
         rebuilt = decode(director.gen.vae, plan, encode_video(director.gen.vae, plan, as_video(truth)))
         candidates = {
             "generated": video,
@@ -58,9 +79,9 @@ def main() -> None:
                 ratio = border_ratio(value, frame)
                 if reference is not None and ratio is not None:
                     borders[name].append(ratio)
+    kind = "clips of held-out film" if options.film else "held-out single"
     print(
-        f"{options.shots} held-out single shots, {num_frames} frames, keyframes at {keyframes}; "
-        "PSNR over moving pixels, pooled"
+        f"{options.shots} {kind} shots, {num_frames} frames, keyframes at {keyframes}; PSNR over moving pixels, pooled"
     )
     for name in names:
         print(f"  {name:13} {errors[name].psnr:6.2f} dB")

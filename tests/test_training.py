@@ -627,8 +627,23 @@ def test_clips_come_from_the_film_as_often_as_asked():
     rng = np.random.default_rng(0)
     video, entry = bank.draw_clip(rng, shots, 1.0, (16, 24))
     assert entry.caption == bank.FILM_CAPTION and entry.cuts == () and entry.num_frames <= bank.FILM_FRAMES
-    assert video.shape == (entry.num_frames, 3, 16, 24) and (video == 1).all()
+    assert video.shape == (entry.num_frames, 3, 16, 24) and video.min() > 0.999
     assert bank.draw_clip(rng, shots, 0.0, (16, 24))[1].caption != bank.FILM_CAPTION
+
+
+def test_film_clips_are_whole_frames_or_parts_of_them_and_as_often_mirrored():
+    ramp = np.linspace(0, 240, 48).round().astype(np.uint8)  # darker on the left, so that a row tells what is seen
+    shots = film.FilmShots(np.broadcast_to(ramp[None, None, :, None], (4, 32, 48, 3)).copy(), [(0, 4)], 12.0)
+    rng, mirrored, shares = np.random.default_rng(0), 0, []
+    for _ in range(200):
+        video = bank.film_clip(rng, shots, 1, 3, (16, 24))
+        assert video.shape == (3, 3, 16, 24) and video.min() >= 0 and video.max() <= 1
+        row = video[0, 0, 8]
+        mirrored += bool(row[0] > row[-1])
+        shares.append(float((row[-4] - row[3]).abs()) / (240 / 255) * 47 / 34)  # 17 of 24 columns
+    assert 80 < mirrored < 120
+    whole = [share for share in shares if share > 0.98]
+    assert 80 < len(whole) < 130 and bank.CLOSEST - 0.02 < min(shares) < bank.CLOSEST + 0.1 and max(shares) < 1.02
 
 
 # -- text --------------------------------------------------------------------------------------------------------------

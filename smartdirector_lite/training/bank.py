@@ -31,6 +31,7 @@ from .precision import fast_dtype
 
 FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
 FILM_FRAMES = 40  # at most, of a film clip: few shots of a film are longer
+CLOSEST = 0.5  # the least share of a film's height and width that a clip shows: half of a final frame is a whole draft
 SPARSE = 0.45  # of the clips have few keyframes, see `draw_keyframes`
 ENCODING = "surplus from the frames that follow"  # to be changed with `encode_clips`, so that no old shard is read
 CLIPS_AT_ONCE = 16  # rendered, then encoded together
@@ -100,13 +101,27 @@ def draw_clip(
         first = film.sample(rng, min(num_frames, FILM_FRAMES))
         if first is not None:
             num_frames = min(num_frames, FILM_FRAMES)
-            video = F.interpolate(film.clip(first, num_frames), size=size, mode="area").to(device)
+            video = film_clip(rng, film, first, num_frames, size).to(device)
             keyframes = draw_keyframes(rng, num_frames, (), sparse)
             return video, ClipEntry(num_frames, keyframes, (), FILM_CAPTION, FILM_CAPTION)
     scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), num_frames)
     keyframes = draw_keyframes(rng, num_frames, scene.cuts, sparse)
     entry = ClipEntry(num_frames, keyframes, scene.cuts, scene_caption(scene), scene.description)
     return render(scene, *size, device=device), entry
+
+
+def film_clip(rng: np.random.Generator, film: FilmShots, first: int, num_frames: int, size: tuple[int, int]) -> Tensor:
+    """Frames [first, first + num_frames) of a film at `size`, (T, 3, H, W) in [0, 1].
+
+    A film is short: half of its clips show a part of the frame, down to CLOSEST of it, and half are mirrored.
+    """
+    share = 1.0 if rng.random() < 0.5 else rng.uniform(CLOSEST, 1)
+    height, width = film.frames.shape[1:3]
+    rows, columns = round(share * height), round(share * width)
+    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    video = film.clip(first, num_frames, (top, left, rows, columns))
+    video = video.flip(-1) if rng.random() < 0.5 else video
+    return F.interpolate(video, size=size, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def encode_clips(
