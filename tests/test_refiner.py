@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite.loaders import load_director
-from smartdirector_lite.pipelines.refiner import BLOCK, FrameRefiner, Refinement, large_flow, warp
+from smartdirector_lite.pipelines.refiner import BLOCK, FrameRefiner, Refinement, block_stops, large_flow, warp
 from smartdirector_lite.pipelines.temporal_filter import GAIN, TemporalFilter
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
@@ -179,7 +179,23 @@ def test_what_stands_still_is_kept_still_until_a_cut():
     assert (made[:, :, 2:5] - 1).abs().mean() < 0.2 < (made[:, :, 5] - 1).abs().mean()
 
 
-@pytest.mark.parametrize("keyframe", [None, 5])
+@pytest.mark.parametrize(
+    ("cuts", "given", "stops"),
+    [
+        ([], [], [16, 32, 40]),
+        ([20], [], [16, 20, 36, 40]),
+        ([], [0, 5], [1, 6, 22, 38, 40]),
+        ([], [18], [3, 19, 35, 40]),  # the 16 frames that end with it
+        ([10], [30, 31], [10, 15, 31, 32, 40]),
+        ([], [39], [8, 24, 40]),
+    ],
+)
+def test_blocks_end_with_given_frames_and_reach_back_from_them(cuts, given, stops):
+    assert BLOCK == 16
+    assert sorted(block_stops(40, cuts, given)) == stops
+
+
+@pytest.mark.parametrize("keyframe", [None, 5, BLOCK + 2])
 def test_a_block_is_held_and_no_more(keyframe):
     """It ends with a keyframe, so that this is the first to be seen when going backwards."""
     count, read = 2 * BLOCK + 3, []
@@ -188,8 +204,7 @@ def test_a_block_is_held_and_no_more(keyframe):
     run = Refinement(random_refiner(), plan, source, [torch.ones(1, 3, 1, 8, 12)] * len(plan.conditions), (4, 6))
     decoded = ((k, noise(1, 3, 1, 8, 12)) for k in range(count))
     seen = [(len(read), start, frames.shape[2]) for start, frames in run(decoded)]
-    first = BLOCK if keyframe is None else keyframe + 1
-    stops = [*range(first, count, BLOCK), count]
+    stops = {None: [16, 32, 35], 5: [6, 22, 35], BLOCK + 2: [3, 19, 35]}[keyframe]
     assert seen == [(stop, start, stop - start) for start, stop in itertools.pairwise([0, *stops])]
 
 

@@ -8,7 +8,7 @@ Chan et al. 2021), behind a decoder. Ours; the paper has no such step.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,10 +164,25 @@ def large_flow(flow: Tensor) -> Tensor:
     return F.interpolate(FACTOR * flow, scale_factor=FACTOR, mode="bilinear", align_corners=False)
 
 
+def block_stops(num_frames: int, cuts: Collection[int], given: Collection[int]) -> set[int]:
+    """Where blocks of at most BLOCK frames end (exclusive): before each cut, with each given frame, and at the end.
+
+    What leads to a given frame is parted from there backwards, so that the frame's detail reaches BLOCK frames back.
+    """
+    stops, start = set(), 0
+    for stop in sorted({*cuts, *(frame + 1 for frame in given), num_frames}):
+        if stop - 1 in given:
+            stops.update(range(stop, start, -BLOCK))
+        else:
+            stops.update(range(start + BLOCK, stop, BLOCK), (stop,))
+        start = stop
+    return stops
+
+
 class Refinement:
     """A video's decoded frames, refined as they come, in their order; what stands still is then kept still.
 
-    They are gone through backwards in blocks, which end before a cut, with a frame that was given, or as BLOCK frames.
+    They are gone through backwards in blocks, see `block_stops`.
 
     source: the small frames, of which as many are read. videos: the plan's conditions, (1, 3, L, 2H or more, 2W or
     more), in the plan's order. size: (H, W) of the small frames.
@@ -190,6 +205,7 @@ class Refinement:
         for place, video in zip(plan.conditions, videos, strict=True):
             frames = video[0, :, :, :height, :width].split(1, dim=1)
             self._given |= {place.frame_index + i: frame.transpose(0, 1) for i, frame in enumerate(frames)}
+        self._stops = block_stops(plan.num_frames, plan.cuts, self._given)
 
     def __call__(self, decoded: Iterable[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
         """(index of the first, frames (1, 3, T, 2H, 2W) in [-1, 1]), again and again: the same, refined, in blocks.
@@ -200,24 +216,19 @@ class Refinement:
         for start, frames in decoded:
             for index, drawn in enumerate(frames.transpose(1, 2)[0].split(1), start):
                 if index in self._cuts:
-                    yield from self._refined(block, index, frames)
-                    block, self._last, self._filter = [], None, TemporalFilter(GAIN)
+                    self._last, self._filter = None, TemporalFilter(GAIN)
                 given = self._given.get(index)
                 pair = (drawn if given is None else given).to(like), next(self._small).to(like)
                 block.append((*pair, torch.tensor([given is not None], device=like.device)))
-                if given is not None or len(block) == BLOCK:
-                    yield from self._refined(block, index + 1, frames)
+                if index + 1 in self._stops:
+                    yield self._refined(block, index + 1, frames)
                     block = []
-        yield from self._refined(block, start + frames.shape[2], frames)
 
-    def _refined(
-        self, block: Sequence[tuple[Tensor, Tensor, Tensor]], stop: int, like: Tensor
-    ) -> Iterator[tuple[int, Tensor]]:
-        """The block's frames, the last before `stop`, all at once; nothing for an empty block."""
+    def _refined(self, block: Sequence[tuple[Tensor, Tensor, Tensor]], stop: int, like: Tensor) -> tuple[int, Tensor]:
+        """The block's frames, the last before `stop`, all at once."""
         made = []
         for refined, (_, small, given) in zip(self._refiner.both_ways(block, self._last), block, strict=True):
             shown = refined.frame.clamp(-1, 1)[:, :, None]
             made.append(self._filter(shown, small[:, :, None], [bool(given)]))
             self._last = refined
-        if made:
-            yield stop - len(made), torch.cat(made, dim=2).to(like)
+        return stop - len(made), torch.cat(made, dim=2).to(like)
