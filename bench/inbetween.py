@@ -15,28 +15,27 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from common import HEIGHT, WIDTH, arguments, as_frames, as_video, generate, held_out_scene, load_director, set_scheduler
-from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, moving_pixels
 from smartdirector_lite.multichunk import decode, encode_video
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import Scene
-from smartdirector_lite.training.bank import FILM_CAPTION, ClipEntry
+from smartdirector_lite.training.bank import FILM_CAPTION, ClipEntry, scene_caption
 from smartdirector_lite.training.film import FilmShots
 
 
 def footage(
     folder: str, shots: int, keyframes: list[int], num_frames: int
-) -> Iterator[tuple[Scene | ClipEntry, torch.Tensor, str | None]]:
-    """What is filmed again: scene, true frames, and the prompt where it is not the scene's own caption."""
+) -> Iterator[tuple[Scene | ClipEntry, torch.Tensor, str]]:
+    """Scenes, or what is known of a film's clips, with their true frames and captions."""
     film, rng = FilmShots.load(folder, held_out=True) if folder else None, np.random.default_rng(0)
     for index in range(shots):
         if film is None:
-            yield *held_out_scene(index, num_frames), None
+            scene, truth = held_out_scene(index, num_frames)
+            yield scene, truth, scene_caption(scene)
         else:
-            truth = film.clip(film.sample(rng, num_frames), num_frames)
-            truth = F.interpolate(truth, size=(HEIGHT, WIDTH), mode="bicubic", antialias=True).clamp(0, 1)
+            truth = film.clip(film.sample(rng, num_frames), num_frames, size=(HEIGHT, WIDTH))
             yield ClipEntry(num_frames, tuple(keyframes), (), FILM_CAPTION, FILM_CAPTION), truth, FILM_CAPTION
 
 
@@ -60,8 +59,8 @@ def main() -> None:
     names = ("generated", "VAE alone", "cross-fade", "hold nearest")
     errors = {name: PooledError() for name in names}
     borders: dict[str, list[float]] = {"truth": [], "VAE alone": [], "generated": []}
-    for scene, truth, prompt in footage(options.film, options.shots, keyframes, num_frames):
-        video = generate(director, scene, truth, keyframes, prompt=prompt, **extra)
+    for scene, truth, caption in footage(options.film, options.shots, keyframes, num_frames):
+        video = generate(director, scene, truth, keyframes, prompt=caption, **extra)
         rebuilt = decode(director.gen.vae, plan, encode_video(director.gen.vae, plan, as_video(truth)))
         candidates = {
             "generated": video,

@@ -18,7 +18,6 @@ from diffusers import AutoencoderKLWan
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..media import atomic_path
 from ..multichunk import normalize_latents
@@ -119,9 +118,8 @@ def film_clip(rng: np.random.Generator, film: FilmShots, first: int, num_frames:
     height, width = film.frames.shape[1:3]
     rows, columns = round(share * height), round(share * width)
     top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
-    video = film.clip(first, num_frames, (top, left, rows, columns))
-    video = video.flip(-1) if rng.random() < 0.5 else video
-    return F.interpolate(video, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+    video = film.clip(first, num_frames, (top, left, rows, columns), size)
+    return video.flip(-1) if rng.random() < 0.5 else video
 
 
 def encode_clips(

@@ -14,6 +14,7 @@ import av
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..media import atomic_path, probe_video, write_json
 from ..media.videos import decoded_frames  # frames as they come, not yet converted to RGB
@@ -145,11 +146,23 @@ class FilmShots:
         on_disk = isinstance(self.frames, np.memmap)
         return _unpickle, (self.frames.filename if on_disk else self.frames, self.shots, self.fps)
 
-    def clip(self, start: int, num_frames: int, crop: tuple[int, int, int, int] | None = None) -> Tensor:
-        """Frames [start, start + num_frames) as (T, 3, H, W) in [0, 1]; crop = (top, left, rows, columns)."""
+    def clip(
+        self,
+        start: int,
+        num_frames: int,
+        crop: tuple[int, int, int, int] | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """Frames [start, start + num_frames) as (T, 3, H, W) in [0, 1].
+
+        crop: (top, left, rows, columns). size: (height, width) that it then gets, bicubic, smoothed where it shrinks.
+        """
         top, left, rows, columns = crop or (0, 0, *self.frames.shape[1:3])
         part = self.frames[start : start + num_frames, top : top + rows, left : left + columns]
-        return torch.from_numpy(np.array(part)).permute(0, 3, 1, 2).float() / 255
+        video = torch.from_numpy(np.array(part)).permute(0, 3, 1, 2).float() / 255
+        if size is None:
+            return video
+        return F.interpolate(video, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
     def sample(self, rng: np.random.Generator, num_frames: int) -> int | None:
         """Start of a random clip of `num_frames` within one shot; None, and no draw, if no shot is that long."""
