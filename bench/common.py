@@ -11,8 +11,8 @@ from transformers.utils import logging as transformers_logging
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from smartdirector_lite.loaders import load_director
-from smartdirector_lite.pipelines import VideoCondition
+from smartdirector_lite.gen.conditions import VideoCondition
+from smartdirector_lite.loading.loader import load_director
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.training.bank import scene_caption
 

@@ -9,8 +9,8 @@ from common import HEIGHT, HELD_OUT_SEED, WIDTH, arguments, as_frames, as_video,
 from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.metrics import PooledError
-from smartdirector_lite.multichunk import normalize_latents
 from smartdirector_lite.training.parallel_vae import decode_frames, encode_moments
+from smartdirector_lite.vae.multichunk import normalize_latents
 
 RATE = 0.02  # of Adam, in the latents' own units
 

@@ -18,11 +18,11 @@ from common import HEIGHT, WIDTH, arguments, as_frames, as_video, generate, held
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, moving_pixels
-from smartdirector_lite.multichunk import decode, encode_video
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import Scene
 from smartdirector_lite.training.bank import FILM_CAPTION, ClipEntry, scene_caption
 from smartdirector_lite.training.film import FilmShots
+from smartdirector_lite.vae.multichunk import decode, encode_video
 
 
 def footage(

@@ -16,7 +16,7 @@ import time
 import torch
 from diffusers import WanTransformer3DModel
 
-from smartdirector_lite.transformer import DirectorTransformer3DModel
+from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
 
 CLASSES = {"ours": DirectorTransformer3DModel, "parent": WanTransformer3DModel}
 

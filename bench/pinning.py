@@ -9,9 +9,9 @@ import random
 import torch
 from common import arguments, as_video, held_out_scene, load_director
 
-from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video
-from smartdirector_lite.naive import decode_naive, replace_naive
 from smartdirector_lite.timeline import ChunkPlan, Condition
+from smartdirector_lite.vae.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video
+from smartdirector_lite.vae.naive import decode_naive, replace_naive
 
 
 def pinned_difference(vae, truth: torch.Tensor, rng: random.Random) -> float:

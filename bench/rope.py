@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from common import arguments, held_out_scene
 
-from smartdirector_lite.multichunk import encode_video
-from smartdirector_lite.pipelines import DirectorGenPipeline
+from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition
 from smartdirector_lite.training.bank import scene_caption
 from smartdirector_lite.training.gen import GenConfig, TrainedGen, train_gen
 from smartdirector_lite.training.vae import load_vae
+from smartdirector_lite.vae.multichunk import encode_video
 
 TIMES = (0.9, 0.6, 0.3)
 RESULTS = Path(__file__).parent / "results" / "rope.json"

@@ -10,9 +10,9 @@ import time
 import torch
 from common import HEIGHT, WIDTH, arguments, held_out_scene, load_director
 
-from smartdirector_lite.multichunk import decode, encode_conditions, iter_decode
-from smartdirector_lite.pipelines import VideoCondition
+from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.timeline import ChunkPlan, Condition
+from smartdirector_lite.vae.multichunk import decode, encode_conditions, iter_decode
 
 
 def timed(action, repeat: int = 3) -> float:

@@ -18,12 +18,12 @@ from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.metrics import PooledError, flicker, ssim, warping_error
 from smartdirector_lite.evaluation.reading import eye_shift, look, pupil_offset, read_letter
-from smartdirector_lite.multichunk import decode, encode_clip, encode_video
-from smartdirector_lite.pipelines import VideoCondition
+from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, scene_truth
 from smartdirector_lite.training.degrade import compress
 from smartdirector_lite.training.film import FilmShots
+from smartdirector_lite.vae.multichunk import decode, encode_clip, encode_video
 
 LARGE = (2 * HEIGHT, 2 * WIDTH)
 NUM_FRAMES, KEYFRAMES = 25, (0, 12, 24)

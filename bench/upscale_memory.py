@@ -10,7 +10,7 @@ from pathlib import Path
 from common import HEIGHT, WIDTH, arguments, load_director
 
 from smartdirector_lite.media import decoded_frames, frame_pixels, write_video
-from smartdirector_lite.upscale import upscale_video
+from smartdirector_lite.sr.upscale import upscale_video
 
 
 def cut(film: str, seconds: float, out: Path) -> Path:

@@ -25,10 +25,10 @@ from common import (
 from torch.nn import functional as F
 
 from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, motion_mask
-from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_video
-from smartdirector_lite.naive import decode_naive, replace_naive
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.training.film import FilmShots
+from smartdirector_lite.vae.multichunk import decode, decode_clip, encode_clip, encode_video
+from smartdirector_lite.vae.naive import decode_naive, replace_naive
 
 KEYFRAMES = (12, 26, 37, 50)  # of 61 frames: chunks with every surplus
 

@@ -27,16 +27,18 @@ import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from torch import nn
 
-from smartdirector_lite.causal import denormalize_latents
-from smartdirector_lite.estimate import MetaModels
-from smartdirector_lite.memory import MODES, Call, gigabytes
-from smartdirector_lite.multichunk import iter_decode
-from smartdirector_lite.pipelines import Director, DirectorGenPipeline, VideoCondition
-from smartdirector_lite.placement import place
-from smartdirector_lite.shapes import WAN
+from smartdirector_lite.director import Director
+from smartdirector_lite.gen.conditions import VideoCondition
+from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
+from smartdirector_lite.loading.estimate import MetaModels
+from smartdirector_lite.loading.memory import MODES, Call, gigabytes
+from smartdirector_lite.loading.placement import place
+from smartdirector_lite.loading.shapes import WAN
+from smartdirector_lite.loading.tracing import Tracer
 from smartdirector_lite.timeline import ChunkPlan
-from smartdirector_lite.tracing import Tracer
-from smartdirector_lite.transformer import DirectorTransformer3DModel
+from smartdirector_lite.vae.causal import denormalize_latents
+from smartdirector_lite.vae.multichunk import iter_decode
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")

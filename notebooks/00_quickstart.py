@@ -43,11 +43,11 @@ from PIL import Image
 from smartdirector_lite import Storyboard, load_director
 from smartdirector_lite.cli import bundled_storyboards
 from smartdirector_lite.media import strip as keyframe_strip
-from smartdirector_lite.notebook import figure, image, pick, strip, video
+from smartdirector_lite.course.notebook import figure, image, pick, strip, video
 from smartdirector_lite.storyboard import PACING, Clip, Keyframe, Shot
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
-from smartdirector_lite.viz.base import timeline_figure
-from smartdirector_lite.widgets import timeline_editor
+from smartdirector_lite.course.figures.base import timeline_figure
+from smartdirector_lite.course.widgets import timeline_editor
 
 # %% [markdown]
 # ## 1. The model

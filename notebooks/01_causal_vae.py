@@ -54,15 +54,16 @@ from diffusers import AutoencoderKLWan
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d
 from torch.nn import functional as F
 
-from smartdirector_lite import Condition, lab
-from smartdirector_lite.loaders import find_model
-from smartdirector_lite.multichunk import decode_clip, encode_clip
-from smartdirector_lite.naive import BLANK, encode_naive_blank, naive_latent_index, replace_naive
-from smartdirector_lite.notebook import figure, pick, strip
-from smartdirector_lite.onednn import prepare_for_cpu
+from smartdirector_lite import Condition
+from smartdirector_lite.course import lab
+from smartdirector_lite.loading.loader import find_model
+from smartdirector_lite.vae.multichunk import decode_clip, encode_clip
+from smartdirector_lite.vae.naive import BLANK, encode_naive_blank, naive_latent_index, replace_naive
+from smartdirector_lite.course.notebook import figure, pick, strip
+from smartdirector_lite.loading.cpu import prepare_for_cpu
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
-from smartdirector_lite.viz import vae as viz
-from smartdirector_lite.widgets import comparison_slider
+from smartdirector_lite.course.figures import vae as viz
+from smartdirector_lite.course.widgets import comparison_slider
 
 torch.set_grad_enabled(False)  # nothing is trained here
 vae = AutoencoderKLWan.from_pretrained(

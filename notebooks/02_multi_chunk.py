@@ -46,17 +46,25 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
 
-from smartdirector_lite import ChunkPlan, Condition, lab
-from smartdirector_lite.loaders import find_model
-from smartdirector_lite.multichunk import decode, decode_clip, encode_clip, encode_conditions, encode_video, iter_decode
-from smartdirector_lite.naive import decode_naive, replace_naive
-from smartdirector_lite.notebook import figure, pick, strip
-from smartdirector_lite.onednn import prepare_for_cpu
+from smartdirector_lite import ChunkPlan, Condition
+from smartdirector_lite.course import lab
+from smartdirector_lite.loading.loader import find_model
+from smartdirector_lite.vae.multichunk import (
+    decode,
+    decode_clip,
+    encode_clip,
+    encode_conditions,
+    encode_video,
+    iter_decode,
+)
+from smartdirector_lite.vae.naive import decode_naive, replace_naive
+from smartdirector_lite.course.notebook import figure, pick, strip
+from smartdirector_lite.loading.cpu import prepare_for_cpu
 from smartdirector_lite.report import border_report
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
-from smartdirector_lite.viz import vae as viz
-from smartdirector_lite.viz.base import timeline_figure
-from smartdirector_lite.widgets import timeline_editor
+from smartdirector_lite.course.figures import vae as viz
+from smartdirector_lite.course.figures.base import timeline_figure
+from smartdirector_lite.course.widgets import timeline_editor
 
 torch.set_grad_enabled(False)  # nothing is trained here
 vae = AutoencoderKLWan.from_pretrained(

@@ -46,14 +46,15 @@ import math
 import torch
 from diffusers.models.embeddings import apply_rotary_emb
 
-from smartdirector_lite import ChunkPlan, Condition, VideoCondition, lab, load_director
-from smartdirector_lite.multichunk import encode_video
-from smartdirector_lite.notebook import figure, pick, strip
-from smartdirector_lite.pipelines.preconditioning import to_velocity
+from smartdirector_lite import ChunkPlan, Condition, VideoCondition, load_director
+from smartdirector_lite.course import lab
+from smartdirector_lite.vae.multichunk import encode_video
+from smartdirector_lite.course.notebook import figure, pick, strip
+from smartdirector_lite.gen.preconditioning import to_velocity
 from smartdirector_lite.timeline import TAU_SCHEMES
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
-from smartdirector_lite.viz import rope as viz
-from smartdirector_lite.widgets import tau_explorer
+from smartdirector_lite.course.figures import rope as viz
+from smartdirector_lite.course.widgets import tau_explorer
 
 torch.set_grad_enabled(False)  # nothing is trained here
 gen = load_director().gen  # the bundled model: a VAE, a transformer, a text encoder

@@ -44,16 +44,17 @@ import itertools
 
 import torch
 
-from smartdirector_lite import Storyboard, VideoCondition, lab, load_director
+from smartdirector_lite import Storyboard, VideoCondition, load_director
+from smartdirector_lite.course import lab
 from smartdirector_lite.cli import bundled_storyboards
-from smartdirector_lite.multichunk import decode, decode_clip, encode_conditions
-from smartdirector_lite.notebook import figure, pick, strip
-from smartdirector_lite.pipelines.preconditioning import to_velocity
+from smartdirector_lite.vae.multichunk import decode, decode_clip, encode_conditions
+from smartdirector_lite.course.notebook import figure, pick, strip
+from smartdirector_lite.gen.preconditioning import to_velocity
 from smartdirector_lite.report import border_report
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
-from smartdirector_lite.viz import flow as viz
-from smartdirector_lite.viz.base import timeline_figure
-from smartdirector_lite.widgets import step_slider
+from smartdirector_lite.course.figures import flow as viz
+from smartdirector_lite.course.figures.base import timeline_figure
+from smartdirector_lite.course.widgets import step_slider
 
 # %% [markdown]
 # ## Flow matching in the plane

@@ -37,20 +37,21 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from smartdirector_lite import ChunkPlan, Condition, VideoCondition, lab, load_director
+from smartdirector_lite import ChunkPlan, Condition, VideoCondition, load_director
+from smartdirector_lite.course import lab
 from smartdirector_lite.evaluation.metrics import flicker
 from smartdirector_lite.evaluation.reading import read_letter
-from smartdirector_lite.multichunk import decode, encode_video
-from smartdirector_lite.notebook import image, video
-from smartdirector_lite.pipelines.refiner import large_flow, warp
-from smartdirector_lite.pipelines.sizes import resize, upsample_latents
-from smartdirector_lite.pipelines.temporal_filter import GAIN, TemporalFilter
+from smartdirector_lite.vae.multichunk import decode, encode_video
+from smartdirector_lite.course.notebook import image, video
+from smartdirector_lite.sr.restorer import large_flow, warp
+from smartdirector_lite.sr.sizes import resize, upsample_latents
+from smartdirector_lite.sr.temporal_filter import GAIN, TemporalFilter
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene, scene_truth
 from smartdirector_lite.training.degrade import compress
 from smartdirector_lite.training.sr import SRConfig, TrainedSR, sr_loss
 from smartdirector_lite.training.stage import build_transformer
-from smartdirector_lite.viz import sr as viz
-from smartdirector_lite.widgets import comparison_slider
+from smartdirector_lite.course.figures import sr as viz
+from smartdirector_lite.course.widgets import comparison_slider
 
 HEIGHT, WIDTH, NUM_FRAMES = 64, 112, 13  # HR; LR is half of it
 KEYFRAME = 6  # the one frame that is known in full size

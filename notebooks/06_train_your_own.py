@@ -40,16 +40,17 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from smartdirector_lite import ChunkPlan, Condition, VideoCondition, lab, load_director
+from smartdirector_lite import ChunkPlan, Condition, VideoCondition, load_director
+from smartdirector_lite.course import lab
 from smartdirector_lite.evaluation.metrics import PooledError, motion_mask
-from smartdirector_lite.multichunk import decode, encode_video
-from smartdirector_lite.notebook import image, pick, video
-from smartdirector_lite.pipelines.preconditioning import to_velocity
-from smartdirector_lite.pipelines.sizes import to_bytes
+from smartdirector_lite.vae.multichunk import decode, encode_video
+from smartdirector_lite.course.notebook import image, pick, video
+from smartdirector_lite.gen.preconditioning import to_velocity
+from smartdirector_lite.sr.sizes import to_bytes
 from smartdirector_lite.training.gen import TrainedGen, flow_loss
 from smartdirector_lite.training.optim import make_optimizers
 from smartdirector_lite.training.precision import has_fast_bf16
-from smartdirector_lite.viz import sr as viz
+from smartdirector_lite.course.figures import sr as viz
 
 HEIGHT, WIDTH, NUM_FRAMES, FPS = 48, 80, 13, 12
 

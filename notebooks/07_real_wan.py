@@ -46,15 +46,15 @@ from torch import nn
 
 from smartdirector_lite import Storyboard, load_director
 from smartdirector_lite.cli import bundled_storyboards
-from smartdirector_lite.estimate import MetaModels, measure_weights, read_configs
-from smartdirector_lite.loaders import LoadError, find_model
-from smartdirector_lite.memory import MODES, RESERVE, Call, gigabytes
-from smartdirector_lite.notebook import figure, pick, video
-from smartdirector_lite.placement import choose
-from smartdirector_lite.quantize import quantized
-from smartdirector_lite.shapes import WAN
-from smartdirector_lite.tracing import Tracer
-from smartdirector_lite.viz.memory import memory_figure, tokens_figure
+from smartdirector_lite.loading.estimate import MetaModels, measure_weights, read_configs
+from smartdirector_lite.loading.loader import LoadError, find_model
+from smartdirector_lite.loading.memory import MODES, RESERVE, Call, gigabytes
+from smartdirector_lite.course.notebook import figure, pick, video
+from smartdirector_lite.loading.placement import choose
+from smartdirector_lite.loading.quantize import quantized
+from smartdirector_lite.loading.shapes import WAN
+from smartdirector_lite.loading.tracing import Tracer
+from smartdirector_lite.course.figures.memory import memory_figure, tokens_figure
 
 # %% [markdown]
 # ## 1. The same classes, other sizes

@@ -16,7 +16,7 @@ import build
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
-from smartdirector_lite.lab.core import EXERCISES
+from smartdirector_lite.course.lab.core import EXERCISES
 
 TITLE = re.compile(r"^### Exercise (\d\d\.\d+)", re.MULTILINE)
 CHECK = re.compile(r"^lab\.check_\w+\(.*\)$", re.MULTILINE)

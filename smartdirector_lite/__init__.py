@@ -8,11 +8,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smartdirector_lite.loaders import load_director
-    from smartdirector_lite.pipelines import DirectorGenPipeline, VideoCondition
+    from smartdirector_lite.gen.conditions import VideoCondition
+    from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+    from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
+    from smartdirector_lite.loading import load_director
     from smartdirector_lite.storyboard import Storyboard
     from smartdirector_lite.timeline import ChunkPlan, Condition
-    from smartdirector_lite.transformer import DirectorTransformer3DModel
 
 __version__ = "0.1.0"
 
@@ -30,11 +31,11 @@ __all__ = [
 _HOME = {
     "ChunkPlan": "timeline",
     "Condition": "timeline",
-    "DirectorGenPipeline": "pipelines",
-    "DirectorTransformer3DModel": "transformer",
+    "DirectorGenPipeline": "gen",
+    "DirectorTransformer3DModel": "gen",
     "Storyboard": "storyboard",
-    "VideoCondition": "pipelines",
-    "load_director": "loaders",
+    "VideoCondition": "gen",
+    "load_director": "loading",
 }
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
+from smartdirector_lite.director import Director, DirectorResult
 from smartdirector_lite.media import write_video
-from smartdirector_lite.pipelines import Director, DirectorResult, Progress
+from smartdirector_lite.progress import Progress
 from smartdirector_lite.storyboard import Storyboard
 
 BEAT = 1.0  # seconds between two signs of life

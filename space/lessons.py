@@ -12,16 +12,16 @@ import filming
 import limits
 import stories
 import visitors
+from smartdirector_lite.course.figures.rope import schemes_figure
+from smartdirector_lite.course.figures.sr import picture as drawn
+from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.media import MediaError, contact_sheet, probe_video, read_video
-from smartdirector_lite.multichunk import decode, encode_clip, encode_video
-from smartdirector_lite.naive import decode_naive, replace_naive
-from smartdirector_lite.pipelines import VideoCondition
-from smartdirector_lite.pipelines.sizes import to_bytes
 from smartdirector_lite.report import psnr
+from smartdirector_lite.sr.sizes import to_bytes
+from smartdirector_lite.sr.upscale import upscale_video
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition, check_int
-from smartdirector_lite.upscale import upscale_video
-from smartdirector_lite.viz.rope import schemes_figure
-from smartdirector_lite.viz.sr import picture as drawn
+from smartdirector_lite.vae.multichunk import decode, encode_clip, encode_video
+from smartdirector_lite.vae.naive import decode_naive, replace_naive
 from studio import DIRECTOR, HAS_SR, STRIDE
 
 FPS = 12  # of the examples

@@ -14,9 +14,9 @@ import filming
 import limits
 import stories
 import visitors
-from smartdirector_lite.loaders import BUNDLED, load_director
+from smartdirector_lite.director import MAX_SEED
+from smartdirector_lite.loading.loader import BUNDLED, load_director
 from smartdirector_lite.media import MediaError
-from smartdirector_lite.pipelines.director import MAX_SEED
 from smartdirector_lite.storyboard import Storyboard, StoryboardError
 from smartdirector_lite.timeline import check_int
 

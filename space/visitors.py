@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 import limits
-from smartdirector_lite.loaders import bundled_folder
+from smartdirector_lite.loading.loader import bundled_folder
 from smartdirector_lite.media import (
     MediaError,
     count_frames,

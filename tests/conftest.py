@@ -48,7 +48,7 @@ def wan_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def session_gen(wan_folder):
-    from smartdirector_lite.pipelines import DirectorGenPipeline
+    from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 
     gen = DirectorGenPipeline.from_pretrained(wan_folder)
     gen.set_progress_bar_config(disable=True)
@@ -71,8 +71,8 @@ def two_stage_folder(wan_folder, tmp_path_factory) -> Path:
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler
 
-    from smartdirector_lite.pipelines import DirectorSRPipeline
-    from smartdirector_lite.transformer import DirectorTransformer3DModel
+    from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
+    from smartdirector_lite.sr.pipeline import DirectorSRPipeline
 
     folder = tmp_path_factory.mktemp("models") / "both"
     defaults = {"steps": 2, "guidance_scale": 2.0, "size": [48, 32], "fps": 12}

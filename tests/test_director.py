@@ -8,11 +8,15 @@ import torch
 from PIL import Image, ImageOps
 from tiny import random_refiner
 
-from smartdirector_lite.loaders import load_director
+from smartdirector_lite import director
+from smartdirector_lite.director import Director
+from smartdirector_lite.gen.conditions import VideoCondition
+from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+from smartdirector_lite.loading.loader import load_director
 from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
-from smartdirector_lite.pipelines import Director, DirectorGenPipeline, DirectorSRPipeline, VideoCondition, director
 from smartdirector_lite.report import Report
+from smartdirector_lite.sr.pipeline import DirectorSRPipeline
 from smartdirector_lite.storyboard import Clip, Keyframe, Shot, Storyboard
 from smartdirector_lite.timeline import ChunkPlan, Condition
 

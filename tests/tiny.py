@@ -53,7 +53,7 @@ def random_refiner(seed: int = 0):
     """A small FrameRefiner in which everything counts; its output layer is zero when it is new."""
     import torch
 
-    from smartdirector_lite.pipelines.refiner import FrameRefiner
+    from smartdirector_lite.sr.restorer import FrameRefiner
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)

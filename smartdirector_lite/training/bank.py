@@ -20,10 +20,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..media import atomic_path
-from ..multichunk import normalize_latents
-from ..storyboard import Shot, Storyboard
+from ..storyboard.schema import Shot, Storyboard
 from ..timeline import ChunkPlan, Condition
 from ..toyworld import HELD_OUT_SEED, Scene, render, sample_scene
+from ..vae.multichunk import normalize_latents
 from .film import FilmShots
 from .parallel_vae import encode_moments
 from .precision import fast_dtype

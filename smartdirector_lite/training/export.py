@@ -10,9 +10,10 @@ import torch
 import tyro
 from diffusers import DiffusionPipeline
 
-from ..loaders import DEFAULTS_FILE, SR_FOLDER, STAGE_FOLDER, bundled_folder
+from ..gen.pipeline import DirectorGenPipeline
+from ..loading.loader import DEFAULTS_FILE, SR_FOLDER, STAGE_FOLDER, bundled_folder
 from ..media import write_json
-from ..pipelines import DirectorGenPipeline, DirectorSRPipeline
+from ..sr.pipeline import DirectorSRPipeline
 
 MAX_SHARD_SIZE = "15MB"
 

@@ -20,11 +20,12 @@ from diffusers.training_utils import cast_training_params
 from diffusers.utils import is_peft_available
 from torch import Tensor, nn
 
-from ..loaders import LOADING_ERRORS, find_model
-from ..pipelines import DirectorGenPipeline, DirectorSRPipeline
-from ..pipelines.checks import check_size
-from ..pipelines.sizes import FACTOR
-from ..transformer import DirectorTransformer3DModel
+from ..gen.checks import check_size
+from ..gen.pipeline import DirectorGenPipeline
+from ..gen.transformer import DirectorTransformer3DModel
+from ..loading.loader import LOADING_ERRORS, find_model
+from ..sr.pipeline import DirectorSRPipeline
+from ..sr.sizes import FACTOR
 from .finetune_data import CacheSettings, find_clips, open_clips, open_texts
 from .finetune_step import FinetuneConfig, GenFinetune, SRFinetune, TunedGen, TunedSR, draw_gen_batch, draw_sr_batch
 from .gen import flow_loss

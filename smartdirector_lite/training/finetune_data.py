@@ -23,11 +23,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..loaders import LOADING_ERRORS
+from ..gen.pipeline import DirectorGenPipeline
+from ..loading.loader import LOADING_ERRORS
 from ..media import atomic_path, probe_video, read_video
-from ..multichunk import decode, encode_video
-from ..pipelines import DirectorGenPipeline
-from ..pipelines.sizes import FACTOR, upsample_latents
+from ..sr.sizes import FACTOR, upsample_latents
+from ..vae.multichunk import decode, encode_video
 from .bank import ClipEntry, LatentBank, draw_keyframes, fingerprint, write_shard
 from .degrade import degrade
 from .film import find_shots

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..pipelines.options import check_upsample
-from ..transformer import DirectorTransformer3DModel
+from ..gen.transformer import DirectorTransformer3DModel
+from ..sr.options import check_upsample
 from .bank import ClipEntry, LatentBank
 from .finetune_data import Texts
 from .gen import caption_of

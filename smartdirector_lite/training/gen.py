@@ -14,11 +14,12 @@ from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from ..pipelines import DirectorGenPipeline, VideoCondition
-from ..pipelines.preconditioning import to_velocity
+from ..gen.conditions import VideoCondition
+from ..gen.pipeline import DirectorGenPipeline
+from ..gen.preconditioning import to_velocity
+from ..gen.transformer import DirectorTransformer3DModel
 from ..timeline import TAU_SCHEMES
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
-from ..transformer import DirectorTransformer3DModel
 from .bank import FILM_CAPTION, ClipEntry, LatentBank, build_shard, fingerprint, scene_caption
 from .film import FilmShots
 from .loop import train, write_folder

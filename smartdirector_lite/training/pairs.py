@@ -14,11 +14,11 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..multichunk import decode, denormalize_latents
-from ..pipelines import DirectorGenPipeline
-from ..pipelines.preconditioning import to_velocity
-from ..pipelines.sizes import FACTOR, resize, upsample_latents
+from ..gen.pipeline import DirectorGenPipeline
+from ..gen.preconditioning import to_velocity
+from ..sr.sizes import FACTOR, resize, upsample_latents
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
+from ..vae.multichunk import decode, denormalize_latents
 from .bank import (
     FILM_CAPTION,
     ClipEntry,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import MixedPrecisionPolicy
 
-from ..parallel import processes
+from ..loading.parallel import processes
 
 WEIGHTS = "model.safetensors"  # accelerate's name for the first model of a checkpoint
 

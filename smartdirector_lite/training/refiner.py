@@ -16,12 +16,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..hub import BUNDLED
-from ..loaders import load_director
+from ..director import Director
+from ..gen.conditions import VideoCondition
+from ..loading.hub import BUNDLED
+from ..loading.loader import load_director
 from ..media import atomic_path
-from ..pipelines import Director, DirectorSRPipeline, VideoCondition
-from ..pipelines.refiner import FrameRefiner, large_flow, warp
-from ..pipelines.sizes import FACTOR, resize
+from ..sr.pipeline import DirectorSRPipeline
+from ..sr.restorer import FrameRefiner, large_flow, warp
+from ..sr.sizes import FACTOR, resize
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .bank import shard_path
 from .degrade import degrade

@@ -14,10 +14,12 @@ from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..pipelines import DirectorGenPipeline, DirectorSRPipeline, VideoCondition
-from ..pipelines.options import check_upsample
+from ..gen.conditions import VideoCondition
+from ..gen.pipeline import DirectorGenPipeline
+from ..gen.transformer import DirectorTransformer3DModel
+from ..sr.options import check_upsample
+from ..sr.pipeline import DirectorSRPipeline
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
-from ..transformer import DirectorTransformer3DModel
 from .bank import ClipEntry, LatentBank
 from .film import FilmShots
 from .loop import train

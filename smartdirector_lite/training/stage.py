@@ -11,8 +11,8 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..gen.transformer import DirectorTransformer3DModel
 from ..timeline import ChunkPlan
-from ..transformer import DirectorTransformer3DModel
 from .bank import shard_path
 from .loop import LoopConfig
 

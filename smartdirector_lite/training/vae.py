@@ -19,10 +19,10 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..causal import pad_tail
+from ..loading.cpu import prepare_for_cpu
 from ..media import write_image
-from ..onednn import prepare_for_cpu
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
+from ..vae.causal import pad_tail
 from .film import FilmShots
 from .loop import LoopConfig, Prefetch, train
 from .optim import make_optimizers

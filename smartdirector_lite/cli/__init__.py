@@ -1,0 +1,5 @@
+"""The `smartdirector` command."""
+
+from .app import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""What the notebooks and labs call: checks of exercises, figures, widgets, helpers."""

@@ -1,0 +1,7 @@
+"""Stage one: text and keyframes become a draft."""
+
+from .conditions import VideoCondition
+from .pipeline import DirectorGenPipeline
+from .transformer import DirectorTransformer3DModel
+
+__all__ = ["DirectorGenPipeline", "DirectorTransformer3DModel", "VideoCondition"]

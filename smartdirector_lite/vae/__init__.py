@@ -1,0 +1,1 @@
+"""Multi-Chunk coding with a causal video VAE."""
