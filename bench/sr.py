@@ -3,7 +3,7 @@
 --source lr: true small renderings of toy shots with signs. draft: stage one's videos from the same keyframes. blurred:
 shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. film: shots of a film that `train film` has
 prepared (--film), at half their size; nothing is read in them. --crf: the small frames of any of them, compressed with
-H.264 at that quality; 0 leaves them as they are. --refine 0: without the refiner.
+H.264 at that quality; 0 leaves them as they are. --restore 0: without the restorer.
 Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
 learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
 """
@@ -112,17 +112,17 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, refine=1)
+    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, restore=1)
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
-    steps, refine = options.steps or director.sr_steps, bool(options.refine)
+    steps, restore = options.steps or director.sr_steps, bool(options.restore)
     errors, by_distance = defaultdict(PooledError), defaultdict(PooledError)
     tallies, means = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
     count = 0
     for small, large, facts in footage(director, options):
         count += 1
-        for name, video in candidates(director, small, large, num_inference_steps=steps, refine=refine).items():
+        for name, video in candidates(director, small, large, num_inference_steps=steps, restore=restore).items():
             errors[name].add(video, large)
             for frame in range(NUM_FRAMES):
                 distance = min(abs(frame - keyframe) for keyframe in KEYFRAMES)
@@ -138,7 +138,7 @@ def main() -> None:
             values["colour at keyframes, of 255"].append(float(np.mean(colour)))
     print(
         f"{count} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
-        f"crf {options.crf}, {steps} steps, {'' if refine else 'not '}refined; "
+        f"crf {options.crf}, {steps} steps, {'' if restore else 'not '}restored; "
         f"{2 * WIDTH}x{2 * HEIGHT}"
     )
     for name, error in errors.items():

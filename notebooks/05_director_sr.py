@@ -346,7 +346,7 @@ usual = {"num_inference_steps": director.sr_steps, "output_type": "pt"}
 
 
 def upscale(conditions, source=source):
-    return sr(source, conditions, refine=False, **usual).frames[0].float().clamp(0, 1)  # section 8 has the refiner
+    return sr(source, conditions, restore=False, **usual).frames[0].float().clamp(0, 1)  # section 8 has the restorer
 
 
 plain, anchored = upscale([]), upscale(keyframes)
@@ -437,7 +437,7 @@ def keyframe_distance(num_frames, keyframes):
 lab.check_keyframe_distance(keyframe_distance)
 
 # %% [markdown]
-# ## 8. Footage is not a draft: the refiner
+# ## 8. Footage is not a draft: the restorer
 #
 # **Question.** What if the small video is no draft, but true? Then its frames are evidence, and the VAE, which loses a
 # little of everything, should not have the last word. Two things are known of a decoded frame $y_t$. Made small again,
@@ -461,20 +461,20 @@ lab.check_keyframe_distance(keyframe_distance)
 # and on the draft.
 
 # %%
-refiner = sr.refiner
-print(f"{sum(weight.numel() for weight in refiner.parameters()):,} weights")
+restorer = sr.restorer
+print(f"{sum(weight.numel() for weight in restorer.parameters()):,} weights")
 
 
 def by_the_formula(y, x, is_given, last, hint=None):
     """One frame, y: (1, 3, 2H, 2W) by x: (1, 3, H, W), both in [-1, 1]; and the mean of the rest that was added."""
-    step = refiner(y, x, torch.tensor([is_given]), last, hint)
+    step = restorer(y, x, torch.tensor([is_given]), last, hint)
     matched = y + F.interpolate(x - F.avg_pool2d(y, 2), scale_factor=2, mode="bicubic", align_corners=False)
     moved = warp(last.frame, large_flow(step.flow), "bicubic") if last else y
     mixture = (step.weights[:, :, None] * torch.stack([y, matched, moved], dim=1)).sum(dim=1)
     return step, float((step.frame - mixture).abs().mean())
 
 
-def refined_by_hand(drawn, low, given):
+def restored_by_hand(drawn, low, given):
     """drawn: (T, 3, 2H, 2W), low: (T, 3, H, W); given: frames by their index. The steps forwards, and the rests."""
     ys, xs = list(drawn.split(1)), low.split(1)
     results, rests, last = [], [], None
@@ -494,13 +494,13 @@ def refined_by_hand(drawn, low, given):
 with torch.no_grad():
     drawn = upscale(keyframes, small.transpose(0, 1) * 2 - 1)
     given = {KEYFRAME: large[KEYFRAME : KEYFRAME + 1] * 2 - 1}
-    results, rests = refined_by_hand(drawn * 2 - 1, small * 2 - 1, given)
+    results, rests = restored_by_hand(drawn * 2 - 1, small * 2 - 1, given)
     theirs = sr(small.transpose(0, 1) * 2 - 1, keyframes, **usual).frames[0]
 by_hand = torch.stack([step.frame[0] for step in results], dim=1)[None].clamp(-1, 1)
 low = small.transpose(0, 1)[None] * 2 - 1
 by_hand = TemporalFilter(GAIN)(by_hand, low, [k == KEYFRAME for k in range(NUM_FRAMES)])
-refined = (by_hand[0].transpose(0, 1) + 1) / 2
-assert torch.allclose(refined, theirs, atol=1e-4)
+restored = (by_hand[0].transpose(0, 1) + 1) / 2
+assert torch.allclose(restored, theirs, atol=1e-4)
 shares = torch.stack([step.weights.mean(dim=(0, 2, 3)) for step in results[1:]]).mean(dim=0)
 print("taken on average: " + ", ".join(f"{n} {s:.0%}" for n, s in zip(("drawn", "matched", "moved"), shares)))
 print(f"the rest that is added: {np.mean(rests) / 2:.1%} of the range")
@@ -517,16 +517,16 @@ image(
     viz.picture(
         viz.rows_figure(
             {
-                "refined": as_bytes(refined),
+                "restored": as_bytes(restored),
                 "w": as_bytes(weights),
                 "error before": wrong(drawn),
-                "after": wrong(refined),
+                "after": wrong(restored),
             },
             (0, 3, 5, 6, 7, 9, 12),
             (KEYFRAME,),
         )
     ),
-    alt="Refined frames, where each pixel comes from, and the error before and after, 6 times amplified",
+    alt="Restored frames, where each pixel comes from, and the error before and after, 6 times amplified",
 )
 
 # %% [markdown]
@@ -539,9 +539,9 @@ image(
 sources, made = {"footage": small, "file": compress(small, 23), "draft": draft}, {}
 for name, low in sources.items():
     made[f"{name}, bicubic"] = enlarged(low)
-    for refine in (False, True):
-        label = "refined" if refine else "not refined"
-        made[f"{name}, {label}"] = sr(low.transpose(0, 1) * 2 - 1, keyframes, refine=refine, **usual).frames[0].float()
+    for restore in (False, True):
+        label = "restored" if restore else "not restored"
+        made[f"{name}, {label}"] = sr(low.transpose(0, 1) * 2 - 1, keyframes, restore=restore, **usual).frames[0].float()
 free = torch.arange(NUM_FRAMES) != KEYFRAME
 for name, frames in made.items():
     error = -10 * (frames[free] - large[free]).square().mean().log10()
@@ -549,7 +549,7 @@ for name, frames in made.items():
     print(f"{name:20} {error:5.1f} dB, {100 * letters_read(frames):3.0f} % of the letters read, flicker {unsteady:.2f}")
 
 # %% [markdown]
-# **Notice.** The keyframe itself is left out of the decibels. From footage the refiner is worth most, from a file less:
+# **Notice.** The keyframe itself is left out of the decibels. From footage the restorer is worth most, from a file less:
 # what compression took, nothing small can show. The draft gains as well, for the keyframe's detail lives on where the
 # draft holds still or moves with the camera. Real drafts, those of stage one, are wrong where something moves by
 # itself; there no flow leads to the keyframe, the frames beside it stay soft, and the keyframe stands out.
@@ -576,7 +576,7 @@ comparison_slider(two["draft, bicubic"][frame], two["SR, keyframe 6"][frame], tu
 # - Its start is either enlarged latents or encoded enlarged frames. Which is better depends on the VAE.
 # - Anchors are HR latents at time 0. At the keyframe they reach the VAE's ceiling by construction; beyond it, that is
 #   up to what the model has learnt.
-# - Footage, unlike a draft, is evidence of what a frame shows at half the size, and of how it moves: the refiner puts
+# - Footage, unlike a draft, is evidence of what a frame shows at half the size, and of how it moves: the restorer puts
 #   back what the VAE loses of it, and carries a keyframe's detail on.
 # - `smartdirector upscale` does this to a video file of any length, with or without keyframes.
 #

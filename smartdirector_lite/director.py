@@ -181,14 +181,14 @@ class Director:
         ).frames
         _check_finite(latents)
         draft = self._decode(plan, latents, watch)
-        frames, refined = draft, False
+        frames, restored = draft, False
         if stage == "all" and self.sr is not None:
             width, height = FACTOR * width, FACTOR * height
             given, conditions = _conditions(storyboard, plan, (width, height))
             source = draft if self.sr.config.upsample == "pixel" else latents
-            refined = source is draft and self.sr.refiner is not None  # which shows what was given as it is
+            restored = source is draft and self.sr.restorer is not None  # which shows what was given as it is
             frames = self._upscale(plan, source, draft.shape[1:3], conditions, rope, progress, watch)
-        ideal = given if refined else [self._reconstruct(condition, height, width) for condition in conditions]
+        ideal = given if restored else [self._reconstruct(condition, height, width) for condition in conditions]
         self.gen.maybe_free_model_hooks()
         release(self.gen.vae)
         report = make_report(frames, plan, given, ideal, self._notes(storyboard, (width, height)))

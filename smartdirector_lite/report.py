@@ -27,7 +27,7 @@ class KeyframeReport:
     """One frame of a condition, compared with the image that was asked for.
 
     l1: levels of 255. psnr: dB, infinite where the two are equal. The next two compare with that image passed through
-    the VAE alone, which is the best that any latents can give; or with the image itself, where a refiner shows it. The
+    the VAE alone, which is the best that any latents can give; or with the image itself, where a restorer shows it. The
     last two tell whether its look carries over to the frames beside it, within the shot (None where there are none):
     their sharpness over the image's, 1 for as sharp, and the difference of the mean colours, in levels.
     """

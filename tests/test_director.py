@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageOps
-from tiny import random_refiner
+from tiny import random_restorer
 
 from smartdirector_lite import director
 from smartdirector_lite.director import Director
@@ -206,7 +206,7 @@ def test_the_video_is_what_the_second_pipeline_makes_of_the_drafts_latents(both,
 
 
 def test_a_second_stage_trained_on_enlarged_frames_is_given_the_drafts_frames(both, story):
-    parts = {**both.sr.components, "upsample": "pixel", "refiner": random_refiner()}
+    parts = {**both.sr.components, "upsample": "pixel", "restorer": random_restorer()}
     pixel = Director(both.gen, 2, 2.0, (WIDTH, HEIGHT), 12, DirectorSRPipeline(**parts), 2)
     result = make(pixel, story, seed=3)
     assert np.array_equal(result.draft, make(both, story, seed=3).draft)

@@ -1,4 +1,4 @@
-"""What several test files share: sizes of VAEs of Wan's shapes, very small, and a random refiner."""
+"""What several test files share: sizes of VAEs of Wan's shapes, very small, and a random restorer."""
 
 WAN22_VAE = {
     "base_dim": 16,
@@ -49,14 +49,14 @@ HUB_VAES = {
 }
 
 
-def random_refiner(seed: int = 0):
-    """A small FrameRefiner in which everything counts; its output layer is zero when it is new."""
+def random_restorer(seed: int = 0):
+    """A small FrameRestorer in which everything counts; its output layer is zero when it is new."""
     import torch
 
-    from smartdirector_lite.sr.restorer import FrameRefiner
+    from smartdirector_lite.sr.restorer import FrameRestorer
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        refiner = FrameRefiner(channels=6, blocks=1, flow_channels=4).eval().requires_grad_(False)
-        torch.nn.init.normal_(refiner.leave.weight, std=0.05)
-    return refiner
+        restorer = FrameRestorer(channels=6, blocks=1, flow_channels=4).eval().requires_grad_(False)
+        torch.nn.init.normal_(restorer.leave.weight, std=0.05)
+    return restorer

@@ -180,7 +180,7 @@ def upscale(
     keyframe: tyro.conf.UseAppendAction[tuple[str, ...]] = (),
     scale: float = 2.0,
     steps: int | None = None,
-    refine: bool = True,
+    restore: bool = True,
     tile: int = 256,
     model: Model = ModelOptions(),
 ) -> None:
@@ -192,8 +192,8 @@ def upscale(
         keyframe: FRAME=IMAGE, a large picture of what that frame shows; once for each. Its detail is carried on.
         scale: of width and height; 2 is what the model was trained for.
         steps: of the flow; None: what the model was made for.
-        refine: whether each frame is then put right by what the small one and the one before show.
-        tile: side of the parts that a large frame is refined in, in pixels; 0 for whole frames.
+        restore: whether each frame is then put right by what the small one and the one before show.
+        tile: side of the parts that a large frame is restored in, in pixels; 0 for whole frames.
     """
     from ..sr.upscale import parse_keyframes, upscale_video
 
@@ -204,7 +204,7 @@ def upscale(
         raise ValueError(f"model {model.model} has no second stage (director-sr); train one (`train sr`) or name one")
     started = time.perf_counter()
     steps = director.sr_steps if steps is None else steps
-    options = {"scale": scale, "steps": steps, "refine": refine, "tile": tile or None}
+    options = {"scale": scale, "steps": steps, "restore": restore, "tile": tile or None}
     count, notes = upscale_video(director.sr, video, out, keyframes, **options)
     seconds = time.perf_counter() - started
     print("\n".join([f"{out}: {count} frames in {seconds:.1f} s, {seconds / count:.2f} s each", *notes]), flush=True)
@@ -233,7 +233,7 @@ USAGE = f"""usage: {PROGRAM} COMMAND [--help] ...
   plan      print how a storyboard is cut into chunks and latents
   upscale   enlarge a video, with the detail of keyframes
   memory    estimate the memory that a call needs, before anything is loaded
-  train     train the tiny model: film, vae, bank, gen, sr, refiner
+  train     train the tiny model: film, vae, bank, gen, sr, restorer
 
   --version
 """

@@ -10,7 +10,7 @@ from .parsing import choose, later, parse
 
 Positional = tyro.conf.Positional
 PROGRAM = "smartdirector"
-STAGES = ("film", "vae", "bank", "gen", "sr", "refiner")
+STAGES = ("film", "vae", "bank", "gen", "sr", "restorer")
 
 
 def train_film(movie: Positional[Path], cache: Path = Path("runs/film"), start: float = 0.0, stop: float = 1e9) -> None:
@@ -77,7 +77,7 @@ TRAIN_USAGE = f"""usage: {PROGRAM} train STAGE [--help] ...
   bank      render and encode clips, ahead of the next stage
   gen       train Director-Gen: the text encoder and the transformer
   sr        train Director-SR
-  refiner   train the refiner of a Director-SR
+  restorer   train the restorer of a Director-SR
 
 gen and sr with --base FOLDER fine-tune a Wan model of that folder instead, as a LoRA or whole, on a folder of videos;
 `{PROGRAM} train gen --base FOLDER --help` tells the options.
@@ -85,7 +85,7 @@ gen and sr with --base FOLDER fine-tune a Wan model of that folder instead, as a
 
 
 def train(arguments: Sequence[str]) -> None:
-    """`train film | vae | bank | gen | sr | refiner`."""
+    """`train film | vae | bank | gen | sr | restorer`."""
     stage, rest = choose("training stage", arguments, STAGES, TRAIN_USAGE)
     name = f"{PROGRAM} train {stage}"
     if stage in ("film", "bank"):
@@ -94,10 +94,10 @@ def train(arguments: Sequence[str]) -> None:
         from ..training.vae import VAEConfig, train_vae
 
         train_vae(parse(VAEConfig, name, rest))
-    elif stage == "refiner":
-        from ..training.refiner import RefinerConfig, train_refiner
+    elif stage == "restorer":
+        from ..training.restorer import RestorerConfig, train_restorer
 
-        train_refiner(parse(RefinerConfig, name, rest))
+        train_restorer(parse(RestorerConfig, name, rest))
     elif any(argument.partition("=")[0] == "--base" for argument in rest):
         from ..training.finetune import GenFinetune, SRFinetune, finetune
 

@@ -14,7 +14,6 @@ from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 from diffusers.utils.torch_utils import get_module_execution_device, randn_tensor
 from torch import Tensor
 
-from ..context_parallel import check_shares
 from ..timeline import ChunkPlan
 from ..vae.causal import release
 from ..vae.multichunk import decode, encode_conditions
@@ -93,7 +92,6 @@ class DirectorGenPipeline(DirectorPipeline):
         names = list(callback_on_step_end_tensor_inputs)
         self.check_inputs(*texts, 16, 16, *embeds, names)  # 16: the size was checked, by the model's own ratios
         plan = self.plan(num_frames, conditions, cuts)
-        check_shares(plan, self.transformer)
         tau = plan.tau(rope, self.config.cut_gap)
         videos = [condition.to_tensor(height, width) for condition in conditions]
         noise = self._noise(plan, num_prompts * num_videos_per_prompt, height, width, generator, latents)

@@ -23,8 +23,6 @@ from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
 from diffusers.utils import apply_lora_scale
 
-from ..context_parallel import CP_PLAN
-
 
 def modulated_block(
     block: WanTransformerBlock,
@@ -98,7 +96,7 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
 
     _no_split_modules: ClassVar[list[str]] = ["DirectorTransformerBlock"]
     _repeated_blocks: ClassVar[list[str]] = ["DirectorTransformerBlock"]
-    _cp_plan = CP_PLAN  # not the parent's, which knows nothing of frames
+    _cp_plan = None  # the parent's knows nothing of one timestep per frame
 
     @functools.wraps(WanTransformer3DModel.__init__)
     def __init__(self, *args, **kwargs):

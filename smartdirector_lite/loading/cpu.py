@@ -14,7 +14,7 @@ MANY = 256  # rows, from which on a product is worth having its weights laid out
 
 
 def prepare_for_cpu(model: nn.Module) -> None:
-    """Make a VAE, a transformer or a refiner fast on a CPU, in place; results stay the same within float rounding.
+    """Make a VAE, a transformer or a restorer fast on a CPU, in place; results stay the same within float rounding.
 
     Convolutions' kernels are laid out with the channels innermost. Parameters keep their names, values and shapes.
     """

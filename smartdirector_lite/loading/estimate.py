@@ -16,7 +16,7 @@ from torch import nn
 from transformers import UMT5Config, UMT5EncoderModel
 
 from ..gen.transformer import DirectorTransformer3DModel
-from ..sr.restorer import BLOCK, FrameRefiner
+from ..sr.restorer import BLOCK, FrameRestorer
 from ..sr.sizes import FACTOR
 from ..timeline import ChunkPlan
 from ..vae.causal import decode_run, encode_clip, latent_shape
@@ -27,7 +27,7 @@ from .tracing import Tracer
 
 TEXT_TOKENS = 512
 STAGE_FOLDER, SR_FOLDER = "director-gen", "director-sr"
-SR_WINDOW = 24  # latent frames that Director-SR refines together
+SR_WINDOW = 24  # latent frames that Director-SR restores together
 
 
 def read_configs(model: str | Path, revision: str | None = None) -> dict[str, dict]:
@@ -43,7 +43,7 @@ def read_configs(model: str | Path, revision: str | None = None) -> dict[str, di
     for name in ("transformer", "vae", "text_encoder"):
         if (gen / name / "config.json").is_file():
             configs[name] = json.loads((gen / name / "config.json").read_text(encoding="utf-8"))
-    for name, part in (("sr_transformer", "transformer"), ("refiner", "refiner")):
+    for name, part in (("sr_transformer", "transformer"), ("restorer", "restorer")):
         config = gen.parent / SR_FOLDER / part / "config.json"
         if config.is_file():
             configs[name] = json.loads(config.read_text(encoding="utf-8"))
@@ -66,7 +66,7 @@ class MetaModels:
         except (TypeError, ValueError, KeyError, RuntimeError) as error:
             raise ValueError(f"the model's configs don't fit: {' '.join(str(error).split())}") from error
         for name, model in self.models.items():
-            if name not in ("vae", "refiner"):
+            if name not in ("vae", "restorer"):
                 _cast(model, dtype)
         self.vae: AutoencoderKLWan = self.models["vae"]
         self.transformer: DirectorTransformer3DModel = self.models["transformer"]
@@ -91,7 +91,7 @@ class MetaModels:
             self._decode(plan, height, width, call.tiled),
         ]
         if "sr_transformer" in self.models:
-            stages.append(self._refine(plan, 2 * height, 2 * width, call.tiled))
+            stages.append(self._restore(plan, 2 * height, 2 * width, call.tiled))
         return Estimate(self.weights, tuple(stage for stage in stages if stage is not None))
 
     def _text(self, call: Call) -> Stage | None:
@@ -137,18 +137,18 @@ class MetaModels:
         flops = tiles * (chunks * traces[0].flops + (count - chunks) * later)
         return Stage("decode", ("vae",), max(trace.peak for trace in traces), flops)
 
-    def _refine(self, plan: ChunkPlan, height: int, width: int, tiled: bool) -> Stage:
+    def _restore(self, plan: ChunkPlan, height: int, width: int, tiled: bool) -> Stage:
         """Director-SR on a window of latents; encoding and decoding come between, one after the other."""
         window = min(SR_WINDOW, plan.num_latents)
         trace = _trace_transformer(self.models["sr_transformer"], latent_shape(self.vae, window, height, width))
         decode = self._decode(plan, height, width, tiled)
         passes, models = plan.num_latents / window, ("sr_transformer", "vae")
         size, flops = decode.bytes, round(passes * trace.flops) + decode.flops
-        if "refiner" in self.models:  # frames wait for it in blocks, while the next ones are decoded
-            block = trace_refiner(self.models["refiner"], height, width)
-            models, size = (*models, "refiner"), size + block.peak
+        if "restorer" in self.models:  # frames wait for it in blocks, while the next ones are decoded
+            block = trace_restorer(self.models["restorer"], height, width)
+            models, size = (*models, "restorer"), size + block.peak
             flops += block.flops * plan.num_frames // BLOCK
-        return Stage("refine", models, max(trace.peak, size), flops)
+        return Stage("restore", models, max(trace.peak, size), flops)
 
 
 def _trace_transformer(transformer: DirectorTransformer3DModel, shape: tuple[int, int, int, int]) -> Tracer:
@@ -166,7 +166,7 @@ def _trace_transformer(transformer: DirectorTransformer3DModel, shape: tuple[int
     return trace
 
 
-def trace_refiner(refiner: FrameRefiner, height: int, width: int, device: str = "meta") -> Tracer:
+def trace_restorer(restorer: FrameRestorer, height: int, width: int, device: str = "meta") -> Tracer:
     """A block of frames of height x width, gone through both ways."""
     small = (height // FACTOR, width // FACTOR)
     with Tracer() as trace:
@@ -175,7 +175,7 @@ def trace_refiner(refiner: FrameRefiner, height: int, width: int, device: str = 
             (torch.zeros(1, 3, height, width, device=device), torch.zeros(1, 3, *small, device=device), given)
             for _ in range(BLOCK)
         ]
-        torch.stack([refined.frame.clamp(-1, 1) for refined in refiner.both_ways(frames)], dim=2)
+        torch.stack([restored.frame.clamp(-1, 1) for restored in restorer.both_ways(frames)], dim=2)
     return trace
 
 
@@ -186,7 +186,7 @@ def _build(name: str, config: dict) -> nn.Module:
         vae = AutoencoderKLWan.from_config(config)
         vae.register_to_config(latents_mean=[0.0] * vae.config.z_dim, latents_std=[1.0] * vae.config.z_dim)
         return vae
-    return (FrameRefiner if name == "refiner" else DirectorTransformer3DModel).from_config(config)
+    return (FrameRestorer if name == "restorer" else DirectorTransformer3DModel).from_config(config)
 
 
 def _cast(model: nn.Module, dtype: torch.dtype) -> None:

@@ -188,7 +188,7 @@ def _load_second_stage(folder: Path, gen: DirectorGenPipeline, dtype: torch.dtyp
     steps = read_defaults(folder).get("steps")
     try:
         sr = DirectorSRPipeline.from_pretrained(
-            folder, vae=gen.vae, dtype={"default": dtype, "refiner": torch.float32}, **options
+            folder, vae=gen.vae, dtype={"default": dtype, "restorer": torch.float32}, **options
         )
         _check_complete(sr)
     except LOADING_ERRORS as error:

@@ -16,8 +16,8 @@ from .memory import MODES, RESERVE, Call, Estimate, gigabytes
 def place(director: Director, memory: str, device: torch.device) -> None:
     """Put the models of a director, which are on the CPU, where the memory mode wants them. One of MODES."""
     gen, sr = director.gen, director.sr
-    if sr is not None and sr.refiner is not None:
-        sr.refiner.to(device)  # it is small
+    if sr is not None and sr.restorer is not None:
+        sr.restorer.to(device)  # it is small
     if memory == "full":
         gen.to(device)
         if sr is not None:

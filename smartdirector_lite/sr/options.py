@@ -10,8 +10,8 @@ class SROptions:
     """How Director-SR works, not on what.
 
     steps: of the flow; 1 to 8 make sense. rope: a scheme of `ChunkPlan.tau`. upsample: "latent" (paper), or "pixel":
-    the frames are upsampled, then encoded; None for what the model was trained with. refine: whether the decoded
-    frames go through the model's refiner, if it has one; latents that are given in place of frames have nothing to be
+    the frames are upsampled, then encoded; None for what the model was trained with. restore: whether the decoded
+    frames go through the model's restorer, if it has one; latents that are given in place of frames have nothing to be
     held against, and do not. window, overlap: latent frames that flow together, and that two windows share. tile: side
     in pixels of the HR tiles that flow one by one, for large frames; None for whole frames.
     """
@@ -19,7 +19,7 @@ class SROptions:
     steps: int = 4
     rope: str = "frame_time"
     upsample: str | None = None
-    refine: bool = True
+    restore: bool = True
     window: int = 24
     overlap: int = 4
     tile: int | None = None

@@ -5,7 +5,7 @@ Multi-Chunk plan of stage one. Where a keyframe is known in full size its latent
 an anchor, clean, at timestep 0, which every other latent attends to. Without keyframes it is a plain video
 super-resolver.
 
-Latents are refined in windows that overlap and are blended, so that memory does not grow with the video's length, and
+Latents are restored in windows that overlap and are blended, so that memory does not grow with the video's length, and
 in tiles where asked. LR / HR: low / high resolution, half and full size. B is 1 throughout.
 """
 
@@ -27,7 +27,7 @@ from ..gen.transformer import DirectorTransformer3DModel
 from ..timeline import ChunkPlan, check_int
 from ..vae.multichunk import encode_clip, iter_decode, iter_encode
 from .options import SROptions, check_upsample
-from .restorer import FrameRefiner, Refinement
+from .restorer import FrameRestorer, Restoration
 from .sizes import FACTOR, Sizes, frame_size, large_condition, pad, resize, small_frame, to_bytes, upsample_latents
 from .windows import Window, blend_tiles, blend_windows, tiles, windows
 
@@ -37,10 +37,10 @@ class DirectorSRPipeline(DirectorPipeline):
 
     Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text. upsample:
     how the latents that the flow starts from were enlarged when the transformer was trained, one of UPSAMPLING.
-    refiner: puts the decoded frames right; without one they stay as they are.
+    restorer: puts the decoded frames right; without one they stay as they are.
     """
 
-    _optional_components = [*DirectorPipeline._optional_components, "refiner"]  # noqa: RUF012
+    _optional_components = [*DirectorPipeline._optional_components, "restorer"]  # noqa: RUF012
     is_wan = False
 
     def __init__(
@@ -55,12 +55,12 @@ class DirectorSRPipeline(DirectorPipeline):
         expand_timesteps: bool = False,
         sigma_data: None = None,
         upsample: str = "latent",
-        refiner: FrameRefiner | None = None,
+        restorer: FrameRestorer | None = None,
     ):
         check_upsample(upsample)
         parts = tokenizer, text_encoder, vae, scheduler, transformer, transformer_2
         super().__init__(*parts, boundary_ratio, expand_timesteps, sigma_data)
-        self.register_modules(refiner=refiner)
+        self.register_modules(restorer=restorer)
         self.register_to_config(upsample=upsample)
 
     @torch.no_grad()
@@ -78,7 +78,7 @@ class DirectorSRPipeline(DirectorPipeline):
         cuts: Sequence[int] = (),
         rope: str = "frame_time",
         upsample: str | None = None,
-        refine: bool = True,
+        restore: bool = True,
         tile: int | None = None,
         output_type: str = "np",
         return_dict: bool = True,
@@ -92,7 +92,7 @@ class DirectorSRPipeline(DirectorPipeline):
             latents: instead of `video`, normalised LR latents (1, C, F, h, w), as `DirectorGenPipeline` gives for these
                 conditions and cuts; `num_frames` says how many frames they hold.
             prompt, prompt_embeds: for a model with a text encoder; at most one.
-            num_inference_steps, rope, upsample, refine, tile: see `SROptions`.
+            num_inference_steps, rope, upsample, restore, tile: see `SROptions`.
             output_type: as in `DirectorGenPipeline`; "latent" gives HR latents (1, C, F, 2h, 2w).
 
         Raises:
@@ -112,7 +112,7 @@ class DirectorSRPipeline(DirectorPipeline):
             for frame in source:
                 small_frame(frame, size)  # each is checked before any model runs
         plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
-        options = SROptions(num_inference_steps, rope, upsample, refine, tile=tile)
+        options = SROptions(num_inference_steps, rope, upsample, restore, tile=tile)
         latents, parts = self._enlarge(plan, source, sizes, conditions, options, prompt, prompt_embeds)
         if output_type == "latent":
             result = torch.cat(list(latents), dim=2)
@@ -173,12 +173,12 @@ class DirectorSRPipeline(DirectorPipeline):
         prompt_embeds: Tensor | None = None,
     ) -> tuple[Iterator[Tensor], Iterator[tuple[int, Tensor]]]:
         """HR latents and the frames they make; one of them is to be read. Checks its arguments at once."""
-        refine, videos = None, [large_condition(condition, sizes) for condition in conditions]
-        if options.refine and self.refiner is not None and not isinstance(source, Tensor):
+        restore, videos = None, [large_condition(condition, sizes) for condition in conditions]
+        if options.restore and self.restorer is not None and not isinstance(source, Tensor):
             source, kept = itertools.tee(source)
-            refine = Refinement(self.refiner, plan, kept, videos, sizes.given)
+            restore = Restoration(self.restorer, plan, kept, videos, sizes.given)
         latents = self._flow(plan, source, sizes, videos, options, prompt, prompt_embeds)
-        return latents, self._decoded(plan, latents, sizes, refine)
+        return latents, self._decoded(plan, latents, sizes, restore)
 
     @torch.no_grad()
     def _flow(
@@ -209,7 +209,7 @@ class DirectorSRPipeline(DirectorPipeline):
         cells = None if options.tile is None else options.tile // self.vae_scale_factor_spatial
         anchored = torch.tensor(plan.anchors, device=self._execution_device).view(1, 1, -1, 1, 1)
 
-        def refine(span: Window, latents: Tensor) -> Tensor:
+        def restore(span: Window, latents: Tensor) -> Tensor:
             inside, whole = slice(span.start, span.stop), latents.shape[-2:]
             fixed, place = anchored[:, :, inside], tau[inside]
             parts = [
@@ -222,7 +222,7 @@ class DirectorSRPipeline(DirectorPipeline):
             return blend_tiles(parts, whole)
 
         bar = self.progress_bar(total=len(spans))
-        return blend_windows(spans, latents, self._anchors(plan, videos), refine)
+        return blend_windows(spans, latents, self._anchors(plan, videos), restore)
 
     def _anchors(self, plan: ChunkPlan, videos: list[Tensor]) -> dict[int, Tensor]:
         """The conditions' HR latents, (1, C, 1, 2h, 2w) each, by their place among the plan's."""
@@ -278,11 +278,11 @@ class DirectorSRPipeline(DirectorPipeline):
         return self._embed((prompt, None), (None, None), 1, 512)[0]
 
     def _decoded(
-        self, plan: ChunkPlan, refined: Iterator[Tensor], sizes: Sizes, refine: Refinement | None
+        self, plan: ChunkPlan, restored: Iterator[Tensor], sizes: Sizes, restore: Restoration | None
     ) -> Iterator[tuple[int, Tensor]]:
         """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
         device = get_module_execution_device(self.vae)
-        parts = iter_decode(self.vae, plan, (latent.to(device) for latent in refined))
+        parts = iter_decode(self.vae, plan, (latent.to(device) for latent in restored))
         parts = ((start, frames[..., : sizes.native[0], : sizes.native[1]]) for start, frames in parts)
-        for start, frames in parts if refine is None else refine(parts):
+        for start, frames in parts if restore is None else restore(parts):
             yield start, frames if sizes.out == sizes.native else resize(frames, sizes.out)

@@ -1,4 +1,4 @@
-"""The refiner: a small recurrent network that puts decoded frames right by what the small ones and the last one show.
+"""The restorer: a small recurrent network that puts decoded frames right by what the small ones and the last one show.
 
 The VAE that Director-SR decodes with loses a little of everything, and draws each frame a little differently. The
 small frames show the coarse half of what it lost, and how the picture moves; the frame before, moved along, shows the
@@ -30,8 +30,8 @@ BLOCK = 16  # frames, at most, that are held to be gone through backwards
 
 
 @dataclass(frozen=True)
-class Refined:
-    """One refined frame, and what the next one needs of it. H, W: of the small frames.
+class Restored:
+    """One restored frame, and what the next one needs of it. H, W: of the small frames.
 
     frame: (B, 3, 2H, 2W) in [-1, 1], or a little beyond. small: (B, 3, H, W), what it was held against. hidden: (B, C,
     H, W). flow: (B, 2, H, W), x and y in small pixels, from here to the same thing in the frame before; None for the
@@ -45,7 +45,7 @@ class Refined:
     weights: Tensor
 
 
-class FrameRefiner(ModelMixin, ConfigMixin):
+class FrameRestorer(ModelMixin, ConfigMixin):
     """Makes each pixel a mixture of three, and adds a learned rest.
 
     The three: what the VAE drew; the same, matched to the small frame, which means with what that has and it lacks
@@ -66,8 +66,8 @@ class FrameRefiner(ModelMixin, ConfigMixin):
         nn.init.zeros_(self.leave.bias)
 
     def forward(
-        self, drawn: Tensor, small: Tensor, given: Tensor, before: Refined | None = None, hint: Tensor | None = None
-    ) -> Refined:
+        self, drawn: Tensor, small: Tensor, given: Tensor, before: Restored | None = None, hint: Tensor | None = None
+    ) -> Restored:
         """The next frame, in either direction.
 
         drawn: (B, 3, 2H, 2W) in [-1, 1], decoded; or a keyframe, which is `given`, (B,) bools, and stays as it is.
@@ -91,11 +91,11 @@ class FrameRefiner(ModelMixin, ConfigMixin):
         missing = small - F.avg_pool2d(drawn, FACTOR)
         matched = drawn + F.interpolate(missing, scale_factor=FACTOR, mode="bicubic", align_corners=False)
         mixture = (weights[:, :, None] * torch.stack([drawn, matched, moved], dim=1)).sum(dim=1)
-        return Refined(torch.where(given, drawn, mixture + rest), small, hidden, flow, weights)
+        return Restored(torch.where(given, drawn, mixture + rest), small, hidden, flow, weights)
 
     def both_ways(
-        self, frames: Sequence[tuple[Tensor, Tensor, Tensor]], before: Refined | None = None
-    ) -> Iterator[Refined]:
+        self, frames: Sequence[tuple[Tensor, Tensor, Tensor]], before: Restored | None = None
+    ) -> Iterator[Restored]:
         """Frames of one shot: backwards first, from the last of them, and then forwards on what that made.
 
         frames: (drawn, small, given) of each, as `forward` takes them. before: the frame before them.
@@ -119,7 +119,7 @@ class Motion(nn.Module):
         self.layers = nn.Sequential(*itertools.chain(*layers), convolution(channels, 2))
 
     def forward(self, now: Tensor, before: Tensor) -> Tensor:
-        """now, before: (B, 3, H, W). The flow (B, 2, H, W), see `Refined`."""
+        """now, before: (B, 3, H, W). The flow (B, 2, H, W), see `Restored`."""
         pyramid = [(now, before)]
         for _ in range(LEVELS - 1):
             pyramid.append(tuple(F.avg_pool2d(frames, 2, ceil_mode=True) for frames in pyramid[-1]))
@@ -179,8 +179,8 @@ def block_stops(num_frames: int, cuts: Collection[int], given: Collection[int]) 
     return stops
 
 
-class Refinement:
-    """A video's decoded frames, refined as they come, in their order; what stands still is then kept still.
+class Restoration:
+    """A video's decoded frames, restored as they come, in their order; what stands still is then kept still.
 
     They are gone through backwards in blocks, see `block_stops`.
 
@@ -190,15 +190,15 @@ class Refinement:
 
     def __init__(
         self,
-        refiner: FrameRefiner,
+        restorer: FrameRestorer,
         plan: ChunkPlan,
         source: Iterable[PIL.Image.Image | np.ndarray | Tensor],
         videos: Sequence[Tensor],
         size: tuple[int, int],
     ):
-        self._refiner, self._cuts = refiner, set(plan.cuts)
+        self._restorer, self._cuts = restorer, set(plan.cuts)
         self._small = (small_frame(frame, size)[:, :, 0] for frame in source)
-        self._last: Refined | None = None
+        self._last: Restored | None = None
         self._filter = TemporalFilter(GAIN)
         self._given: dict[int, Tensor] = {}  # frames of conditions, by their index
         height, width = (FACTOR * side for side in size)
@@ -208,11 +208,11 @@ class Refinement:
         self._stops = block_stops(plan.num_frames, plan.cuts, self._given)
 
     def __call__(self, decoded: Iterable[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
-        """(index of the first, frames (1, 3, T, 2H, 2W) in [-1, 1]), again and again: the same, refined, in blocks.
+        """(index of the first, frames (1, 3, T, 2H, 2W) in [-1, 1]), again and again: the same, restored, in blocks.
 
         Frames that were given are shown as they are.
         """
-        like, block = next(self._refiner.parameters()), []
+        like, block = next(self._restorer.parameters()), []
         for start, frames in decoded:
             for index, drawn in enumerate(frames.transpose(1, 2)[0].split(1), start):
                 if index in self._cuts:
@@ -221,14 +221,14 @@ class Refinement:
                 pair = (drawn if given is None else given).to(like), next(self._small).to(like)
                 block.append((*pair, torch.tensor([given is not None], device=like.device)))
                 if index + 1 in self._stops:
-                    yield self._refined(block, index + 1, frames)
+                    yield self._restored(block, index + 1, frames)
                     block = []
 
-    def _refined(self, block: Sequence[tuple[Tensor, Tensor, Tensor]], stop: int, like: Tensor) -> tuple[int, Tensor]:
+    def _restored(self, block: Sequence[tuple[Tensor, Tensor, Tensor]], stop: int, like: Tensor) -> tuple[int, Tensor]:
         """The block's frames, the last before `stop`, all at once."""
         made = []
-        for refined, (_, small, given) in zip(self._refiner.both_ways(block, self._last), block, strict=True):
-            shown = refined.frame.clamp(-1, 1)[:, :, None]
+        for restored, (_, small, given) in zip(self._restorer.both_ways(block, self._last), block, strict=True):
+            shown = restored.frame.clamp(-1, 1)[:, :, None]
             made.append(self._filter(shown, small[:, :, None], [bool(given)]))
-            self._last = refined
+            self._last = restored
         return stop - len(made), torch.cat(made, dim=2).to(like)

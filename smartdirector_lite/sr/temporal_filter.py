@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from .sizes import FACTOR
 
 TOLERANCE = 8 / 255  # change of a small pixel in [-1, 1] from which it no longer stands still
-GAIN = 0.95  # of the frame before, behind the refiner
+GAIN = 0.95  # of the frame before, behind the restorer
 REACH = 2  # small pixels around a still one that must be still too: outlines that move are blurred
 
 

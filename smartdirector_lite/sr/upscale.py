@@ -42,13 +42,13 @@ def upscale_video(
     keyframes: dict[int, PathLike] | None = None,
     scale: float = 2.0,
     steps: int = 4,
-    refine: bool = True,
+    restore: bool = True,
     tile: int | None = 256,
     progress: bool = True,
 ) -> tuple[int, list[str]]:
     """Enlarge a video file. Returns how many frames it has, and notes on what was done to the keyframes.
 
-    keyframes: large pictures by the frame they show. steps, refine, tile: see `SROptions`.
+    keyframes: large pictures by the frame they show. steps, restore, tile: see `SROptions`.
     The frames keep their times and the sound is copied, so that both stay together. The file is decoded twice, first to
     count its frames and to find damage before the work. `out` appears when it is whole. MediaError or ValueError for
     what can't be done.
@@ -61,7 +61,7 @@ def upscale_video(
         tile = None
     sr.set_progress_bar_config(disable=True)
     frames = (frame_pixels(frame) for _, _, frame in decoded_frames(video))
-    options = SROptions(steps, refine=refine, tile=tile)
+    options = SROptions(steps, restore=restore, tile=tile)
     parts = sr.stream(frames, len(shown), size, conditions, scale, options=options)
     large = tuple(2 * (round(scale * side) // 2) for side in size)  # H.264 has even sides
     with tqdm(total=len(shown), unit="frame", desc="Director-SR", disable=not progress) as bar:

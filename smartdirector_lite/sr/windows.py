@@ -65,7 +65,7 @@ def ramp(length: int, before: int, after: int) -> Tensor:
 
 
 def blend_tiles(parts: list[tuple[Tile, Tensor]], whole: tuple[int, int]) -> Tensor:
-    """Put refined tiles (B, C, F, h, w) together, weighted by ramps where they overlap."""
+    """Put restored tiles (B, C, F, h, w) together, weighted by ramps where they overlap."""
     if len(parts) == 1:
         return parts[0][1]
     first = parts[0][1]
@@ -84,22 +84,22 @@ def blend_windows(
     spans: list[Window],
     latents: Iterator[Tensor],
     anchors: dict[int, Tensor],
-    refine: Callable[[Window, Tensor], Tensor],
+    restore: Callable[[Window, Tensor], Tensor],
 ) -> Iterator[Tensor]:
-    """Refine windows of a stream of latent frames (B, C, 1, h, w) and hand on each frame when it is settled.
+    """Restore windows of a stream of latent frames (B, C, 1, h, w) and hand on each frame when it is settled.
 
     anchors: latents, by index, that stand in for those of the stream. Two windows fade into each other where they
-    overlap, on latents that both have refined, so that nothing jumps. Holds about one window at a time.
+    overlap, on latents that both have restored, so that nothing jumps. Holds about one window at a time.
     """
     held: dict[int, Tensor] = {}  # what was read and is still needed
-    settled: dict[int, tuple[Tensor, float]] = {}  # weighted sums of the refined, and their weights
+    settled: dict[int, tuple[Tensor, float]] = {}  # weighted sums of the restored, and their weights
     position = 0
     for number, span in enumerate(spans):
         while position < span.stop:
             latent = next(latents)
             held[position] = anchors.get(position, latent)
             position += 1
-        result = refine(span, torch.cat([held[i] for i in range(span.start, span.stop)], dim=2))
+        result = restore(span, torch.cat([held[i] for i in range(span.start, span.stop)], dim=2))
         before = spans[number - 1].stop - span.start if number else 0
         after = span.stop - spans[number + 1].start if number + 1 < len(spans) else 0
         weights = ramp(span.stop - span.start, before, after).tolist()

@@ -32,7 +32,7 @@ def export(
 
     Args:
         gen: the folder that `train gen` exported to.
-        sr: the folder that `train sr` or `train refiner` exported to; it goes with the VAE of stage one.
+        sr: the folder that `train sr` or `train restorer` exported to; it goes with the VAE of stage one.
         out: the model folder; the package's own by default.
         steps: denoising steps of a call that doesn't say.
         sr_steps: the same for stage two.

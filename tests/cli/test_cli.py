@@ -248,7 +248,7 @@ def test_commands_that_are_not_there(capsys):
     refused(capsys, "unknown command 'generat'; did you mean generate?", "generat")
     refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, upscale, memory, train", "xyz")
     refused(capsys, "give a command: demo, generate, plan, upscale, memory, train")
-    refused(capsys, "give a training stage: film, vae, bank, gen, sr, refiner", "train")
+    refused(capsys, "give a training stage: film, vae, bank, gen, sr, restorer", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")
 
 

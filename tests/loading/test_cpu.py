@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from smartdirector_lite.loading.cpu import MANY, prepare_for_cpu
-from smartdirector_lite.sr.restorer import FrameRefiner
+from smartdirector_lite.sr.restorer import FrameRestorer
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.vae.multichunk import decode, encode_moments, encode_video
 
@@ -115,9 +115,9 @@ def test_a_directors_models_are_prepared_on_a_cpu_and_give_what_they_gave(sessio
 
 
 @torch.no_grad()
-def test_a_refiner_gives_what_it_gave():
+def test_a_restorer_gives_what_it_gave():
     torch.manual_seed(0)
-    plain = FrameRefiner(8, 2, 8)
+    plain = FrameRestorer(8, 2, 8)
     nn.init.normal_(plain.leave.weight, std=0.1)
     fast = copy.deepcopy(plain)
     prepare_for_cpu(fast)

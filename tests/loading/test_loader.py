@@ -282,7 +282,7 @@ def test_devices_that_are_not_here(wan_folder, device):
 def test_the_bundled_model_has_both_stages_and_pins_a_keyframe_in_each():
     director = load_director(device="cpu")
     assert director.sr.config.upsample == "pixel" and director.sr.vae is director.gen.vae
-    assert director.sr.refiner.dtype == torch.float32
+    assert director.sr.restorer.dtype == torch.float32
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 7, 3), dtype=np.uint8)).resize((224, 128))
     story = Storyboard(description="hills", num_frames=7, keyframes=(Keyframe(image, frame=5),))
     result = director(story, steps=1, progress=False)

@@ -18,14 +18,14 @@ from smartdirector_lite.loading.estimate import (
     estimate_memory,
     measure_weights,
     read_configs,
-    trace_refiner,
+    trace_restorer,
 )
 from smartdirector_lite.loading.hub import BUNDLED, LoadError
 from smartdirector_lite.loading.memory import MODES, RESERVE, Call, Estimate, Stage, Weights
 from smartdirector_lite.loading.placement import choose, shortage
 from smartdirector_lite.loading.shapes import WAN
 from smartdirector_lite.loading.tracing import Tracer
-from smartdirector_lite.sr.restorer import BLOCK, FrameRefiner
+from smartdirector_lite.sr.restorer import BLOCK, FrameRestorer
 from smartdirector_lite.sr.sizes import FACTOR
 from smartdirector_lite.vae.causal import decode_run
 
@@ -174,31 +174,31 @@ def test_tiles_and_single_keyframes_take_less(models):
 
 def test_a_second_stage_is_counted_at_twice_the_size(two_stage_folder):
     estimate = estimate_memory(two_stage_folder, CALL)
-    refine = estimate.stages[-1]
-    assert refine.name == "refine" and refine.models == ("sr_transformer", "vae")
-    assert refine.bytes > estimate.stages[-2].bytes and "sr_transformer" in estimate.weights
+    restore = estimate.stages[-1]
+    assert restore.name == "restore" and restore.models == ("sr_transformer", "vae")
+    assert restore.bytes > estimate.stages[-2].bytes and "sr_transformer" in estimate.weights
 
 
-def test_a_refiner_is_counted_with_the_frames_that_wait_for_it(two_stage_folder):
+def test_a_restorer_is_counted_with_the_frames_that_wait_for_it(two_stage_folder):
     configs = read_configs(two_stage_folder)
-    assert "refiner" in read_configs(BUNDLED) and "refiner" not in configs
+    assert "restorer" in read_configs(BUNDLED) and "restorer" not in configs
     without = MetaModels(configs).estimate(CALL)
-    estimate = MetaModels({**configs, "refiner": {"channels": 8, "blocks": 2, "flow_channels": 8}}).estimate(CALL)
-    before, refine = without.stages[-1], estimate.stages[-1]
+    estimate = MetaModels({**configs, "restorer": {"channels": 8, "blocks": 2, "flow_channels": 8}}).estimate(CALL)
+    before, restore = without.stages[-1], estimate.stages[-1]
     width, height = (FACTOR * side for side in CALL.size)
-    assert refine.bytes - before.bytes > 4 * BLOCK * 3 * width * height  # the decoded frames of a block, in float32
-    assert refine.flops > before.flops and refine.models == (*before.models, "refiner")
-    assert estimate.host - without.host == 4 * sum(p.numel() for p in FrameRefiner(8, 2, 8).parameters())
+    assert restore.bytes - before.bytes > 4 * BLOCK * 3 * width * height  # the decoded frames of a block, in float32
+    assert restore.flops > before.flops and restore.models == (*before.models, "restorer")
+    assert estimate.host - without.host == 4 * sum(p.numel() for p in FrameRestorer(8, 2, 8).parameters())
 
 
 @torch.no_grad()
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch's other convolutions hold more")
-def test_a_refiner_is_traced_as_it_runs():
-    real = FrameRefiner(8, 2, 8)
+def test_a_restorer_is_traced_as_it_runs():
+    real = FrameRestorer(8, 2, 8)
     with torch.device("meta"):
-        hollow = FrameRefiner(8, 2, 8)
-    measured = profiled_peak(lambda: trace_refiner(real, 64, 96, "cpu"))
-    assert trace_refiner(hollow, 64, 96).peak == pytest.approx(measured, rel=0.1)
+        hollow = FrameRestorer(8, 2, 8)
+    measured = profiled_peak(lambda: trace_restorer(real, 64, 96, "cpu"))
+    assert trace_restorer(hollow, 64, 96).peak == pytest.approx(measured, rel=0.1)
 
 
 # ---------------------------------------------------------------- modes

@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from PIL import Image
-from tiny import STATISTICS, WAN22_VAE, random_refiner
+from tiny import STATISTICS, WAN22_VAE, random_restorer
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -171,58 +171,58 @@ def test_pixel_upsampling_enlarges_the_frames_before_they_are_encoded(idle):
 
 
 @pytest.fixture(scope="module")
-def refined(sr) -> DirectorSRPipeline:
-    return with_parts(sr, refiner=random_refiner())
+def restored(sr) -> DirectorSRPipeline:
+    return with_parts(sr, restorer=random_restorer())
 
 
 def by_hand(
     sr: DirectorSRPipeline, frames: torch.Tensor, small: torch.Tensor, given: dict, shots: list
 ) -> torch.Tensor:
-    """frames (T, 3, 2H, 2W) refined by small ones, in [-1, 1]. given: frames by index. shots: where blocks meet."""
+    """frames (T, 3, 2H, 2W) restored by small ones, in [-1, 1]. given: frames by index. shots: where blocks meet."""
     parts = zip(range(len(frames)), frames.split(1), small.split(1), strict=True)
     parts = [(given.get(k, drawn), low, torch.tensor([k in given])) for k, drawn, low in parts]
     made = []
     for shot in shots:
         last = None
         for start, stop in itertools.pairwise(shot):
-            made += sr.refiner.both_ways(parts[start:stop], last)
+            made += sr.restorer.both_ways(parts[start:stop], last)
             last = made[-1]
-    return torch.cat([refined.frame.clamp(-1, 1) for refined in made])
+    return torch.cat([restored.frame.clamp(-1, 1) for restored in made])
 
 
 @pytest.mark.parametrize(("size", "scale"), [((WIDTH, HEIGHT), 2), ((36, 27), 2), ((WIDTH, HEIGHT), 1.5)])
 @torch.no_grad()
-def test_decoded_frames_are_refined_and_given_ones_are_shown_as_they_are(sr, refined, size, scale):
+def test_decoded_frames_are_restored_and_given_ones_are_shown_as_they_are(sr, restored, size, scale):
     images, keyframe = footage(11, size=size), large(0, 4, size=(2 * size[0], 2 * size[1]))
     call = {**CALL, "conditions": [keyframe], "cuts": [8]}
     frames, small = sr(images, **call).frames[0] * 2 - 1, as_tensor(images)[0].transpose(0, 1)
     given = {4: keyframe.to_tensor(2 * size[1], 2 * size[0])[:, :, 0]}
-    expected = by_hand(refined, frames, small, given, shots=[[0, 5, 8], [8, 11]])
+    expected = by_hand(restored, frames, small, given, shots=[[0, 5, 8], [8, 11]])
     assert (expected - frames).abs().amax(dim=(1, 2, 3)).min() > 0.01  # the comparison can fail
     assert torch.equal(expected[4], given[4][0])
     if scale != 2:
         expected = resize(expected.transpose(0, 1)[None], (round(scale * size[1]), round(scale * size[0])))
         expected = expected[0].transpose(0, 1)
-    made = refined(images, **call, scale=scale).frames[0] * 2 - 1
+    made = restored(images, **call, scale=scale).frames[0] * 2 - 1
     assert_close(made, expected, atol=1e-5, rtol=0)
     options = {"num_frames": 11, "size": (size[1], size[0]), "conditions": [keyframe], "cuts": [8], "scale": scale}
-    by_part = streamed(refined, iter(images), **options, options=SROptions(steps=3))
+    by_part = streamed(restored, iter(images), **options, options=SROptions(steps=3))
     assert abs(by_part.astype(int) - to_bytes(expected.transpose(0, 1)[None])).max() <= 1
 
 
-def test_frames_are_refined_only_if_asked_and_if_there_are_small_ones(sr, refined):
-    assert torch.equal(refined(footage(6), **CALL, refine=False).frames, sr(footage(6), **CALL).frames)
+def test_frames_are_restored_only_if_asked_and_if_there_are_small_ones(sr, restored):
+    assert torch.equal(restored(footage(6), **CALL, restore=False).frames, sr(footage(6), **CALL).frames)
     latents = torch.randn(1, 8, 2, 2, 3)
-    of_latents = (model(latents=latents, num_frames=5, **CALL).frames for model in (refined, sr))
+    of_latents = (model(latents=latents, num_frames=5, **CALL).frames for model in (restored, sr))
     assert torch.equal(*of_latents)
     as_latents = {**CALL, "output_type": "latent"}
-    assert torch.equal(refined(footage(5), **as_latents).frames, sr(footage(5), **as_latents).frames)
+    assert torch.equal(restored(footage(5), **as_latents).frames, sr(footage(5), **as_latents).frames)
 
 
-def test_a_saved_pipeline_keeps_its_refiner(refined, tmp_path):
-    refined.save_pretrained(tmp_path)
+def test_a_saved_pipeline_keeps_its_restorer(restored, tmp_path):
+    restored.save_pretrained(tmp_path)
     again = DirectorSRPipeline.from_pretrained(tmp_path)
-    assert torch.equal(quiet(again)(footage(6), **CALL).frames, refined(footage(6), **CALL).frames)
+    assert torch.equal(quiet(again)(footage(6), **CALL).frames, restored(footage(6), **CALL).frames)
 
 
 # ---------------------------------------------------------------- what it takes and gives
@@ -330,7 +330,7 @@ def test_windows_change_little_and_leave_keyframes_alone(sr, idle):
         assert abs(windowed[frame].astype(int) - whole[frame]).max() <= 1
 
 
-def test_each_window_is_refined_at_its_own_place_in_time(sr, monkeypatch):
+def test_each_window_is_restored_at_its_own_place_in_time(sr, monkeypatch):
     places, original = [], sr.transformer.rotary
 
     def seen(tau, *size, **device):

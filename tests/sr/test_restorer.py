@@ -1,16 +1,16 @@
-"""The refiner against closed forms, and the one that ships against true motion and held-out scenes."""
+"""The restorer against closed forms, and the one that ships against true motion and held-out scenes."""
 
 import itertools
 
 import numpy as np
 import pytest
 import torch
-from tiny import random_refiner
+from tiny import random_restorer
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite.loading.loader import load_director
-from smartdirector_lite.sr.restorer import BLOCK, FrameRefiner, Refinement, block_stops, large_flow, warp
+from smartdirector_lite.sr.restorer import BLOCK, FrameRestorer, Restoration, block_stops, large_flow, warp
 from smartdirector_lite.sr.temporal_filter import GAIN, TemporalFilter
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
@@ -28,14 +28,14 @@ def halved(frames: torch.Tensor) -> torch.Tensor:
     return sum(frames[..., i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4
 
 
-def taking(part: int) -> FrameRefiner:
-    """A refiner that takes one of the three (drawn, matched, moved), nothing else, and sees no motion."""
-    refiner = random_refiner()
-    for layer in (refiner.leave, refiner.motion.layers[-1]):
+def taking(part: int) -> FrameRestorer:
+    """A restorer that takes one of the three (drawn, matched, moved), nothing else, and sees no motion."""
+    restorer = random_restorer()
+    for layer in (restorer.leave, restorer.motion.layers[-1]):
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
-    refiner.leave.bias.view(-1, 4)[3 + part] = 100.0
-    return refiner
+    restorer.leave.bias.view(-1, 4)[3 + part] = 100.0
+    return restorer
 
 
 # ---------------------------------------------------------------- motion
@@ -63,17 +63,17 @@ def test_the_flow_of_large_frames_is_twice_as_far():
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 12), (9, 14)])
 def test_motion_is_found_in_any_size(size):
-    refiner = random_refiner()
-    assert refiner.motion(noise(2, 3, *size), noise(2, 3, *size, seed=1)).shape == (2, 2, *size)
+    restorer = random_restorer()
+    assert restorer.motion(noise(2, 3, *size), noise(2, 3, *size, seed=1)).shape == (2, 2, *size)
 
 
 # ---------------------------------------------------------------- the mixture
 
 
-def test_a_new_refiner_takes_a_third_of_each():
+def test_a_new_restorer_takes_a_third_of_each():
     drawn, small = noise(1, 3, 8, 12), noise(1, 3, 4, 6, seed=1)
     missing = F.interpolate(small - halved(drawn), scale_factor=2, mode="bicubic", align_corners=False)
-    first = FrameRefiner(8, 1, 4)(drawn, small, NOT_GIVEN)
+    first = FrameRestorer(8, 1, 4)(drawn, small, NOT_GIVEN)
     assert_close(first.frame, drawn + missing / 3)  # there is no frame before: what was drawn counts twice
     assert_close(first.weights, torch.full_like(drawn, 1 / 3))
     assert first.flow is None
@@ -91,23 +91,23 @@ def test_what_was_drawn_may_stay():
 
 
 def test_a_keyframe_is_shown_as_it_is_and_lives_on():
-    refiner, keyframe, small = taking(2), noise(1, 3, 8, 12, seed=5), noise(1, 3, 4, 6)
-    last = refiner(keyframe, small, GIVEN)
+    restorer, keyframe, small = taking(2), noise(1, 3, 8, 12, seed=5), noise(1, 3, 4, 6)
+    last = restorer(keyframe, small, GIVEN)
     assert torch.equal(last.frame, keyframe)
     for seed in range(3):
-        last = refiner(noise(1, 3, 8, 12, seed=seed), small, NOT_GIVEN, last)
+        last = restorer(noise(1, 3, 8, 12, seed=seed), small, NOT_GIVEN, last)
         assert_close(last.frame, keyframe, atol=1e-5, rtol=0)
 
 
 def test_frames_of_a_batch_know_nothing_of_each_other():
-    refiner, given = random_refiner(), torch.tensor([False, True])
+    restorer, given = random_restorer(), torch.tensor([False, True])
     frames = [(noise(2, 3, 8, 12, seed=k), noise(2, 3, 4, 6, seed=9 + k)) for k in range(3)]
     together, alone = None, [None, None]
     for drawn, small in frames:
-        together = refiner(drawn, small, given, together)
+        together = restorer(drawn, small, given, together)
         for i in (0, 1):
             one = slice(i, i + 1)
-            alone[i] = refiner(drawn[one], small[one], given[one], alone[i])
+            alone[i] = restorer(drawn[one], small[one], given[one], alone[i])
             assert_close(together.frame[one], alone[i].frame, atol=1e-5, rtol=1e-5)
 
 
@@ -115,34 +115,34 @@ def test_frames_of_a_batch_know_nothing_of_each_other():
 
 
 def test_both_ways_is_a_pass_backwards_and_one_forwards_on_its_result():
-    refiner, before, given = random_refiner(), None, [NOT_GIVEN, NOT_GIVEN, GIVEN, NOT_GIVEN]
+    restorer, before, given = random_restorer(), None, [NOT_GIVEN, NOT_GIVEN, GIVEN, NOT_GIVEN]
     frames = [(noise(1, 3, 8, 12, seed=k), noise(1, 3, 4, 6, seed=9 + k), given[k]) for k in range(4)]
-    made = list(refiner.both_ways(frames))
-    third = refiner(*frames[3])
-    second = refiner(*frames[2], third)
-    first = refiner(*frames[1], second)
-    behind = [refiner(*frames[0], first), first, second, third]
-    for after, (_, small, given), refined in zip(behind, frames, made, strict=True):
-        before = refiner(after.frame, small, given, before, hint=after.hidden)
-        assert_close(refined.frame, before.frame)
-        assert_close(refined.hidden, before.hidden)
+    made = list(restorer.both_ways(frames))
+    third = restorer(*frames[3])
+    second = restorer(*frames[2], third)
+    first = restorer(*frames[1], second)
+    behind = [restorer(*frames[0], first), first, second, third]
+    for after, (_, small, given), restored in zip(behind, frames, made, strict=True):
+        before = restorer(after.frame, small, given, before, hint=after.hidden)
+        assert_close(restored.frame, before.frame)
+        assert_close(restored.hidden, before.hidden)
     assert torch.equal(made[2].frame, frames[2][0])
-    assert not torch.equal(next(refiner.both_ways(frames[:2], made[3])).frame, made[0].frame)  # the frame before counts
+    assert not torch.equal(next(restorer.both_ways(frames[:2], made[3])).frame, made[0].frame)  # the frame before counts
 
 
 def test_a_keyframe_reaches_the_frames_before_it():
     frames = [(noise(1, 3, 8, 12, seed=k), noise(1, 3, 4, 6), GIVEN if k == 3 else NOT_GIVEN) for k in range(5)]
-    for refined in taking(2).both_ways(frames):
-        assert_close(refined.frame, frames[3][0], atol=1e-5, rtol=0)
+    for restored in taking(2).both_ways(frames):
+        assert_close(restored.frame, frames[3][0], atol=1e-5, rtol=0)
 
 
 # ---------------------------------------------------------------- a video
 
 
-def refine(refiner: FrameRefiner, plan: ChunkPlan, video: torch.Tensor, small: torch.Tensor, parts: list[int]):
+def restore(restorer: FrameRestorer, plan: ChunkPlan, video: torch.Tensor, small: torch.Tensor, parts: list[int]):
     """In so many frames at a time. Conditions are of ones, and larger than need be."""
     videos = [torch.ones(1, 3, place.num_frames, 20, 24) for place in plan.conditions]
-    run = Refinement(refiner, plan, small[0].transpose(0, 1), videos, tuple(small.shape[-2:]))
+    run = Restoration(restorer, plan, small[0].transpose(0, 1), videos, tuple(small.shape[-2:]))
     starts = itertools.accumulate(parts, initial=0)
     made = list(run(zip(starts, video.split(parts, dim=2), strict=False)))
     assert [start for start, _ in made] == list(itertools.accumulate((x.shape[2] for _, x in made[:-1]), initial=0))
@@ -153,7 +153,7 @@ def refine(refiner: FrameRefiner, plan: ChunkPlan, video: torch.Tensor, small: t
 def test_frames_may_come_in_any_parts(size):
     plan = ChunkPlan.build(9, [Condition(3, 2)], 4, [6])
     video, small = noise(1, 3, 9, 2 * size[0], 2 * size[1]), noise(1, 3, 9, *size, seed=1)
-    whole, *others = (refine(random_refiner(), plan, video, small, parts) for parts in ([9], [1] * 9, [4, 3, 2]))
+    whole, *others = (restore(random_restorer(), plan, video, small, parts) for parts in ([9], [1] * 9, [4, 3, 2]))
     assert whole.shape == video.shape and whole.abs().max() <= 1
     assert torch.equal(whole[:, :, 3:5], torch.ones_like(whole[:, :, 3:5]))
     for other in others:
@@ -163,7 +163,7 @@ def test_frames_may_come_in_any_parts(size):
 def test_nothing_is_carried_over_a_cut():
     plan = ChunkPlan.build(9, [Condition(1)], 4, [5])
     video, small = noise(1, 3, 9, 8, 12), noise(1, 3, 9, 4, 6, seed=1)
-    made = refine(taking(2), plan, video, small, [9])
+    made = restore(taking(2), plan, video, small, [9])
     assert_close(made[:, :, :5], torch.ones(1, 3, 5, 8, 12), atol=1e-5, rtol=0)
     assert_close(made[:, :, 5:], video[:, :, 8:].expand(-1, -1, 4, -1, -1), atol=1e-5, rtol=0)  # its last, backwards
 
@@ -171,7 +171,7 @@ def test_nothing_is_carried_over_a_cut():
 def test_what_stands_still_is_kept_still_until_a_cut():
     plan = ChunkPlan.build(9, [Condition(1)], 4, [5])
     video, small = noise(1, 3, 9, 8, 12), torch.zeros(1, 3, 9, 4, 6)
-    made = refine(taking(0), plan, video, small, [4, 5])
+    made = restore(taking(0), plan, video, small, [4, 5])
     video[:, :, 1] = 1
     shots = [(slice(0, 5), [False, True, False, False, False]), (slice(5, 9), [False] * 4)]
     expected = [TemporalFilter(GAIN)(video[:, :, shot], small[:, :, shot], given) for shot, given in shots]
@@ -201,7 +201,7 @@ def test_a_block_is_held_and_no_more(keyframe):
     count, read = 2 * BLOCK + 3, []
     source = (read.append(k) or np.zeros((4, 6, 3), np.uint8) for k in range(count))
     plan = ChunkPlan.build(count, [Condition(keyframe)] if keyframe else [])
-    run = Refinement(random_refiner(), plan, source, [torch.ones(1, 3, 1, 8, 12)] * len(plan.conditions), (4, 6))
+    run = Restoration(random_restorer(), plan, source, [torch.ones(1, 3, 1, 8, 12)] * len(plan.conditions), (4, 6))
     decoded = ((k, noise(1, 3, 1, 8, 12)) for k in range(count))
     seen = [(len(read), start, frames.shape[2]) for start, frames in run(decoded)]
     stops = {None: [16, 32, 35], 5: [6, 22, 35], BLOCK + 2: [3, 19, 35]}[keyframe]
@@ -212,14 +212,14 @@ def test_a_block_is_held_and_no_more(keyframe):
 
 
 @pytest.fixture(scope="module")
-def shipped() -> FrameRefiner:
-    return load_director(device="cpu").sr.refiner
+def shipped() -> FrameRestorer:
+    return load_director(device="cpu").sr.restorer
 
 
 @pytest.mark.weights
 @pytest.mark.parametrize("shift", [(1, 0), (3, -2), (-1, 4)])
 @torch.no_grad()
-def test_the_shipped_refiner_finds_how_a_picture_moved(shipped, shift):
+def test_the_shipped_restorer_finds_how_a_picture_moved(shipped, shift):
     dx, dy = shift
     picture = render(sample_scene(HELD_OUT_SEED + 3, 2), 80, 128)[:1] * 2 - 1
     now, before = picture[:, :, 8:72, 8:120], picture[:, :, 8 - dy : 72 - dy, 8 - dx : 120 - dx]
@@ -233,14 +233,14 @@ def test_the_shipped_refiner_finds_how_a_picture_moved(shipped, shift):
 
 
 @pytest.mark.weights
-def test_the_shipped_refiner_mends_what_the_vae_lost():
+def test_the_shipped_restorer_mends_what_the_vae_lost():
     director = load_director(device="cpu")
     director.sr.set_progress_bar_config(disable=True)
     scene = sample_scene(HELD_OUT_SEED + 3, 5, num_shots=1)
     large, small = render(scene, 128, 224), render(scene, 64, 112)
     options = {"num_inference_steps": 1, "output_type": "pt"}
     errors = [
-        float((director.sr(small.transpose(0, 1) * 2 - 1, refine=refine, **options).frames[0] - large).square().mean())
-        for refine in (False, True)
+        float((director.sr(small.transpose(0, 1) * 2 - 1, restore=restore, **options).frames[0] - large).square().mean())
+        for restore in (False, True)
     ]
     assert errors[1] < 0.7 * errors[0]

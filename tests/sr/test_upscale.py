@@ -163,13 +163,13 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
     monkeypatch.setattr(upscale, "upscale_video", lambda *args, **options: seen.append(options) or (1, []))
     for more in (
         [],
-        ["--steps", "3", "--scale", "1.5", "--tile", "0", "--no-refine"],
+        ["--steps", "3", "--scale", "1.5", "--tile", "0", "--no-restore"],
     ):
         assert (
             cli.main(["upscale", "a.mp4", "-o", str(tmp_path / "a.mp4"), "--model", str(two_stage_folder), *more]) == 0
         )
-    expected = {"scale": 2.0, "steps": 2, "tile": 256, "refine": True}
-    asked = {"scale": 1.5, "steps": 3, "tile": None, "refine": False}
+    expected = {"scale": 2.0, "steps": 2, "tile": 256, "restore": True}
+    asked = {"scale": 1.5, "steps": 3, "tile": None, "restore": False}
     assert seen == [expected, asked]
 
 

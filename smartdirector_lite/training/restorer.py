@@ -1,4 +1,4 @@
-"""Train the refiner of a Director-SR: small clips are upscaled without one, and the network learns what was missed.
+"""Train the restorer of a Director-SR: small clips are upscaled without one, and the network learns what was missed.
 
 Upscaling a clip costs more than many training steps on it, so clips are upscaled once, whole, and kept as bytes; a
 batch is cut from them, in space and time. Toy scenes and film, clean, degraded as the world does it (`degrade`), and
@@ -22,7 +22,7 @@ from ..loading.hub import BUNDLED
 from ..loading.loader import load_director
 from ..media import atomic_path
 from ..sr.pipeline import DirectorSRPipeline
-from ..sr.restorer import FrameRefiner, large_flow, warp
+from ..sr.restorer import FrameRestorer, large_flow, warp
 from ..sr.sizes import FACTOR, resize
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .bank import shard_path
@@ -45,20 +45,20 @@ KNEE = 1e-3  # below which an error counts squared (Charbonnier)
 
 
 @dataclass
-class RefinerConfig(LoopConfig):
+class RestorerConfig(LoopConfig):
     """As LoopConfig (without workers: batches come from memory), and:
 
     model: a director with a second stage, as `load_director` takes it. bank: the folder of upscaled clips, of which the
     first `shards`, of 16 clips, are made here if they are missing. film, film_share: as VAEConfig's, for those. init:
-    the folder of a Director-SR whose refiner is trained on; "" for random weights. batch: clips. frames: of a clip.
+    the folder of a Director-SR whose restorer is trained on; "" for random weights. batch: clips. frames: of a clip.
     crop: its side, in small pixels. lr: AdamW's rate. Gradients that went through many frames, there and back, now and
     then have a hundred times their usual norm, 2 or 3: `clip` holds them down, and Muon would give what they say
     everywhere the weight of an ordinary step, so that the loss rises (tried). channels, blocks, flow_channels: of a new
-    refiner. steady_weight, motion_weight: of the second and third loss, see `refiner_loss`; were the second to count
+    restorer. steady_weight, motion_weight: of the second and third loss, see `restorer_loss`; were the second to count
     much more, errors would be carried on rather than mended.
     """
 
-    out: str = "runs/refiner"
+    out: str = "runs/restorer"
     model: str = BUNDLED
     bank: str = "runs/upscaled"
     shards: int = 8
@@ -92,33 +92,33 @@ class RefinerConfig(LoopConfig):
             raise ValueError(f"film_share = {self.film_share}: give 0 to 1")
 
 
-class TrainedRefiner(nn.Module):
-    """The refiner, over clips."""
+class TrainedRestorer(nn.Module):
+    """The restorer, over clips."""
 
-    def __init__(self, refiner: FrameRefiner):
+    def __init__(self, restorer: FrameRestorer):
         super().__init__()
-        self.refiner = refiner
+        self.restorer = restorer
 
     def forward(self, drawn: Tensor, small: Tensor, large: Tensor, given: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """drawn, large: (B, T, 3, 2H, 2W); small: (B, T, 3, H, W); given: (B, T), whose frames are taken from `large`.
 
-        What is wrong with each refined frame, like `large`; what of that is new, with T - 1 frames: an error that moves
+        What is wrong with each restored frame, like `large`; what of that is new, with T - 1 frames: an error that moves
         along with the picture is hardly seen, one that comes and goes is; and the mean difference between a small frame
         and the one before, moved along.
         """
         drawn = torch.where(given[:, :, None, None, None], large, drawn)
         before, errors, news, differences = None, [], [], []
         frames = list(zip(*(part.unbind(dim=1) for part in (drawn, small, given)), strict=True))
-        for refined, truth in zip(self.refiner.both_ways(frames), large.unbind(dim=1), strict=True):
-            errors.append(refined.frame - truth)
+        for restored, truth in zip(self.restorer.both_ways(frames), large.unbind(dim=1), strict=True):
+            errors.append(restored.frame - truth)
             if before is not None:
-                news.append(errors[-1] - warp(errors[-2], large_flow(refined.flow.detach())))
-                differences.append((warp(before.small, refined.flow) - refined.small).abs().mean())
-            before = refined
+                news.append(errors[-1] - warp(errors[-2], large_flow(restored.flow.detach())))
+                differences.append((warp(before.small, restored.flow) - restored.small).abs().mean())
+            before = restored
         return torch.stack(errors, dim=1), torch.stack(news, dim=1), torch.stack(differences).mean()
 
 
-def refiner_loss(model: nn.Module, batch: dict[str, Tensor], config: RefinerConfig) -> dict[str, Tensor]:
+def restorer_loss(model: nn.Module, batch: dict[str, Tensor], config: RestorerConfig) -> dict[str, Tensor]:
     """What is left of each clip's error, how unsteady it is, and how well the motion was found. batch: PARTS.
 
     The first two are relative to the error of the drawn clip: a spoilt one's is large whatever is done.
@@ -153,7 +153,7 @@ def build_clips(
         small = as_bytes(small).to(device) / 255  # what a file or a draft holds
         keyframes = () if rng.random() < NO_KEYFRAME else entry.keyframes
         conditions = [VideoCondition(image=large[frame] * 2 - 1, frame_index=frame) for frame in keyframes]
-        options = {"num_inference_steps": director.sr_steps, "cuts": entry.cuts, "refine": False, "output_type": "pt"}
+        options = {"num_inference_steps": director.sr_steps, "cuts": entry.cuts, "restore": False, "output_type": "pt"}
         with torch.autocast(device.type, fast_dtype(device), enabled=fast_dtype(device) != torch.float32):
             drawn = director.sr(small.transpose(0, 1) * 2 - 1, conditions, **options).frames[0]
         given = torch.zeros(len(small), dtype=torch.bool)
@@ -204,15 +204,15 @@ def read_clips(folder: str | Path, made_by: str) -> list[dict[str, Tensor]]:
 
 
 def draw_batch(
-    config: RefinerConfig, clips: list[dict[str, Tensor]], step: int, device: torch.device | str
+    config: RestorerConfig, clips: list[dict[str, Tensor]], step: int, device: torch.device | str
 ) -> dict[str, Tensor]:
-    """One step's batch, always the same: PARTS, as `TrainedRefiner` takes them, cut from clips anywhere."""
+    """One step's batch, always the same: PARTS, as `TrainedRestorer` takes them, cut from clips anywhere."""
     rng = np.random.default_rng((config.seed, step))
     cuts = [_cut(rng, clips[k], config) for k in rng.integers(len(clips), size=config.batch)]
     return on_device({name: torch.stack([cut[name] for cut in cuts]) for name in PARTS}, device)
 
 
-def _cut(rng: np.random.Generator, clip: dict[str, Tensor], config: RefinerConfig) -> dict[str, Tensor]:
+def _cut(rng: np.random.Generator, clip: dict[str, Tensor], config: RestorerConfig) -> dict[str, Tensor]:
     height, width = clip["small"].shape[-2:]
     room = len(clip["given"]) - config.frames, height - config.crop, width - config.crop
     first, *corner = (int(rng.integers(places + 1)) for places in room)
@@ -224,28 +224,28 @@ def _cut(rng: np.random.Generator, clip: dict[str, Tensor], config: RefinerConfi
     return cut
 
 
-def as_pipeline(sr: DirectorSRPipeline, refiner: FrameRefiner, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
-    """The same Director-SR with this refiner: what is sampled from and exported."""
-    pipeline = DirectorSRPipeline(**{**sr.components, "vae": vae, "refiner": refiner}, upsample=sr.config.upsample)
+def as_pipeline(sr: DirectorSRPipeline, restorer: FrameRestorer, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
+    """The same Director-SR with this restorer: what is sampled from and exported."""
+    pipeline = DirectorSRPipeline(**{**sr.components, "vae": vae, "restorer": restorer}, upsample=sr.config.upsample)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def sample_strip(director: Director, refiner: FrameRefiner, path: Path) -> None:
-    """Held-out scenes: bicubic, with a keyframe unrefined and refined, the truth; one below the other, as one PNG."""
-    pipeline, columns = as_pipeline(director.sr, refiner, director.sr.vae), []
+def sample_strip(director: Director, restorer: FrameRestorer, path: Path) -> None:
+    """Held-out scenes: bicubic, with a keyframe unrestored and restored, the truth; one below the other, as one PNG."""
+    pipeline, columns = as_pipeline(director.sr, restorer, director.sr.vae), []
     for seed in (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8):
         scene = sample_scene(seed, 13, num_shots=1)
         small, large = (render(scene, *size).transpose(0, 1) * 2 - 1 for size in (DRAFT, FINAL))
         keyframe = VideoCondition(image=large[:, 0], frame_index=0)
         options = {"num_inference_steps": director.sr_steps, "output_type": "pt"}
-        videos = [pipeline(small, [keyframe], refine=refine, **options).frames[0] for refine in (False, True)]
+        videos = [pipeline(small, [keyframe], restore=restore, **options).frames[0] for restore in (False, True)]
         rows = [resize(small[None], FINAL)[0], *[video.cpu().transpose(0, 1) * 2 - 1 for video in videos], large]
         columns.append(torch.cat([row[:, 3::4] for row in rows], dim=-2))
     save_strip(torch.cat(columns, dim=1), path)
 
 
-def train_refiner(config: RefinerConfig) -> None:
+def train_restorer(config: RestorerConfig) -> None:
     """Upscale the clips that are missing, train or resume, and export a Director-SR's folder to `<out>/export`.
 
     Raises ValueError for bad options, and for a model, a film or a bank that is not there or does not fit.
@@ -260,27 +260,27 @@ def train_refiner(config: RefinerConfig) -> None:
     make_shards(config, lambda index: build_clips(director, config.bank, index, **options))
     clips = read_clips(config.bank, fingerprint(director))
     torch.manual_seed(config.seed)
-    model = TrainedRefiner(start_refiner(config))
+    model = TrainedRestorer(start_restorer(config))
     optimizers = [torch.optim.AdamW(model.parameters(), config.lr, betas=(0.9, 0.99), weight_decay=0)]
 
     def loss(model: nn.Module, step: int, device: torch.device) -> dict[str, Tensor]:
-        return refiner_loss(model, draw_batch(config, clips, step, device), config)
+        return restorer_loss(model, draw_batch(config, clips, step, device), config)
 
-    def sample(model: TrainedRefiner, folder: Path, step: int) -> None:
-        sample_strip(director, model.refiner, folder / f"{step:06d}.png")
+    def sample(model: TrainedRestorer, folder: Path, step: int) -> None:
+        sample_strip(director, model.restorer, folder / f"{step:06d}.png")
 
-    def export(model: TrainedRefiner, folder: Path) -> None:
-        as_pipeline(director.sr, model.refiner, None).save_pretrained(folder)
+    def export(model: TrainedRestorer, folder: Path) -> None:
+        as_pipeline(director.sr, model.restorer, None).save_pretrained(folder)
 
     train(config, model, optimizers, loss, sample, export)
 
 
-def start_refiner(config: RefinerConfig) -> FrameRefiner:
+def start_restorer(config: RestorerConfig) -> FrameRestorer:
     """That of the Director-SR in `config.init`, or a new one, which leaves frames nearly as they are."""
     if not config.init:
-        return FrameRefiner(config.channels, config.blocks, config.flow_channels)
-    check_init(config.init, "refiner")
-    refiner = DirectorSRPipeline.from_pretrained(config.init, vae=None, transformer=None).refiner
-    if refiner is None:
-        raise ValueError(f"init = {config.init}: this Director-SR has no refiner; give the export of `train refiner`")
-    return refiner.float()
+        return FrameRestorer(config.channels, config.blocks, config.flow_channels)
+    check_init(config.init, "restorer")
+    restorer = DirectorSRPipeline.from_pretrained(config.init, vae=None, transformer=None).restorer
+    if restorer is None:
+        raise ValueError(f"init = {config.init}: this Director-SR has no restorer; give the export of `train restorer`")
+    return restorer.float()
