@@ -1,5 +1,5 @@
-# make demo | test | lint | lab | notebooks | space: each sets up .venv by itself the first time, and costs nothing afterwards.
-# Linux and macOS (GNU make 3.81 or later); Windows: the lines in README.md.
+# Every target sets up what it needs in .venv the first time. `make` alone lists the targets.
+# This file is for Linux and macOS (GNU make 3.81 or later). README.md has the commands for Windows.
 #
 #   make test PYTHON=/path/to/python3.12       another Python for .venv (3.11 or later; else the first one found)
 #   make test PIP_TORCH_ARGS="--index-url ..." another build of torch (Linux without a GPU: the smaller CPU build)
@@ -12,16 +12,18 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(IS_NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test lint lab notebooks space
+.PHONY: help demo test lint lab notebooks space address
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo   two storyboards to videos, with the bundled model"
-	@echo "make test   ruff and the tests"
-	@echo "make lint   ruff alone"
-	@echo "make lab    the notebooks in JupyterLab"
-	@echo "make notebooks  execute the notebooks, write their outputs and the labs"
-	@echo "make space  the Hugging Face Space, on this machine"
+	@echo "make demo       film the bundled storyboards with the bundled model"
+	@echo "make test       run ruff and the tests"
+	@echo "make lint       run ruff alone"
+	@echo "make lab        open the notebooks in JupyterLab"
+	@echo "make notebooks  execute the notebooks; write them with their outputs, and the labs"
+	@echo "make space      run the Hugging Face Space on this machine"
+	@echo "make address REPOSITORY=owner/name"
+	@echo "                write the public address of the repository into everything that links to it"
 
 demo: $(VENV)/.has-core
 	$(VENV)/bin/smartdirector demo
@@ -35,7 +37,8 @@ lint: $(VENV)/.has-test
 lab: $(VENV)/.has-lab
 	$(VENV)/bin/jupyter lab notebooks
 
-# One: make notebooks ONLY=01. Compare with what is committed: make notebooks NOTEBOOK_ARGS=--check
+#   make notebooks ONLY=01                  build one notebook
+#   make notebooks NOTEBOOK_ARGS=--check    execute, and compare with the committed outputs
 ONLY ?=
 NOTEBOOK_ARGS ?=
 notebooks: $(VENV)/.has-test
@@ -44,7 +47,13 @@ notebooks: $(VENV)/.has-test
 space: $(VENV)/.has-space
 	$(VENV)/bin/python space/app.py
 
-# torch comes first and alone, so that the build that was chosen stays: the later installs find it and leave it.
+# With an empty REPOSITORY the address is taken out again.
+address: $(VENV)/.has-test
+	@test "$(origin REPOSITORY)" != undefined || { \
+	  echo "REPOSITORY is missing: make address REPOSITORY=owner/name (or REPOSITORY= for none)" >&2; exit 2; }
+	$(VENV)/bin/python notebooks/address.py -- "$(REPOSITORY)"
+
+# torch is installed first and alone, so that the chosen build stays: later installs find torch and leave it.
 $(VENV)/.has-torch:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later found: install one, or name it: make PYTHON=..." >&2; exit 1; }
 	@test -x $(VENV)/bin/python || "$(PYTHON)" -m venv $(VENV)

@@ -1,24 +1,33 @@
-"""Held-out multi-shot storyboards with a keyframe at each shot's first frame: is the cut on the exact frame?
+"""Are cuts on the exact frame? Held-out storyboards of several shots, with a keyframe at each shot's first frame.
 
-A cut counts when the largest step between neighbouring frames within 4 frames of it is the step into the asked
-frame, and at least 2.5 times the median step around it. --gap: in tau, at cuts, in place of the model's own.
+A cut counts if the step into the frame that was asked for is the largest of all steps within 4 frames of it, and at
+least 2.5 times the median of those steps.
 """
 
-import torch
 from common import arguments, generate, held_out_scene, load_director
+from torch import Tensor
 
-from smartdirector_lite.evaluation.metrics import steps
+from smartdirector_lite.evaluation.metrics import frame_changes
+from smartdirector_lite.training.clips import scene_caption
+
+STANDS_OUT = 2.5  # times the median step
 
 
-def cut_is_exact(video: torch.Tensor, cut: int) -> bool:
-    jumps = steps(video)
-    low, high = max(0, cut - 5), min(len(jumps), cut + 4)
-    window = jumps[low:high]
-    return int(window.argmax()) + low == cut - 1 and float(jumps[cut - 1]) > 2.5 * float(window.median())
+def cut_is_exact(video: Tensor, cut: int) -> bool:
+    """Whether the step into frame `cut` of a video (T, 3, H, W) stands out from the steps around it."""
+    changes = frame_changes(video)
+    low, high = max(0, cut - 5), min(len(changes), cut + 4)
+    near = changes[low:high]
+    return int(near.argmax()) + low == cut - 1 and float(changes[cut - 1]) > STANDS_OUT * float(near.median())
 
 
 def main() -> None:
-    options = arguments(__doc__, storyboards=64, steps=0, gap=-1.0)
+    options = arguments(
+        __doc__,
+        storyboards=(64, "how many"),
+        steps=(0, "denoising steps; 0 for the model's own"),
+        gap=(-1.0, "extra step of tau at cuts; negative for the model's own"),
+    )
     director = load_director(options.model)
     if options.gap >= 0:
         director.gen.register_to_config(cut_gap=options.gap)
@@ -26,7 +35,7 @@ def main() -> None:
     asked = exact = seen = 0
     for index in range(options.storyboards):
         scene, truth = held_out_scene(index, 49, num_shots=2 + index % 2)
-        video = generate(director, scene, truth, [0, *scene.cuts], **extra)
+        video = generate(director, scene_caption(scene), truth, [0, *scene.cuts], scene.cuts, **extra)
         for cut in scene.cuts:
             asked += 1
             exact += cut_is_exact(video, cut)

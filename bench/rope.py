@@ -1,9 +1,10 @@
-"""Short trainings of equal budget, one for each tau scheme: the same first weights, batches, noise and steps.
+"""Short trainings of equal budget, one for each tau scheme, with the same first weights, batches, noise and steps.
 
-Each small transformer is then measured under its own scheme on held-out toy shots with keyframes at random places: the
-error of the velocity over all latents that are not anchors, and over those beside a keyframe that they do not share a
-chunk with, where the schemes differ most. Printed, and written to bench/results/rope.json, which notebook 03 quotes.
-Takes a trained VAE and its bank (`smartdirector train vae`, `train bank`); goes on where it stopped.
+Each small transformer is then measured under its own scheme, on held-out toy shots with keyframes at random places. The
+figures are the mean squared error of the velocity over all latents that are not anchors, and over the latents just
+before a keyframe of the next chunk, where the schemes differ most. They are printed and written to
+bench/results/rope.json, which notebook 03 quotes. The bench takes a trained VAE and its bank (`smartdirector train
+vae`, `smartdirector train bank`). A run that was stopped goes on from its last checkpoint.
 """
 
 import json
@@ -12,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import arguments, held_out_scene
+from common import arguments, as_video, held_out_scene
 
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition
-from smartdirector_lite.training.bank import scene_caption
+from smartdirector_lite.training.clips import scene_caption
 from smartdirector_lite.training.gen import GenConfig, TrainedGen, train_gen
 from smartdirector_lite.training.vae import load_vae
 from smartdirector_lite.vae.multichunk import encode_video
@@ -26,17 +27,21 @@ RESULTS = Path(__file__).parent / "results" / "rope.json"
 
 
 def held_out_clip(vae, index: int, num_frames: int = 37) -> tuple[ChunkPlan, torch.Tensor, torch.Tensor, str]:
-    """Plan, latents x_0, noise x_1 (1, C, F, h, w) and caption of a held-out shot, with three keyframes anywhere."""
+    """Encode a held-out shot with three keyframes anywhere.
+
+    Returns:
+        Its plan, its latents x_0 and noise x_1, both (1, C, F, h, w), and its caption.
+    """
     rng = np.random.default_rng(index)
     scene, truth = held_out_scene(index, num_frames)
     keyframes = sorted(rng.choice(num_frames, 3, replace=False).tolist())
     plan = ChunkPlan.build(num_frames, [Condition(frame) for frame in keyframes], vae.config.scale_factor_temporal)
-    x_0 = encode_video(vae, plan, truth.transpose(0, 1)[None] * 2 - 1)
+    x_0 = encode_video(vae, plan, as_video(truth))
     return plan, x_0, torch.randn(x_0.shape, generator=torch.Generator().manual_seed(index)), scene_caption(scene)
 
 
 def beside_keyframes(plan: ChunkPlan) -> torch.Tensor:
-    """(F,) bool: the last latent of each chunk that is followed by one with a keyframe, unless it is an anchor."""
+    """Mark the last latent of each chunk before a keyframe, unless it is an anchor: (F,) bools."""
     before = [b.latent_start - 1 for a, b in zip(plan.chunks, plan.chunks[1:]) if b.condition is not None]
     beside = torch.zeros(plan.num_latents, dtype=torch.bool)
     beside[before] = True
@@ -45,7 +50,7 @@ def beside_keyframes(plan: ChunkPlan) -> torch.Tensor:
 
 @torch.no_grad()
 def measure(folder: Path, scheme: str, clips: list) -> dict[str, float]:
-    """Mean squared error of the velocity at each of TIMES, over free latents, and over those beside keyframes."""
+    """Measure the velocity's mean squared error at each of TIMES, over free latents and over those before keyframes."""
     pipeline = DirectorGenPipeline.from_pretrained(folder, vae=None, dtype=torch.float32)
     model = TrainedGen(pipeline.text_encoder, pipeline.transformer, pipeline.config.sigma_data).eval()
     found: dict[str, list[float]] = {}

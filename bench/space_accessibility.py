@@ -1,7 +1,9 @@
-"""What axe-core finds on each tab of a running Space: `python bench/space_accessibility.py URL`.
+"""What axe-core finds on each tab of a running Space.
 
-In light and dark, at 1280 and 400 pixels. axe-core comes with axe-playwright-python; `--axe FILE` takes another
-axe.min.js. CHROMIUM names the browser.
+    python bench/space_accessibility.py URL
+
+The tabs are opened in the light and the dark theme, and in a wide and a narrow window. The environment variable
+CHROMIUM names the browser.
 """
 
 import argparse
@@ -14,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 
 
 def open_tab(page: Page, name: str) -> None:
-    """Press a tab, in the row or in the menu that a narrow page puts it in."""
+    """Press a tab, in the row of tabs or in the menu that a narrow page moves it to."""
     tab = page.get_by_role("tab", name=name).locator("visible=true")
     if tab.count():
         tab.first.click()
@@ -26,8 +28,8 @@ def open_tab(page: Page, name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("url")
-    parser.add_argument("--axe", type=Path, help="an axe.min.js")
+    parser.add_argument("url", help="of the Space, as `make space` prints it")
+    parser.add_argument("--axe", type=Path, help="an axe.min.js to use in place of axe-playwright-python's own")
     options = parser.parse_args()
     axe = Axe.from_file(options.axe) if options.axe else Axe()
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")

@@ -1,9 +1,11 @@
-"""500 malformed calls of a running Space: `python bench/space_hostile.py URL --calls 500 --seed 0`.
+"""How a running Space takes malformed calls.
 
-Wrong types, huge sizes, truncated media, path tricks, NaN and infinite times, deep JSON and long text: through
-gradio_client, as raw requests of the named calls, and to the timeline's own functions. Each answer must come in time
-and hold neither a traceback nor a path of the Space's machine, and a proper call must work afterwards. It prints
-offences, and ends with 1 if there are any.
+    python bench/space_hostile.py URL --calls 500 --seed 0
+
+The calls hold wrong types, huge sizes, truncated media, path tricks, NaN and infinite times, deep JSON and long texts.
+They are made through gradio_client, as raw requests of the named calls, and to the timeline's own functions. Each
+answer must come in time, and must show neither a traceback nor a path of the Space's machine. A proper call must work
+afterwards. The bench prints the offences, and its exit code is 1 if there are any.
 """
 
 import argparse
@@ -27,8 +29,8 @@ from PIL import Image
 from smartdirector_lite.media import write_video
 
 GOOD = {"fps": 12, "num_frames": 9, "description": "A hill.", "keyframes": [{"frame": 4, "image": "snow-00.jpg"}]}
-SECONDS = 90  # the most that an answer may take
-DEEP = 20_000
+SECONDS = 90  # the longest that an answer may take
+DEEP = 20_000  # levels of nested JSON
 VALUES = [None, True, -1, 0, 1e300, math.nan, math.inf, -math.inf, 10**30, "", "x" * 20_000, "../../etc/passwd", "\0"]
 VALUES += ["file:///etc/passwd", "<script>alert(1)</script>", [], {}, [[]], {"path": "/etc/passwd"}]
 PATHS = [
@@ -43,7 +45,7 @@ NAMES = ["a.png", "b.mp4", "c.txt", "d.gif", "e.webp", "..png", "x" * 200 + ".pn
 
 
 def media() -> list[bytes]:
-    """Files that are no picture or video, or only begin as one, or claim to be huge."""
+    """Return files that are no picture or video, that are cut off, or that claim to be huge."""
     picture = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(picture, "PNG")
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +61,7 @@ def media() -> list[bytes]:
 
 
 def spoiled(draw: random.Random) -> str:
-    """A storyboard's JSON with something wrong in it."""
+    """Return a storyboard's JSON with something wrong in it."""
     if draw.random() < 0.1:
         return draw.choice(
             ["[" * DEEP, '{"a":' * DEEP, "[" * DEEP + "]" * DEEP, "x" * 250_000, json.dumps(["x"] * 9000)]
@@ -72,7 +74,7 @@ def spoiled(draw: random.Random) -> str:
 
 
 def through_the_client(client: Client, draw: random.Random, folder: Path, files: list[bytes]) -> str:
-    """Make one call: what was answered, as text."""
+    """Make one call through gradio_client; return the error that came back, or "" if the call was taken."""
     path = folder / draw.choice(NAMES)
     path.write_bytes(draw.choice(files))
     sent = (
@@ -91,13 +93,14 @@ def through_the_client(client: Client, draw: random.Random, folder: Path, files:
     ]
     name, arguments = draw.choice(calls)
     try:
-        return str(client.predict(*arguments, api_name=name))[:0]  # a good one's files lie in a folder of this machine
+        client.predict(*arguments, api_name=name)
+        return ""  # the result names files in a folder of this machine, which are no offence
     except Exception as error:
         return str(error)
 
 
 def as_a_request(url: str, board: int, draw: random.Random) -> str:
-    """Post something else than a client would: what was answered, as text."""
+    """Post a request that no client would make; return the text of the answer."""
     value, name = draw.choice(VALUES), draw.choice(["generate", "plan", "upscale", "page_generate", "nonsense"])
     call = {"data": draw.choice([value, [], [value] * draw.randrange(9), [{"path": draw.choice(PATHS)}] * 5])}
     data = draw.choice([value, {"storyboard": value}, {"storyboard": {**GOOD, "keyframes": value}}])
@@ -115,14 +118,15 @@ def as_a_request(url: str, board: int, draw: random.Random) -> str:
 
 
 def is_offence(said: str) -> bool:
+    """Whether an answer shows a traceback, a path of the Space's machine or one of its files."""
     return any(sign in said for sign in ("Traceback", 'File "', "/tmp", "/site-packages", "root:x:"))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("url")
-    parser.add_argument("--calls", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("url", help="of the Space, as `make space` prints it")
+    parser.add_argument("--calls", type=int, default=500, help="how many (default: 500)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random calls (default: 0)")
     options = parser.parse_args()
     draw, client, files, offences, refused = random.Random(options.seed), None, media(), [], 0
     client = Client(options.url, verbose=False)

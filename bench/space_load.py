@@ -1,8 +1,10 @@
-"""Many visitors of the Space at once: `python bench/space_load.py URL --visitors 20 --minutes 5 --pid PID`.
+"""How a running Space serves many visitors at once.
 
-Each sends a picture of its own colour and films it again and again, in two steps and both stages. Prints what failed,
-how long the films took, whether the colour that came back was ever another visitor's, whether a film overtook one
-asked for before it, and the memory of the Space (its process id: `--pid`). Ends with 1 if anything was wrong.
+    python bench/space_load.py URL --visitors 20 --minutes 5 --pid PID
+
+Each visitor sends a picture of its own colour and films it again and again, with two steps and both stages. The bench
+prints what failed, how long the films took, whether a visitor ever got another one's colour, whether a film overtook
+one that was asked for earlier, and the memory of the Space. Its exit code is 1 if anything was wrong.
 """
 
 import argparse
@@ -23,20 +25,22 @@ from smartdirector_lite.media import read_video
 
 STORY = {"fps": 12, "num_frames": 13, "description": "A colour.", "keyframes": [{"frame": 0, "image": "0"}]}
 LEVELS = np.array([40, 128, 215])
-COLOURS = np.stack(np.meshgrid(LEVELS, LEVELS, LEVELS), axis=-1).reshape(-1, 3)  # a visitor's is one of these 27
-MARGIN = 3.0  # seconds: the upload before, and the download after, are not the queue's
+COLOURS = np.stack(np.meshgrid(LEVELS, LEVELS, LEVELS), axis=-1).reshape(-1, 3)  # 27, one for each visitor
+MARGIN = 3.0  # seconds; a film's upload and download may take this long, and are not the queue's business
 
 
 @dataclass(frozen=True)
 class Film:
+    """One film that a visitor asked for."""
+
     visitor: int
-    asked: float  # monotonic seconds
-    given: float
-    wrong: str
+    asked: float  # time.monotonic() of the call
+    given: float  # time.monotonic() of the answer
+    wrong: str  # what was wrong with the answer, or ""
 
 
-def look(video: str, sheet: str, number: int) -> str:
-    """What is wrong with a visitor's video and contact sheet; "" where both show its own colour first."""
+def whats_wrong(video: str, sheet: str, number: int) -> str:
+    """Say what is wrong with a visitor's video and contact sheet; "" if both begin with the visitor's colour."""
     frame = read_video(video)[0]
     tile = np.asarray(Image.open(sheet).convert("RGB"))[10:40, 10:40]
     for name, pixels in (("film", frame), ("sheet", tile)):
@@ -47,6 +51,7 @@ def look(video: str, sheet: str, number: int) -> str:
 
 
 def visit(url: str, number: int, until: float, folder: Path, log: list[Film]) -> None:
+    """Be visitor `number` until the time `until`, and log each film."""
     picture = folder / f"{number}.png"
     Image.new("RGB", (112, 64), tuple(COLOURS[number].tolist())).save(picture)
     client = Client(url, verbose=False, download_files=str(folder / str(number)))
@@ -57,13 +62,14 @@ def visit(url: str, number: int, until: float, folder: Path, log: list[Film]) ->
             video, sheet, _, seed = client.predict(*arguments, api_name="/generate")
             given = time.monotonic()
             video = video["video"] if isinstance(video, dict) else video
-            wrong = look(video, sheet, number) if seed == number else f"the seed of visitor {seed}"
+            wrong = whats_wrong(video, sheet, number) if seed == number else f"the seed of visitor {seed}"
         except Exception as error:
             given, wrong = time.monotonic(), " ".join(str(error).split())[:200] or repr(error)
         log.append(Film(number, asked, given, wrong))
 
 
 def watch_memory(pid: int, done: threading.Event, sizes: list[int]) -> None:
+    """Note the resident bytes of a process and its children, once a second."""
     process = psutil.Process(pid)
     while not done.wait(1):
         family = [process, *process.children(recursive=True)]
@@ -72,10 +78,10 @@ def watch_memory(pid: int, done: threading.Event, sizes: list[int]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("url")
-    parser.add_argument("--visitors", type=int, default=20, help=f"at most {len(COLOURS)}")
-    parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--pid", type=int, help="of the Space, for its memory")
+    parser.add_argument("url", help="of the Space, as `make space` prints it")
+    parser.add_argument("--visitors", type=int, default=20, help=f"how many, at most {len(COLOURS)} (default: 20)")
+    parser.add_argument("--minutes", type=float, default=5, help="how long (default: 5)")
+    parser.add_argument("--pid", type=int, help="process id of the Space, to watch its memory")
     options = parser.parse_args()
     until, log, sizes, done = time.monotonic() + 60 * options.minutes, [], [], threading.Event()
     if options.pid:

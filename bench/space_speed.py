@@ -1,9 +1,11 @@
-"""How fast a running Space answers one visitor, in a real browser: `python bench/space_speed.py URL`.
+"""How fast a running Space answers one visitor, in a real browser.
 
-Seconds from the page's address to a film that can be played and a timeline that can be dragged; from "Generate" to the
-draft and to the final film of the first example (4 s), as bundled; and the longest time that the progress stood still.
-With `--pid`, of the Space, the seconds of processor that a film took: what other programs on the machine do not change
-much. Nobody else may use the Space meanwhile. CHROMIUM names the browser.
+    python bench/space_speed.py URL
+
+It prints the seconds from the page's address to a film that can be played and a timeline that can be dragged, the
+seconds from "Generate" to the draft and to the final film of the first example (4 s long), and the longest time that
+the progress stood still. With --pid it also prints the processor's seconds for a film, which other programs on the
+machine hardly change. Nobody else may use the Space meanwhile. The environment variable CHROMIUM names the browser.
 """
 
 import argparse
@@ -30,6 +32,7 @@ WATCH = """() => {
 
 
 def first_view(page: Page, url: str) -> float:
+    """Measure the seconds until a finished film and the timeline can be used."""
     start = time.monotonic()
     page.goto(url)
     page.wait_for_function(READY)
@@ -37,7 +40,11 @@ def first_view(page: Page, url: str) -> float:
 
 
 def film(page: Page) -> tuple[float | None, float, float]:
-    """Seconds to the draft (None where the model has no second stage), to the film, and of the longest silence."""
+    """Film the example.
+
+    Returns:
+        The seconds to the draft (None for a model without a second stage), to the film, and of the longest silence.
+    """
     page.evaluate(WATCH)
     page.locator("#sd-generate").click()
     page.wait_for_function("window.final", timeout=600_000)
@@ -45,18 +52,20 @@ def film(page: Page) -> tuple[float | None, float, float]:
     draft = page.evaluate("window.draft")
     silence = max(after - before for before, after in zip([start, *told], told))
     final = page.evaluate("window.final")
-    return draft and draft < final and (draft - start) / 1000, (final - start) / 1000, silence / 1000
+    seconds = (draft - start) / 1000 if draft and draft < final else None
+    return seconds, (final - start) / 1000, silence / 1000
 
 
 def cpu_seconds(pid: int | None) -> float:
+    """The processor's seconds that a process has used so far; 0 without a process."""
     return sum(psutil.Process(pid).cpu_times()[:2]) if pid else 0.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("url")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--pid", type=int, help="of the Space, for the processor's time")
+    parser.add_argument("url", help="of the Space, as `make space` prints it")
+    parser.add_argument("--repeats", type=int, default=3, help="how many films (default: 3)")
+    parser.add_argument("--pid", type=int, help="process id of the Space, for the processor's time")
     options = parser.parse_args()
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as p:
@@ -68,7 +77,7 @@ def main() -> None:
             before = cpu_seconds(options.pid)
             draft, final, silence = film(page)
             used = f"; {cpu_seconds(options.pid) - before:.1f} s of processor" if options.pid else ""
-            between = "no draft" if not draft else f"draft {draft:.1f} s"
+            between = "no draft" if draft is None else f"draft {draft:.1f} s"
             print(f"{number + 1}: first view {view:.1f} s; {between}; final {final:.1f} s; ", end="")
             print(f"silent at most {silence:.1f} s{used}")
             page.context.close()

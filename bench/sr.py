@@ -1,37 +1,57 @@
-"""Director-SR on held-out shots: bicubic, without and with anchors, and the VAE alone.
+"""Director-SR on held-out shots: bicubic enlargement, without anchors, with anchors, and the VAE alone.
 
---source lr: true small renderings of toy shots with signs. draft: stage one's videos from the same keyframes. blurred:
-shrunk by --blur (by 8 no letter can be read) and enlarged to LR again. film: shots of a film that `train film` has
-prepared (--film), at half their size; nothing is read in them. --crf: the small frames of any of them, compressed with
-H.264 at that quality; 0 leaves them as they are. --restore 0: without the restorer.
-Letters are read by template matching, eyes are looked for and looked at, on the frames between the keyframes. The
-learned metric is the distance of two frames' VAE latents, in units of the latents' spread (smaller is better).
+The small frames come from one of four sources:
+  lr       toy shots with signs, rendered small
+  draft    stage one's videos from the same keyframes
+  blurred  the toy shots, shrunk by --blur and enlarged again; by 8, no letter can be read
+  film     shots of a film that `train film` has prepared, at half their size; nothing is read in them
+
+Letters are read by template matching on the frames between the keyframes. Eyes are looked for there, and their look is
+compared with the truth's. The learned distance is the distance of two frames' VAE latents, in units of the latents'
+spread; less is better.
 """
 
+import argparse
 from collections import defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from common import HEIGHT, WIDTH, arguments, as_frames, as_video, generate, load_director, render, sample_scene
+from common import (
+    DRAFT,
+    FINAL,
+    HELD_OUT_SEED,
+    arguments,
+    as_footage,
+    as_video,
+    generate,
+    load_director,
+    render,
+    sample_scene,
+)
 from torch import Tensor
 from torch.nn import functional as F
 
+from smartdirector_lite.director import Director
 from smartdirector_lite.evaluation.metrics import PooledError, flicker, ssim, warping_error
 from smartdirector_lite.evaluation.reading import eye_shift, look, pupil_offset, read_letter
-from smartdirector_lite.gen.conditions import VideoCondition
+from smartdirector_lite.gen import VideoCondition
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.timeline import ChunkPlan, Condition
-from smartdirector_lite.toyworld import HELD_OUT_SEED, scene_truth
+from smartdirector_lite.toyworld import Scene, scene_truth
+from smartdirector_lite.training.clips import scene_caption
 from smartdirector_lite.training.degrade import compress
 from smartdirector_lite.training.film import FilmShots
-from smartdirector_lite.vae.multichunk import decode, encode_clip, encode_video
+from smartdirector_lite.vae.causal import encode_clip
+from smartdirector_lite.vae.multichunk import decode, encode_video
 
-LARGE = (2 * HEIGHT, 2 * WIDTH)
 NUM_FRAMES, KEYFRAMES = 25, (0, 12, 24)
 SOURCES = ("lr", "draft", "blurred", "film")
 MET = 1.0  # pixels that an eye may be off
 
 
-def scenes_with_signs(count: int):
+def scenes_with_signs(count: int) -> Iterator[Scene]:
+    """Yield the first held-out scenes of one shot that have a sign."""
     seed = HELD_OUT_SEED
     while count:
         scene = sample_scene(seed, NUM_FRAMES, 1)
@@ -41,60 +61,66 @@ def scenes_with_signs(count: int):
         seed += 1
 
 
-def film_shots(folder: str, count: int):
-    """Up to `count` clips, evenly spread, from the beginnings of held-out shots: (T, 3, 2H, 2W) in [0, 1]."""
+def film_shots(folder: str, count: int) -> Iterator[Tensor]:
+    """Yield up to `count` clips, evenly spread over the held-out shots: (T, 3, H, W) in [0, 1] at the film's size."""
     film = FilmShots.load(folder, held_out=True)
     starts = [start for start, stop in film.shots if stop - start >= NUM_FRAMES]
     for k in np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int):
         yield film.clip(starts[k], NUM_FRAMES)
 
 
-def footage(director, options):
-    """Pairs of videos in both sizes, (T, 3, h, w) in [0, 1], and what is to be read in the large one."""
-    for small, large, facts in uncompressed(director, options):
-        yield compress(small, options.crf) if options.crf else small, large, facts
+def resized(footage: Tensor, size: Size, mode: str) -> Tensor:
+    """Footage (T, 3, H, W) at another size."""
+    align = None if mode == "area" else False
+    return F.interpolate(footage, size=(size.height, size.width), mode=mode, align_corners=align).clamp(0, 1)
 
 
-def uncompressed(director, options):
-    """As `footage`, before --crf."""
+def uncompressed(director: Director, options: argparse.Namespace) -> Iterator[tuple[Tensor, Tensor, list | None]]:
+    """Yield the small and the large footage of each shot, (T, 3, H, W) in [0, 1], and what is to be read in it."""
     if options.source == "film":
         for large in film_shots(options.film, options.scenes):
             yield F.avg_pool2d(large, 2), large, None
         return
     for scene in scenes_with_signs(options.scenes):
-        large, small = render(scene, *LARGE), render(scene, HEIGHT, WIDTH)
+        large, small = render(scene, FINAL), render(scene, DRAFT)
         if options.source == "draft":
-            small = generate(director, scene, small, list(KEYFRAMES))
+            small = generate(director, scene_caption(scene), small, KEYFRAMES)
         elif options.source == "blurred":
-            tiny = F.interpolate(small, size=[round(side / options.blur) for side in (HEIGHT, WIDTH)], mode="area")
-            small = F.interpolate(tiny, size=(HEIGHT, WIDTH), mode="bicubic", align_corners=False).clamp(0, 1)
-        yield small, large, scene_truth(scene, *LARGE)
+            tiny = Size(*(round(side / options.blur) for side in DRAFT))
+            small = resized(resized(small, tiny, "area"), DRAFT, "bicubic")
+        yield small, large, scene_truth(scene, FINAL)
 
 
-def feature_distance(vae, a: Tensor, b: Tensor) -> float:
+def footage(director: Director, options: argparse.Namespace) -> Iterator[tuple[Tensor, Tensor, list | None]]:
+    """Yield what `uncompressed` yields, with the small footage compressed if --crf asks for it."""
+    for small, large, facts in uncompressed(director, options):
+        yield compress(small, options.crf) if options.crf else small, large, facts
+
+
+def learned_distance(vae, a: Tensor, b: Tensor) -> float:
+    """The root mean squared distance between the VAE latents of two footages' frames, each encoded alone."""
     one, two = (encode_clip(vae, (x * 2 - 1)[:, :, None]) for x in (a, b))
     return float((one - two).square().mean().sqrt())
 
 
 @torch.no_grad()
-def candidates(director, small: Tensor, large: Tensor, **options) -> dict[str, Tensor]:
-    """The videos to compare, (T, 3, H, W) in [0, 1]. options: of Director-SR's call."""
+def candidates(director: Director, small: Tensor, large: Tensor, **options) -> dict[str, Tensor]:
+    """Return the footages to compare, (T, 3, H, W) in [0, 1]. `options` are those of Director-SR's call."""
     director.sr.set_progress_bar_config(disable=True)
+    vae = director.gen.vae
     keyframes = [VideoCondition(image=large[frame] * 2 - 1, frame_index=frame) for frame in KEYFRAMES]
     video = small.transpose(0, 1) * 2 - 1
-    result = {"bicubic": F.interpolate(small, size=LARGE, mode="bicubic", align_corners=False).clamp(0, 1)}
+    result = {"bicubic": resized(small, FINAL, "bicubic")}
     for name, conditions in (("without anchors", []), ("with anchors", keyframes)):
         result[name] = director.sr(video, conditions, output_type="pt", **options).frames[0].float()
-    plan = ChunkPlan.build(
-        NUM_FRAMES, [Condition(frame) for frame in KEYFRAMES], director.gen.vae_scale_factor_temporal
-    )
-    ideal = decode(director.gen.vae, plan, encode_video(director.gen.vae, plan, as_video(large)))
-    result["VAE alone"] = as_frames(ideal)
+    conditions = [Condition(frame) for frame in KEYFRAMES]
+    plan = ChunkPlan.build(NUM_FRAMES, conditions, vae.config.scale_factor_temporal)
+    result["VAE alone"] = as_footage(decode(vae, plan, encode_video(vae, plan, as_video(large))))
     return result
 
 
 def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float]]) -> None:
-    """Letters and eyes on the frames between keyframes."""
+    """Read letters and eyes on the frames between keyframes, and add to the tally whether they are right."""
     for k in range(NUM_FRAMES):
         if k in KEYFRAMES:
             continue
@@ -112,11 +138,20 @@ def read(frames: Tensor, truth: Tensor, facts: list, tally: dict[str, list[float
 
 @torch.no_grad()
 def main() -> None:
-    options = arguments(__doc__, scenes=16, source="lr", film="runs/film", blur=8.0, crf=0, steps=0, restore=1)
+    options = arguments(
+        __doc__,
+        scenes=(16, "how many shots"),
+        source=("lr", f"where small frames come from: {', '.join(SOURCES)}"),
+        film=("runs/film", "folder that `train film` made, for --source film"),
+        blur=(8.0, "factor by which --source blurred shrinks"),
+        crf=(0, "compress the small frames with H.264 at this quality; 0 leaves them as they are"),
+        steps=(0, "steps of stage two; 0 for the model's own"),
+        restore=(1, "0: without the restorer"),
+    )
     if options.source not in SOURCES:
         raise SystemExit(f"--source {options.source}: give one of {', '.join(SOURCES)}")
     director = load_director(options.model)
-    steps, restore = options.steps or director.sr_steps, bool(options.restore)
+    steps, restore = options.steps or director.defaults.sr_steps, bool(options.restore)
     errors, by_distance = defaultdict(PooledError), defaultdict(PooledError)
     tallies, means = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
     count = 0
@@ -131,25 +166,21 @@ def main() -> None:
                 read(video, large, facts, tallies[name])
             values = means[name]
             values["SSIM"].append(ssim(video, large))
-            values["learned"].append(feature_distance(director.gen.vae, video[3::6], large[3::6]))
+            values["learned"].append(learned_distance(director.gen.vae, video[3::6], large[3::6]))
             values["flicker"].append(flicker(video, large))
             values["warping"].append(warping_error(video[:5], large[:5]))
             colour = [float((video[k] - large[k]).mean(dim=(1, 2)).abs().max()) * 255 for k in KEYFRAMES]
             values["colour at keyframes, of 255"].append(float(np.mean(colour)))
     print(
         f"{count} held-out shots of {NUM_FRAMES} frames, keyframes {KEYFRAMES}, source {options.source}, "
-        f"crf {options.crf}, {steps} steps, {'' if restore else 'not '}restored; "
-        f"{2 * WIDTH}x{2 * HEIGHT}"
+        f"crf {options.crf}, {steps} steps, {'' if restore else 'not '}restored; {FINAL}"
     )
     for name, error in errors.items():
         read_right = ", ".join(f"{what} {100 * np.mean(right):.0f} %" for what, right in tallies[name].items())
         print(", ".join(filter(None, [f"{name:16} PSNR {error.psnr:.2f} dB", read_right])))
         print(" " * 17 + ", ".join(f"{what} {np.mean(values):.3f}" for what, values in means[name].items()))
-        print(
-            " " * 17
-            + "PSNR by distance to a keyframe: "
-            + " ".join(f"{d}:{by_distance[name, d].psnr:.1f}" for d in range(7))
-        )
+        near = " ".join(f"{d}:{by_distance[name, d].psnr:.1f}" for d in range(7))
+        print(" " * 17 + f"PSNR by distance to a keyframe: {near}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Real Wan shapes with random weights: ours beside diffusers' own, in one run, in turns. No file of a model is read.
+"""Wan's shapes with random weights: our pipeline beside diffusers' own. No file of a model is read.
 
-    python bench/wan.py --model Wan-AI/Wan2.2-TI2V-5B-Diffusers            a GPU: full size, every memory mode
-    python bench/wan.py --model Wan-AI/Wan2.2-TI2V-5B-Diffusers --shrink 8   a CPU: widths, depth and sides divided
+    python bench/wan.py --model Wan-AI/Wan2.2-TI2V-5B-Diffusers              on a GPU: full size, every memory mode
+    python bench/wan.py --model Wan-AI/Wan2.2-TI2V-5B-Diffusers --shrink 8   on a CPU: widths, depth and sides divided
 
-Three tables, printed and written to bench/results/: one transformer step (a keyframe at frame 0, so one timestep for
-each latent frame; diffusers has to be given it once per token); decoding against the number of frames; and, on a GPU,
-each memory mode beside its estimate. Times are medians of calls in turns, so that a busy machine slows both; the ratio
-is ours by theirs. Peaks are beside the weights: on a GPU torch's own count; on a CPU the bytes that live at once,
-traced on tensors without data. Frames come from us a few at a time and are let go; diffusers returns them together.
+It prints three tables and writes them to bench/results/. The first is one step of the transformer with a keyframe at
+frame 0. There each latent frame has its own timestep, which diffusers must be given once for each token. The second is
+decoding, by the number of frames. We decode a few frames at a time and let them go; diffusers returns all together. The
+third, on a GPU alone, is each memory mode beside its estimate.
+
+Times are medians of calls in turns, so that a busy machine slows both. Ratios are ours over theirs. Peaks are beside
+the weights: on a GPU by torch's own count, on a CPU the bytes that live at once, traced on tensors without data.
 """
 
 import argparse
@@ -25,66 +27,73 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
-from torch import nn
+from torch import Tensor, nn
 
 from smartdirector_lite.director import Director
-from smartdirector_lite.gen.conditions import VideoCondition
-from smartdirector_lite.gen.pipeline import DirectorGenPipeline
-from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
-from smartdirector_lite.loading.estimate import MetaModels
+from smartdirector_lite.gen import DirectorGenPipeline, VideoCondition
+from smartdirector_lite.gen.prompt import MAX_TOKENS
+from smartdirector_lite.loading.estimate import WAN, MetaModels, trace
 from smartdirector_lite.loading.memory import MODES, Call, gigabytes
 from smartdirector_lite.loading.placement import place
-from smartdirector_lite.loading.shapes import WAN
-from smartdirector_lite.loading.tracing import Tracer
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.timeline import ChunkPlan
-from smartdirector_lite.vae.causal import denormalize_latents
+from smartdirector_lite.vae.causal import denormalize_latents, latent_shape
 from smartdirector_lite.vae.multichunk import iter_decode
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 DTYPE = torch.bfloat16 if CUDA else torch.float32
+RESULTS = Path(__file__).parent / "results"
 
 
-def shrunk(configs: dict, by: int) -> dict:
-    """The same shapes, narrower and shallower: heads, channels, layers divided; ratios of the VAE as they are."""
+# -- models with random weights ----------------------------------------------------------------------------------------
+
+
+def shrunk(configs: dict[str, dict], by: int) -> dict[str, dict]:
+    """Return narrower and shallower configs: heads, channels and layers divided, the VAE's ratios as they are."""
     configs = copy.deepcopy(configs)
     transformer, vae = configs["transformer"], configs["vae"]
-    for part, names in (
-        (transformer, ("num_attention_heads", "num_layers", "text_dim", "ffn_dim")),
-        (vae, ("base_dim",)),
-    ):
-        for name in names:
-            part[name] = max(1, part[name] // by)
+    for name in ("num_attention_heads", "num_layers", "text_dim", "ffn_dim"):
+        transformer[name] = max(1, transformer[name] // by)
+    vae["base_dim"] = max(1, vae["base_dim"] // by)
     if "decoder_base_dim" in vae:
         vae["decoder_base_dim"] //= by
     return configs
 
 
-def build(kind: type, config: dict, device: torch.device | str, dtype: torch.dtype) -> nn.Module:
-    """Random weights, made where they are to be; on the meta device none."""
+def without_data(configs: dict[str, dict], name: str) -> nn.Module:
+    """Make our transformer or the VAE on the meta device, cast as the loader casts them."""
+    parts = {part: configs[part] for part in ("transformer", "vae")}
+    return MetaModels(parts, DTYPE).models[name].requires_grad_(False)
+
+
+def parent_without_data(config: dict) -> WanTransformer3DModel:
+    """Make diffusers' own transformer on the meta device."""
     with torch.device("meta"):
-        model = kind.from_config(config)
-    for name, parameter in model.named_parameters():
-        kept = any(part in (model._keep_in_fp32_modules or ()) for part in name.split("."))
-        parameter.data = torch.empty_like(parameter.data, dtype=torch.float32 if kept else dtype)
-    model = model.to_empty(device=device).eval().requires_grad_(False)
-    for parameter in model.parameters():
-        if not parameter.is_meta:  # a GPU draws billions of numbers in a second, a CPU in a minute
-            parameter.copy_(torch.empty_like(parameter, device=DEVICE).normal_(0, 0.02))
-    if isinstance(model, WanTransformer3DModel):  # its rotary tables are buffers, which nothing has filled yet
+        return WanTransformer3DModel.from_config(config).eval().requires_grad_(False)
+
+
+def build(configs: dict[str, dict], name: str, device: torch.device | str) -> nn.Module:
+    """Make our transformer or the VAE with random weights."""
+    model = without_data(configs, name).to_empty(device=device)
+    for parameter in model.parameters():  # a GPU draws billions of numbers in a second, a CPU in a minute
+        parameter.copy_(torch.empty_like(parameter, device=DEVICE).normal_(0, 0.02))
+    if name == "transformer":  # its rotary tables are buffers, which nothing has filled yet
         model.rope = type(model.rope)(model.config.attention_head_dim, model.config.patch_size, 1024).to(device)
-    if isinstance(model, AutoencoderKLWan):
-        model.register_to_config(latents_mean=[0.0] * model.config.z_dim, latents_std=[1.0] * model.config.z_dim)
     return model
 
 
+# -- time and memory ---------------------------------------------------------------------------------------------------
+
+
 def wait() -> None:
+    """Wait until the GPU has done what it was asked for."""
     if CUDA:
         torch.cuda.synchronize()
 
 
 def medians(calls: dict[str, Callable], rounds: int) -> dict[str, float]:
-    """Seconds of each call: the median of `rounds`, in turns, after one round that does not count."""
+    """Measure the seconds of each call: the median of `rounds` in turns, after one round that does not count."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds + 1):
         for name, call in calls.items():
@@ -97,11 +106,9 @@ def medians(calls: dict[str, Callable], rounds: int) -> dict[str, float]:
 
 
 def peak(on_gpu: Callable, traced: Callable) -> int:
-    """Bytes beside what is there before: measured on a GPU, else traced without data."""
+    """Measure the bytes that a call needs beside what is there before it: on a GPU, or else traced without data."""
     if not CUDA:
-        with Tracer() as trace:
-            traced()
-        return trace.peak
+        return trace(traced).peak
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -109,8 +116,18 @@ def peak(on_gpu: Callable, traced: Callable) -> int:
     return torch.cuda.max_memory_allocated() - before
 
 
-def step_calls(model: nn.Module, shape: tuple[int, ...], per_token: bool) -> Callable:
-    """One call of a transformer on latents (1, C, F, h, w), the first one an anchor."""
+def rows(seconds: dict[str, float], peaks: dict[str, int], what: str = "") -> list[str]:
+    """Return the table rows of ours, of theirs and of the ratio."""
+    lines = [f"| {what}{name} | {seconds[name]:.3f} | {gigabytes(peaks[name])} |" for name in seconds]
+    slower, larger = seconds["ours"] / seconds["diffusers"], peaks["ours"] / peaks["diffusers"]
+    return [*lines, f"| {what}ours / diffusers | {slower:.2f} | {larger:.2f} |"]
+
+
+# -- a step and decoding -----------------------------------------------------------------------------------------------
+
+
+def step_call(model: nn.Module, shape: tuple[int, ...], per_token: bool) -> Callable[[], tuple[Tensor]]:
+    """Return a call of a transformer on latents (1, C, F, h, w), whose first latent frame is an anchor."""
     device = next(model.parameters()).device
     _, down, across = model.config.patch_size
     timestep = torch.full((1, shape[2]), 500.0, device=device)
@@ -118,35 +135,30 @@ def step_calls(model: nn.Module, shape: tuple[int, ...], per_token: bool) -> Cal
     if per_token:
         timestep = timestep.repeat_interleave(shape[3] // down * (shape[4] // across), dim=1)
     latents = torch.zeros(shape, device=device, dtype=DTYPE)
-    text = torch.zeros(1, 512, model.config.text_dim, device=device, dtype=DTYPE)
+    text = torch.zeros(1, MAX_TOKENS, model.config.text_dim, device=device, dtype=DTYPE)
     return lambda: model(latents, timestep, text, return_dict=False)
 
 
 @torch.no_grad()
-def compare_steps(config: dict, shape: tuple[int, ...], rounds: int) -> list[str]:
-    kinds = {"ours": DirectorTransformer3DModel, "diffusers": WanTransformer3DModel}
-    models = {"ours": build(DirectorTransformer3DModel, config, DEVICE, DTYPE)}
-    models["diffusers"] = build(WanTransformer3DModel, config, "meta", DTYPE)
-    models["diffusers"].load_state_dict(models["ours"].state_dict(), assign=True)  # the same weights, held once
-    models["diffusers"].rope = models["ours"].rope
-    calls = {name: step_calls(model, shape, name == "diffusers") for name, model in models.items()}
+def compare_steps(configs: dict[str, dict], shape: tuple[int, ...], rounds: int) -> list[str]:
+    """Return the first table."""
+    ours, parent = build(configs, "transformer", DEVICE), parent_without_data(configs["transformer"])
+    parent.load_state_dict(ours.state_dict(), assign=True)  # the same weights, held once
+    parent.rope = ours.rope
+    calls = {"ours": step_call(ours, shape, False), "diffusers": step_call(parent, shape, True)}
+    traced = {
+        "ours": step_call(without_data(configs, "transformer"), shape, False),
+        "diffusers": step_call(parent_without_data(configs["transformer"]), shape, True),
+    }
     seconds = medians(calls, rounds)
-    bytes_ = {}
-    for name, call in calls.items():
-        hollow = step_calls(build(kinds[name], config, "meta", DTYPE), shape, name == "diffusers") if not CUDA else call
-        bytes_[name] = peak(call, hollow)
-    return ["| one step | seconds | peak beside the weights |", "|---|---|---|"] + rows(seconds, bytes_)
-
-
-def rows(seconds: dict[str, float], bytes_: dict[str, int], what: str = "") -> list[str]:
-    ratio = f"{seconds['ours'] / seconds['diffusers']:.2f}", f"{bytes_['ours'] / bytes_['diffusers']:.2f}"
-    lines = [f"| {what}{name} | {seconds[name]:.3f} | {gigabytes(bytes_[name])} |" for name in seconds]
-    return [*lines, f"| {what}ours / diffusers | {ratio[0]} | {ratio[1]} |"]
+    peaks = {name: peak(calls[name], traced[name]) for name in calls}
+    return ["| one step | seconds | peak beside the weights |", "|---|---|---|", *rows(seconds, peaks)]
 
 
 def decode_calls(vae: AutoencoderKLWan, shape: tuple[int, ...]) -> dict[str, Callable]:
-    latents = torch.zeros(shape, device=next(vae.parameters()).device)
-    plan = ChunkPlan.build(1 + vae.config.scale_factor_temporal * (shape[2] - 1), [], vae.config.scale_factor_temporal)
+    """Return our call and diffusers' that decode latents of this shape."""
+    latents, stride = torch.zeros(shape, device=next(vae.parameters()).device), vae.config.scale_factor_temporal
+    plan = ChunkPlan.build(1 + stride * (shape[2] - 1), [], stride)
 
     def ours() -> None:
         for _ in iter_decode(vae, plan, latents):
@@ -156,30 +168,33 @@ def decode_calls(vae: AutoencoderKLWan, shape: tuple[int, ...]) -> dict[str, Cal
 
 
 @torch.no_grad()
-def compare_decoding(config: dict, height: int, width: int, lengths: list[int], rounds: int) -> list[str]:
-    vae = build(AutoencoderKLWan, config, DEVICE, torch.float32)
-    hollow = build(AutoencoderKLWan, config, "meta", torch.float32)
-    ratio, stride = vae.config.scale_factor_spatial, vae.config.scale_factor_temporal
+def compare_decoding(configs: dict[str, dict], size: Size, lengths: list[int], rounds: int) -> list[str]:
+    """Return the second table."""
+    vae, hollow = build(configs, "vae", DEVICE), without_data(configs, "vae")
     lines = ["| decoding | seconds | peak beside the weights |", "|---|---|---|"]
     for frames in lengths:
-        shape = (1, vae.config.z_dim, 1 + (frames - 1) // stride, height // ratio, width // ratio)
+        num_latents = 1 + (frames - 1) // vae.config.scale_factor_temporal
+        shape = (1, *latent_shape(vae, num_latents, size.height, size.width))
         calls, traced = decode_calls(vae, shape), decode_calls(hollow, shape)
-        bytes_ = {name: peak(calls[name], traced[name]) for name in calls}
-        lines += rows(medians(calls, rounds), bytes_, f"{frames} frames, ")
+        peaks = {name: peak(calls[name], traced[name]) for name in calls}
+        lines += rows(medians(calls, rounds), peaks, f"{frames} frames, ")
         print(lines[-1], flush=True)
     return lines
 
 
+# -- memory modes ------------------------------------------------------------------------------------------------------
+
+
 @torch.no_grad()
-def memory_modes(configs: dict, size: tuple[int, int], frames: int, steps: int, until: float) -> list[str]:
-    """Each mode on this GPU, without the text encoder: its embeddings are random, as a text cache would give them."""
+def memory_modes(configs: dict[str, dict], call: Call, until: float) -> list[str]:
+    """Return the third table.
+
+    The text encoder is left out. Its embeddings are random, as if they came from a text cache.
+    """
     parts = {name: config for name, config in configs.items() if name != "text_encoder"}
-    call = Call(size, frames, 1, steps, guided=False)
     estimates = MetaModels(parts, DTYPE).estimate_both(call)
-    lines = [
-        "| memory | tiles | peak | estimate | estimate / peak | a step, s | whole run, s |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    titles = ("memory", "tiles", "peak", "estimate", "estimate / peak", "a step, s", "whole run, s")
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for mode in MODES:
         for tiled, estimate in zip((False, True), estimates, strict=True):
             if time.monotonic() > until:
@@ -193,17 +208,17 @@ def memory_modes(configs: dict, size: tuple[int, int], frames: int, steps: int, 
     return lines
 
 
-def one_mode(configs: dict, call: Call, mode: str, tiled: bool, expected: int) -> str:
+def one_mode(configs: dict[str, dict], call: Call, mode: str, tiled: bool, expected: int) -> str:
+    """Run stage one in a memory mode, and return its table row. `expected` is the estimate, in bytes."""
     gc.collect()  # hooks hold models in cycles: those of the mode before would stay on the GPU
-    vae = build(AutoencoderKLWan, configs["vae"], "cpu", torch.float32)
-    transformer = build(DirectorTransformer3DModel, configs["transformer"], "cpu", DTYPE)
+    vae, transformer = build(configs, "vae", "cpu"), build(configs, "transformer", "cpu")
     gen = DirectorGenPipeline(None, None, vae, FlowMatchEulerDiscreteScheduler(), transformer)
     if tiled:
         vae.enable_tiling()
         vae.enable_slicing()
     place(Director(gen), mode, DEVICE)
-    text = torch.zeros(1, 512, transformer.config.text_dim, dtype=DTYPE, device=DEVICE)
-    keyframe = VideoCondition(image=torch.zeros(3, call.size[1], call.size[0]), frame_index=0)
+    size = Size(*call.size)
+    keyframe = VideoCondition(image=torch.zeros(3, size.height, size.width), frame_index=0)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     stamps = [time.perf_counter()]
@@ -213,17 +228,18 @@ def one_mode(configs: dict, call: Call, mode: str, tiled: bool, expected: int) -
         stamps.append(time.perf_counter())
         return tensors
 
-    options = {"num_frames": call.num_frames, "height": call.size[1], "width": call.size[0], "guidance_scale": 1.0}
     latents = gen(
-        prompt_embeds=text,
+        prompt_embeds=torch.zeros(1, MAX_TOKENS, transformer.config.text_dim, dtype=DTYPE, device=DEVICE),
         conditions=[keyframe],
+        num_frames=call.num_frames,
+        height=size.height,
+        width=size.width,
         num_inference_steps=call.steps,
+        guidance_scale=1.0,
         output_type="latent",
         callback_on_step_end=stamp,
-        **options,
     ).frames
-    plan = gen.plan(call.num_frames, [keyframe])
-    for _ in iter_decode(vae, plan, latents):
+    for _ in iter_decode(vae, gen.plan(call.num_frames, [keyframe]), latents):
         pass
     wait()
     whole, found = time.perf_counter() - stamps[0], torch.cuda.max_memory_allocated()
@@ -232,53 +248,61 @@ def one_mode(configs: dict, call: Call, mode: str, tiled: bool, expected: int) -
     return f"| {' | '.join([*cells, f'{whole:.1f}'])} |"
 
 
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
 def device_name() -> str:
+    """The name of the GPU, or of the CPU with the number of threads."""
     if CUDA:
         return torch.cuda.get_device_name()
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
+    info, names = Path("/proc/cpuinfo"), []
+    if info.exists():
+        lines = info.read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.machine()}, {torch.get_num_threads()} threads"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="Wan-AI/Wan2.2-TI2V-5B-Diffusers", choices=list(WAN))
-    parser.add_argument("--shrink", type=int, default=1, help="divide widths, depth and sides, for a CPU")
-    parser.add_argument("--frames", type=int, nargs="+", default=[9, 33, 65, 129], help="lengths to decode")
-    parser.add_argument("--length", type=int, help="of the videos in the memory modes; the model's own by default")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=4, help="of the runs in the memory modes")
-    parser.add_argument("--minutes", type=float, default=9.0)
-    options = parser.parse_args()
-    until = time.monotonic() + 60 * options.minutes
-    configs, is_22 = shrunk(WAN[options.model], options.shrink), "Wan2.2" in options.model
-    (width, height), num_frames = ((1280, 704), 121) if is_22 else ((832, 480), 81)
-    multiple = 32 if is_22 else 16
-    width, height = (max(multiple, side // options.shrink // multiple * multiple) for side in (width, height))
-    vae = configs["vae"]
-    ratio = vae.get("scale_factor_spatial", 8)
-    shape = (1, vae["z_dim"], 1 + (num_frames - 1) // 4, height // ratio, width // ratio)
-    title = f"{options.model}, divided by {options.shrink}: {width}x{height}, {num_frames} frames, {DTYPE}"
-    lines = [f"## {title}", "", f"With `{' '.join(sys.argv[1:])}`.", ""]
-    lines += [*compare_steps(configs["transformer"], shape, options.rounds), ""]
-    print("\n".join(lines), flush=True)
-    lines += [*compare_decoding(vae, height, width, options.frames, options.rounds), ""]
-    if CUDA:
-        length = options.length or num_frames
-        modes = memory_modes(configs, (width, height), length, options.steps, until)
-        lines += [f"{length} frames in each memory mode:", "", *modes, ""]
+def save(title: str, lines: list[str]) -> Path:
+    """Write a section of results to this device's file, in place of an earlier one of the same title."""
     name = device_name()
-    path = Path(__file__).parent / "results" / f"{'-'.join(name.replace(',', '').replace('/', ' ').split()).lower()}.md"
+    path = RESULTS / f"{'-'.join(name.replace(',', '').replace('/', ' ').split()).lower()}.md"
     path.parent.mkdir(exist_ok=True)
     kept = path.read_text(encoding="utf-8") if path.exists() else f"# {name}, torch {torch.__version__}\n\n"
     before, _, after = kept.partition(f"## {title}\n")
     rest = after[after.index("\n## ") + 1 :] if "\n## " in after else ""
-    path.write_text(before + "\n".join(lines) + "\n" * bool(rest) + rest, encoding="utf-8")
-    print(path)
+    text = "\n".join([f"## {title}", "", f"With `{' '.join(sys.argv[1:])}`.", "", *lines])
+    path.write_text(before + text + "\n" * bool(rest) + rest, encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="Wan-AI/Wan2.2-TI2V-5B-Diffusers", choices=list(WAN), help="whose shapes")
+    parser.add_argument("--shrink", type=int, default=1, help="divide widths, depth and sides by this, for a CPU")
+    parser.add_argument("--frames", type=int, nargs="+", default=[9, 33, 65, 129], help="lengths to decode")
+    parser.add_argument("--length", type=int, help="frames in the memory modes; the model's own length by default")
+    parser.add_argument("--rounds", type=int, default=3, help="timed calls of each")
+    parser.add_argument("--steps", type=int, default=4, help="denoising steps in the memory modes")
+    parser.add_argument("--minutes", type=float, default=9.0, help="no new memory mode begins after this time")
+    options = parser.parse_args()
+    until = time.monotonic() + 60 * options.minutes
+    configs = shrunk(WAN[options.model], options.shrink)
+    full, num_frames, multiple = (Size(832, 480), 81, 16)
+    if "Wan2.2" in options.model:
+        full, num_frames, multiple = (Size(1280, 704), 121, 32)
+    size = Size(*(max(multiple, side // options.shrink // multiple * multiple) for side in full))
+    vae = configs["vae"]
+    ratio = vae.get("scale_factor_spatial", 8)
+    shape = (1, vae["z_dim"], 1 + (num_frames - 1) // 4, size.height // ratio, size.width // ratio)
+    lines = [*compare_steps(configs, shape, options.rounds), ""]
+    print("\n".join(lines), flush=True)
+    lines += [*compare_decoding(configs, size, options.frames, options.rounds), ""]
+    if CUDA:
+        length = options.length or num_frames
+        modes = memory_modes(configs, Call(size, length, 1, options.steps, guided=False), until)
+        lines += [f"{length} frames in each memory mode:", "", *modes, ""]
+    title = f"{options.model}, divided by {options.shrink}: {size}, {num_frames} frames, {DTYPE}"
+    print(save(title, lines))
 
 
 if __name__ == "__main__":

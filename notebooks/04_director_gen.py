@@ -13,31 +13,23 @@
 # %% [markdown]
 # # 04 Director-Gen: from noise and anchors to a video
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/THIS_REPOSITORY/blob/main/notebooks/04_director_gen.ipynb)
+# Two pieces are ready. Chunks keep every keyframe exact ([02](02_multi_chunk.ipynb)), and MC-RoPE gives each latent its
+# true time ([03](03_mc_rope.ipynb)). One piece is missing: the latents between the keyframes. Director-Gen, stage one
+# of SmartDirector (arXiv 2605.27891), makes them from noise by *flow matching*.
 #
-# The pieces are there: chunks ([02](02_multi_chunk.ipynb)), and a true time for each latent ([03](03_mc_rope.ipynb)).
-# Now the latents between the keyframes have to come from somewhere. They come from noise, by *flow matching*. First in
-# the plane, where everything can be drawn; then the same few lines with the video model.
+# We begin with flow matching in the plane, where everything can be drawn. Then we use the same few lines of code with
+# the video model.
 #
 # **Goals.** Afterwards you can
 # - explain flow matching, train one, and sample from it;
-# - write the sampling loop of `DirectorGenPipeline` by hand, anchors included, and get what the pipeline gets;
-# - set up every kind of generation: single shot, cuts, one keyframe anywhere, extension, a mixture, other pacing;
+# - write the sampling loop of `DirectorGenPipeline` by hand, with anchors, and get the same result as the pipeline;
+# - set up every kind of generation: a single shot, cuts, one keyframe anywhere, extension, a mixture, other pacing;
 # - say what guidance does, and what it cannot do.
 #
-# **Time.** 60 minutes with the exercises; all cells together run in about a minute and a half on a laptop.
+# **Time.** 60 minutes with the exercises. All cells together run in about a minute and a half on a laptop.
 #
-# **Needs.** Notebooks 02 and 03, or their two results: a plan splits a video into chunks, and each latent has an index
-# `tau`. No GPU, no download.
-
-# %%
-# On Colab or another fresh machine: get the package, and leave torch and numpy as they are. Here this does nothing.
-import importlib.metadata, importlib.util, subprocess, sys
-
-if importlib.util.find_spec("smartdirector_lite") is None:
-    kept = [f"{n}=={importlib.metadata.version(n)}" for n in ("torch", "numpy") if importlib.util.find_spec(n)]
-    package = "smartdirector-lite[notebooks] @ git+https://github.com/THIS_REPOSITORY"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package, *kept], check=True)
+# **Needs.** Notebooks 02 and 03, or their two results: a plan splits a video into chunks, and each latent frame has a
+# temporal index `tau`. You need no GPU, and nothing is downloaded.
 
 # %%
 import itertools
@@ -47,10 +39,11 @@ import torch
 from smartdirector_lite import Storyboard, VideoCondition, load_director
 from smartdirector_lite.course import lab
 from smartdirector_lite.cli import bundled_storyboards
-from smartdirector_lite.vae.multichunk import decode, decode_clip, encode_conditions
-from smartdirector_lite.course.notebook import figure, pick, strip
-from smartdirector_lite.gen.preconditioning import to_velocity
+from smartdirector_lite.vae import decode, decode_clip, encode_conditions
+from smartdirector_lite.course.notebook import pick, show_figure, show_strip
+from smartdirector_lite.flow import precondition
 from smartdirector_lite.report import border_report
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.course.figures import flow as viz
 from smartdirector_lite.course.figures.base import timeline_figure
@@ -59,15 +52,15 @@ from smartdirector_lite.course.widgets import step_slider
 # %% [markdown]
 # ## Flow matching in the plane
 #
-# **Question.** How can noise become data, when no noise belongs to any datum?
+# **Question.** How can noise become data, when nothing says which noise belongs to which data point?
 #
-# Pick a datum $x_0$ and a noise $x_1 \sim \mathcal{N}(0, I)$, at random and independently. Join them by a straight
-# line, and call the way along it the velocity:
+# Pick a data point $x_0$ and a noise point $x_1 \sim \mathcal{N}(0, I)$. Both are drawn at random and independently.
+# Join the two by a straight line. A point $x_t$ moves along this line with a constant velocity $v$:
 #
 # $$ x_t = (1 - t)\, x_0 + t\, x_1, \qquad v = \frac{\mathrm{d} x_t}{\mathrm{d} t} = x_1 - x_0 . $$
 #
-# So $t = 0$ is data, and $t = 1$ is noise. First one datum and one noise; then, as data, a thousand points on two half
-# moons.
+# At $t = 0$ the point is data, and at $t = 1$ it is noise. The smallest example is one data point and one noise point.
+# After that we take a thousand data points, which lie on two half moons.
 
 # %%
 x_0, x_1 = torch.tensor([2.0, 1.0]), torch.tensor([0.0, -1.0])
@@ -77,7 +70,7 @@ print("v =", (x_1 - x_0).tolist(), "at every t")
 
 
 def moons(count, generator):
-    """Two half circles, a little blurred: (count, 2)."""
+    """Draw points near two half circles. Returns (count, 2)."""
     angle = torch.pi * torch.rand(count, generator=generator)
     side = torch.randint(0, 2, (count,), generator=generator) * 2 - 1
     points = side[:, None] * torch.stack([torch.cos(angle) - 0.5, torch.sin(angle) - 0.25], dim=1)
@@ -87,23 +80,23 @@ def moons(count, generator):
 chance = torch.Generator().manual_seed(0)
 data = moons(1000, chance)
 noise = torch.randn(1000, 2, generator=chance)
-figure(
+show_figure(
     viz.clouds_figure({f"t = {t:g}": (1 - t) * data + t * noise for t in (0, 0.25, 0.5, 0.75, 1)}),
-    alt="Five clouds of points: two half moons at t = 0, which blur and melt, step by step, into one round cloud at 1.",
+    alt="Five clouds of points: two half moons at t = 0, which blur from cloud to cloud, and one round cloud at t = 1",
 )
 
 # %% [markdown]
-# **Notice.** Each point goes straight; the cloud as a whole melts.
+# **Notice.** Each point moves on a straight line. The cloud as a whole loses its shape and becomes round.
 #
 # ### Exercise 04.1 (3 points)
 #
-# Write `straight_path(x_0, x_1, t)` for a batch: every sample has its *own* t. It must work for points $(B, 2)$ as for
-# latents $(B, C, F, h, w)$, and gives $x_t$ and $v$ back.
+# Write `straight_path(x_0, x_1, t)` for a batch in which every sample has its *own* $t$. The function returns $x_t$ and
+# $v$. It must work for points $(B, 2)$ and also for latents $(B, C, F, h, w)$.
 
 
 # %%
 def straight_path(x_0, x_1, t):
-    """x_0, x_1: (B, ...), t: (B,) in [0, 1]. Returns x_t and v, both (B, ...)."""
+    """Returns x_t and v, both (B, ...). x_0, x_1: (B, ...); t: (B,) in [0, 1]."""
     ### BEGIN SOLUTION
     share = t.view(-1, *[1] * (x_0.ndim - 1))
     return (1 - share) * x_0 + share * x_1, x_1 - x_0
@@ -115,14 +108,16 @@ lab.check_straight_path(straight_path)
 # %% [markdown]
 # ## Learning the velocity
 #
-# **Question.** At one place $x_t$ many lines cross, each with a velocity of its own. Which one should a network give?
+# **Question.** Many lines cross at one place $x_t$, and each line has its own velocity. Which of these velocities
+# should a network predict?
 #
-# It is asked for all, and the squared error
+# In training the network $f$ is asked for all of them, one after the other. The squared error
 #
 # $$ \mathbb{E}_{x_0, x_1, t} \left\| f(x_t, t) - (x_1 - x_0) \right\|^2 $$
 #
-# is least for their *mean*. That is enough: if all points follow the mean velocity, the clouds move just as they do
-# along the lines. The network is small: three numbers in, two out.
+# is smallest when $f$ predicts their *mean*. The mean is enough: if all points follow the mean velocity, the cloud as a
+# whole changes in the same way as along the lines. Our network is small. It takes three numbers, which are $x_t$ and
+# $t$, and returns two.
 
 # %%
 torch.manual_seed(0)
@@ -154,63 +149,62 @@ print(f"mean squared error: {start:.2f} at first, {end:.2f} at last")
 assert end < 0.95 * start
 
 # %% [markdown]
-# The error does not go to 0, and cannot: where lines cross, the mean fits none of them. What was learnt can be drawn,
-# as the way a sampler will go, from noise to data, so against $v$:
+# The error does not reach 0, and it cannot. Where lines cross, their mean velocity is not exactly right for any of
+# them.
+#
+# We can draw what the network has learnt. The arrows show the direction in which a sampler will move, from noise to
+# data. The velocity $v$ leads from data to noise, so the arrows point in the opposite direction of $v$.
 
 
 # %%
 @torch.no_grad()
 def velocity(x, t):
-    """x: (N, 2), t: (N,) or a number. Returns (N, 2)."""
+    """Ask the network for the velocity. x: (N, 2); t: (N,) or a number. Returns (N, 2)."""
     t = torch.as_tensor(t, dtype=x.dtype).expand(len(x))
     return network(torch.cat([x, t[:, None]], dim=1))
 
 
-figure(
+show_figure(
     viz.field_figure(velocity, (0.95, 0.5, 0.1), data),
-    alt="Three fields of arrows over the half moons. At t = 0.95 all arrows point to the middle. At 0.5 they begin to "
-    "part towards the two moons; at 0.1 they point to the nearest place on a moon.",
+    alt="Three fields of arrows over the half moons. At t = 0.95 all arrows point to the middle. At t = 0.5 they begin "
+    "to turn to one moon or the other. At t = 0.1 they point to the nearest place on a moon.",
 )
 
 # %% [markdown]
-# **Notice.** In pure noise nothing is known yet, and every arrow points to the middle of the data. Later each arrow
-# decides for a moon, then for a place on it.
+# **Notice.** Near pure noise nothing is known yet, so every arrow points to the middle of the data. Later each arrow
+# points to one of the two moons, and near the end to one place on this moon.
 #
 # ## Following it
 #
-# **Question.** How do we get from noise to data, with the velocity alone?
+# **Question.** How do we get from noise to data when we know only the velocity?
 #
-# Begin at noise, $t = 1$, and walk in small straight steps (Euler's method):
+# We start at noise, $t = 1$, and take small straight steps. Each step leads from a time $t$ to an earlier time $t'$
+# (Euler's method):
 #
 # $$ x \leftarrow x + (t' - t)\, f(x, t), \qquad t' < t . $$
 #
-# The smallest example is one step, all the way from 1 to 0:
+# The smallest example is a single step, all the way from 1 to 0:
 
 # %%
 noise = torch.randn(pick(400, 200), 2, generator=chance)
 one_step = noise + (0.0 - 1.0) * velocity(noise, 1.0)
-print(
-    "one step ends near",
-    [round(value, 1) + 0.0 for value in one_step.mean(dim=0).tolist()],
-    "with a spread of",
-    end=" ",
-)
-print(f"{one_step.std():.2f}; the data have {data.std():.2f}")
+middle = [round(value, 1) + 0.0 for value in one_step.mean(dim=0).tolist()]
+print(f"one step ends near {middle} with a spread of {one_step.std():.2f}; the data have {data.std():.2f}")
 assert one_step.std() < 0.5 * data.std()
 
 # %% [markdown]
-# One step lands near the *mean* of the data, where no datum is. In pictures that is a blur; keep it in mind for the
-# video.
+# One step lands near the *mean* of the data, where there are no data points. For pictures, the mean is a blur. We will
+# see it again in the video.
 #
 # ### Exercise 04.2 (3 points)
 #
-# Write `euler(velocity, x_1, times)`: walk through the `times`, which fall from the first to the last, not always
-# evenly. `velocity(x, t)` takes the points and one number.
+# Write `euler(velocity, x_1, times)`, which takes one Euler step from each of the `times` to the next one. The times
+# fall from the first to the last, and they may be unevenly spaced. `velocity(x, t)` takes the points and one number.
 
 
 # %%
 def euler(velocity, x_1, times):
-    """velocity: (x, t) -> like x. times: K + 1 numbers, falling. Returns x after K steps; x_1 stays as it is."""
+    """Returns x after K steps, and leaves x_1 as it is. velocity: (x, t) -> like x. times: K + 1 falling numbers."""
     ### BEGIN SOLUTION
     x = x_1
     for now, then in itertools.pairwise(times):
@@ -230,42 +224,44 @@ for steps in (1, 4, 32):
     paths["1 step" if steps == 1 else f"{steps} steps"] = torch.stack(path)
 far = {name: torch.cdist(path[-1], data).min(dim=1).values.mean().item() for name, path in paths.items()}
 for name, distance in far.items():
-    print(f"{name:8}: {distance:.2f} from the nearest datum, on average")
+    print(f"{name:8}: {distance:.2f} from the nearest data point, on average")
 assert far["32 steps"] < far["4 steps"] < 0.5 * far["1 step"]
-figure(
-    viz.paths_figure({name: path[:, :60] for name, path in paths.items()}, data),
-    alt="The ways of sixty points from noise. In one step all end in a small blot between the moons, in four near "
-    "them, in thirty-two steps on them, along bent ways.",
+show_figure(
+    viz.trajectories_figure({name: path[:, :60] for name, path in paths.items()}, data),
+    alt="The paths of sixty points from noise. With one step all points end in a small spot between the moons. With "
+    "four steps they end near the moons. With thirty-two steps they end on the moons, and their paths are curved.",
 )
 
 # %% [markdown]
-# **Notice.** The lines of training were straight; the ways that are followed bend, because the mean changes on the way.
-# So it takes some steps. The video model uses 12.
+# **Notice.** In training the lines were straight. In sampling the paths are curved, because the mean velocity changes
+# from place to place. A curved path needs several steps. The video model takes 12.
 #
 # ## The same, with a video model
 #
 # **Question.** What changes when the points are latents?
 #
-# Nothing in the formulas. $x_0$ are the latents of a video, $(B, C, F, h, w)$; $f$ is the transformer; it is told the
-# text and `tau`. Four details come on top. We take three of them one by one, write the loop, and come to the fourth.
+# The formulas stay the same. Now $x_0$ stands for the latents of a video, $(B, C, F, h, w)$, and $f$ is the
+# transformer, which is also given the text and `tau`. Four details are added. We look at the first three one by one.
+# The fourth belongs to the sampling loop, so we come to it when we write the loop.
 
 # %%
 torch.set_grad_enabled(False)  # from here on nothing is trained
 director = load_director()
-gen = director.gen  # the pipeline of stage one; notebook 05 has the second
+gen = director.gen  # the pipeline of stage one; notebook 05 is about stage two
 gen.set_progress_bar_config(disable=True)
 vae, transformer, scheduler = gen.vae, gen.transformer, gen.scheduler
-print(f"latents of {vae.config.z_dim} channels, {director.steps} steps, guidance {director.guidance_scale:g}")
+defaults = director.defaults
+print(f"latents of {vae.config.z_dim} channels, {defaults.steps} steps, guidance {defaults.guidance_scale:g}")
 
 # %% [markdown]
 # ### Detail 1: shifted times
 #
-# Where in $[0, 1]$ should the steps lie? The scheduler begins with even times, and bends them by a *shift* $a$, so that
-# more steps lie near the noise, where the layout of the picture is decided:
+# Where in $[0, 1]$ should the steps lie? The layout of the picture is decided near the noise, so more of the steps
+# should lie there. The scheduler starts with evenly spaced times and moves them towards 1 by a *shift* $a$:
 #
 # $$ t \;\mapsto\; \frac{a\, t}{1 + (a - 1)\, t} . $$
 #
-# For $a = 3$, $t = 1/2$ becomes $1.5 / 2 = 0.75$. The ends stay.
+# For $a = 3$, the time $t = 1/2$ becomes $1.5 / 2 = 0.75$. The ends 0 and 1 do not move.
 #
 # ### Exercise 04.3 (2 points)
 #
@@ -274,7 +270,7 @@ print(f"latents of {vae.config.z_dim} channels, {director.steps} steps, guidance
 
 # %%
 def shift_time(t, shift):
-    """t: in [0, 1]; shift: more than 0. Returns a time in [0, 1]."""
+    """Returns the shifted time, in [0, 1]. t: in [0, 1]; shift: greater than 0."""
     ### BEGIN SOLUTION
     return shift * t / (1 + (shift - 1) * t)
     ### END SOLUTION
@@ -285,42 +281,44 @@ lab.check_shift_time(shift_time)
 
 # %%
 def flow_times(steps, shift):
-    """The times of diffusers' Euler scheduler, then 0: (steps + 1,). The even times run from 1 to nearly 0."""
+    """Give the times of diffusers' Euler scheduler, and 0 after them: (steps + 1,) numbers, falling from 1."""
     lowest = shift * 0.001 / (1 + (shift - 1) * 0.001)
     even = torch.linspace(1, lowest, steps, dtype=torch.float64)
     return torch.cat([shift * even / (1 + (shift - 1) * even), torch.zeros(1)])
 
 
-scheduler.set_timesteps(director.steps)
-times = flow_times(director.steps, scheduler.config.shift)
+scheduler.set_timesteps(director.defaults.steps)
+times = flow_times(director.defaults.steps, scheduler.config.shift)
 assert torch.allclose(times, scheduler.sigmas.double(), atol=1e-6)
 print("t =", ", ".join(f"{t:.3f}" for t in times))
-figure(
-    viz.schedule_figure({f"shift {shift:g}": flow_times(director.steps, shift) for shift in (1, 3, 9)}),
-    alt="Flow time against the step. With shift 1 it falls evenly, with 3 slowly at first, with 9 it stays near 1 for "
-    "most of the steps and falls at the end.",
+show_figure(
+    viz.schedule_figure({f"shift {shift:g}": flow_times(director.defaults.steps, shift) for shift in (1, 3, 9)}),
+    alt="Three curves of the flow time over the steps. With shift 1 the time falls evenly. With shift 3 it falls "
+    "slowly at first. With shift 9 it stays near 1 for most of the steps and falls at the end.",
 )
 
 # %% [markdown]
-# **Notice.** The last step is tiny: the list ends just above 0, and then 0 is appended. So of 12 calls of the
-# transformer, 11 do nearly all the work.
+# **Notice.** The last step is tiny, because the scheduler's times end just above 0 and then 0 is appended. So 11 of the
+# 12 calls of the transformer do nearly all of the work.
 #
 # ### Detail 2: a skip around the small transformer (ours)
 #
-# To give $v = x_1 - x_0$ is to hand on all of the noise, value by value. A large transformer can. The bundled one is
-# narrow, and would spend itself on that. So it predicts only what is *not* known from $x_t$ already. If data had the
-# spread $\sigma$, the best linear guess of $v$ would be $c_\text{skip}\, x_t$ (EDM's preconditioning, for this path):
+# A network that predicts $v = x_1 - x_0$ has to pass on all of the noise, value by value. A large transformer can do
+# that. The bundled transformer is narrow and would have little room left for anything else. So it predicts only the
+# part of $v$ that is *not* known from $x_t$ already. For data with the standard deviation $\sigma$, the best linear
+# guess of $v$ is $c_\text{skip}\, x_t$. The transformer's output $f$, times $c_\text{out}$, is added to this guess
+# (EDM's preconditioning, for our path):
 #
 # $$ v = c_\text{skip}(t)\, x_t + c_\text{out}(t)\, f, \qquad
 #    c_\text{skip} = \frac{t - (1 - t)\, \sigma^2}{t^2 + (1 - t)^2 \sigma^2}, \qquad
 #    c_\text{out} = \frac{\sigma}{\sqrt{t^2 + (1 - t)^2 \sigma^2}} . $$
 #
-# Wan's weights have no such skip; there $f$ is $v$.
+# Wan's own weights were trained without a skip. With them $v = f$.
 
 
 # %%
 def skip_factors(t, sigma):
-    """How much of x_t and how much of the output: two tensors like t."""
+    """Give c_skip, the factor of x_t, and c_out, the factor of the output: two tensors like t."""
     variance = t**2 + (1 - t) ** 2 * sigma**2
     return (t - (1 - t) * sigma**2) / variance, sigma / variance.sqrt()
 
@@ -330,36 +328,36 @@ t = torch.linspace(0, 1, 101)
 skip, out = skip_factors(t, sigma_data)
 print(f"pure noise: v = {skip[-1]:g} x_t + {out[-1]:g} f     clean: v = {skip[0]:g} x_t + {out[0]:g} f")
 
-x_t, f = torch.randn(2, 1, 48, 101, 2, 2, generator=chance)  # any numbers will do: one latent frame for each t
+x_t, f = torch.randn(2, 1, 48, 101, 2, 2, generator=chance)  # any numbers will do; one latent frame for each t
 view = (1, 1, -1, 1, 1)
 assert torch.allclose(
-    skip.view(view) * x_t + out.view(view) * f, to_velocity(f, x_t, t[None], sigma_data), rtol=1e-4, atol=1e-5
+    skip.view(view) * x_t + out.view(view) * f, precondition(f, x_t, t[None], sigma_data), rtol=1e-4, atol=1e-5
 )
-figure(
+show_figure(
     viz.skip_figure(t, skip, out, sigma_data),
-    alt="The share of x_t rises from -1 at t = 0 over a little more than 1 to 1 at t = 1; that of the output is "
-    "1 at t = 0, a little more near 0.2, and then falls to one half.",
+    alt="Two curves over t. The factor of x_t rises from -1 at t = 0 to a little more than 1, and is 1 at t = 1. The "
+    "factor of the output is 1 at t = 0, a little more near t = 0.2, and falls to one half at t = 1.",
 )
 
 # %% [markdown]
-# **Notice.** In pure noise the velocity is the noise itself, plus a half of what the network says. Near the data $x_t$
-# counts negatively: there $x_t$ is the datum, and $v = x_1 - x_0$ has it with a minus sign.
+# **Notice.** In pure noise the velocity is the noise itself plus one half of the network's output. Near the data the
+# factor of $x_t$ is negative. There $x_t$ is nearly $x_0$, which has a minus sign in $v = x_1 - x_0$.
 #
 # ### Detail 3: anchors at timestep 0
 #
-# Keyframes are encoded first. They take their places among the latents as *anchors*, clean, and stay so. The
-# transformer must be told which latents are clean. So each latent frame has a timestep of its own (in thousandths):
-# $1000\,t$, and 0 for an anchor.
+# The keyframes are encoded before the first step. Their latent frames are the *anchors*: they are clean, and they stay
+# clean. The transformer must be told which latent frames are clean, so each latent frame has its own timestep. The
+# timestep of an anchor is 0. The timestep of every other latent frame is $1000\,t$.
 
 # %%
 FPS, NUM_FRAMES, HEIGHT, WIDTH = 12, 25, 64, 112
-STEPS, FEWER = pick(director.steps, 2), pick(8, 2)
+STEPS, FEWER = pick(director.defaults.steps, 2), pick(8, 2)
 
 
 def toy_shot(seed, num_frames=NUM_FRAMES, num_shots=1):
-    """A held-out toy scene, and its frames (3, T, H, W) in [-1, 1]."""
+    """Draw a held-out scene of the toy world. Returns the scene and its frames (3, T, H, W) in [-1, 1]."""
     scene = sample_scene(HELD_OUT_SEED + seed, num_frames, num_shots)
-    return scene, render(scene, HEIGHT, WIDTH).transpose(0, 1) * 2 - 1
+    return scene, render(scene, Size(WIDTH, HEIGHT)).transpose(0, 1) * 2 - 1
 
 
 scene, shot = toy_shot(3)
@@ -367,24 +365,26 @@ keyframes = [VideoCondition(image=shot[:, frame], frame_index=frame) for frame i
 plan = gen.plan(NUM_FRAMES, keyframes)
 print(plan.table())
 anchors = torch.tensor(plan.anchors)
-figure(
+show_figure(
     viz.timesteps_figure(plan, torch.stack([torch.where(anchors, 0.0, 1000 * t) for t in times[:-1]])),
-    alt="A table of colours, steps downwards and latents to the right. From step to step all columns go from 1000 to "
-    "nearly 0, but for three: the anchors, which are at 0 throughout.",
+    alt="A table of colours with a row for each step and a column for each latent frame. From the first row to the "
+    "last, the columns fall from 1000 to nearly 0. Three columns, the anchors, are 0 in every row.",
 )
 
 # %% [markdown]
 # ### Exercise 04.4 (4 points)
 #
-# Write `place(noise, encoded, anchors, t)`: what the transformer is given at the start. The latents: `encoded` where a
-# latent frame is an anchor, `noise` elsewhere. And the timesteps, one for each latent frame of each sample.
+# Write `place(noise, encoded, anchors, t)`, which prepares two inputs of the transformer for the first step:
+#
+# - the latents: `encoded` where a latent frame is an anchor, and `noise` everywhere else;
+# - the timesteps: one for each latent frame of each sample.
 
 
 # %%
 def place(noise, encoded, anchors, t):
-    """noise, encoded: (B, C, F, h, w), anchors: (F,) bool, t: in [0, 1].
+    """Returns the latents (B, C, F, h, w) and the timesteps (B, F), from 0 to 1000.
 
-    Returns the latents (B, C, F, h, w) and the timesteps (B, F), from 0 to 1000.
+    noise, encoded: (B, C, F, h, w); anchors: (F,) bool; t: in [0, 1].
     """
     ### BEGIN SOLUTION
     latents = torch.where(anchors.view(1, 1, -1, 1, 1), encoded, noise)
@@ -398,14 +398,28 @@ lab.check_place_anchors(place)
 # %% [markdown]
 # ## The loop, by hand
 #
-# Encode the anchors; put noise elsewhere; at each step ask the transformer, put its output through the skip, walk, and
-# put the anchors back. The path is straight as far as the model knows, so $x_t - t\,v$ is its present guess of $x_0$.
+# Before the loop we encode the anchors and put noise everywhere else. Each step of the loop does four things:
+#
+# 1. It asks the transformer.
+# 2. It turns the transformer's output into a velocity by the skip.
+# 3. It moves the latents to the next time.
+# 4. It puts the anchors back.
+#
+# A straight path from $x_t$ with the velocity $v$ ends at $x_t - t\,v$. This is the model's guess of $x_0$ in this
+# step.
 #
 # ### Detail 4: fresh noise (ours)
 #
-# Then there are two ways on to the next time $s < t$. One follows the path: $x_s = x_t + (s - t)\,v$. The other takes
-# the guess, and goes back along another line, to *fresh* noise: $x_s = (1 - s)\,(x_t - t\,v) + s\,x_1'$. An exact model
-# would want the path; fresh noise pulls it towards means. Let us see which of the two a small model wants.
+# There are two ways to move to the next time $t' < t$. The first way follows the path:
+#
+# $$ x_{t'} = x_t + (t' - t)\,v . $$
+#
+# The second way takes the guess of $x_0$ and mixes it with *fresh* noise $\tilde x_1$:
+#
+# $$ x_{t'} = (1 - t')\,(x_t - t\,v) + t'\,\tilde x_1 . $$
+#
+# For an exact model the first way is the right one, and fresh noise would pull the result towards a mean. A small model
+# is not exact. We try both ways and compare them.
 
 # %%
 prompt = scene.description
@@ -414,15 +428,15 @@ start = torch.randn(1, vae.config.z_dim, plan.num_latents, 8, 14, generator=torc
 
 
 def generate(plan, conditions, noise, text, steps, fresh=None):
-    """fresh: a generator, for new noise at every step. Returns the latents, and the guess of x_0 at every step."""
+    """Returns the latents, and the guess of x_0 in each step. fresh: a generator of new noise, or None."""
     anchors = torch.tensor(plan.anchors)
     mask, guesses = anchors.view(1, 1, -1, 1, 1), []
-    encoded = encode_conditions(vae, plan, [condition.to_tensor(HEIGHT, WIDTH) for condition in conditions])
+    encoded = encode_conditions(vae, plan, [condition.to_tensor(Size(WIDTH, HEIGHT)) for condition in conditions])
     x = torch.where(mask, encoded, noise)
     for now, then in itertools.pairwise(flow_times(steps, scheduler.config.shift).float()):
         t = torch.where(anchors, 0.0, now)[None]
         output = transformer(x, 1000 * t, text, tau=plan.tau("frame_time")).sample
-        v = to_velocity(output, x, t, sigma_data)
+        v = precondition(output, x, t, sigma_data)
         guess = x - now * v
         guesses.append(torch.where(mask, encoded, guess))
         to = guess + then * v if fresh is None else (1 - then) * guess + then * torch.randn(x.shape, generator=fresh)
@@ -439,9 +453,12 @@ print("largest difference to the pipeline below 1e-4:", (latents - by_pipeline).
 assert torch.allclose(latents, by_pipeline, atol=1e-4)
 
 # %% [markdown]
-# **Notice.** These lines *are* Director-Gen, but for guidance and for checks of what the caller gives. Which way is
-# taken, the scheduler says: `stochastic_sampling` is on for the bundled model, and off for Wan's. We decode the guess
-# at every other step for one frame: frame 5, half-way between two keyframes.
+# **Notice.** These lines *are* Director-Gen. Only guidance is missing, and the checks of what the caller gives. A
+# setting of the scheduler chooses between the two ways: `stochastic_sampling` is on for the bundled model and off for
+# Wan's models.
+#
+# To compare the two ways we look at frame 5, which lies half-way between two keyframes. We decode the guess of this
+# frame in every second step.
 
 
 # %%
@@ -450,43 +467,46 @@ def pictures(video):
     return ((video[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
 
 
-first = slice(0, plan.chunks[0].num_latents)  # the first chunk is decoded on its own, so its latents are enough
+first = slice(0, plan.chunks[0].num_latents)  # a chunk is decoded on its own, so these latents are enough for frame 5
 for name, way in (("along the path", along_path), ("fresh noise", guesses)):
     seen = [pictures(decode_clip(vae, guess[:, :, first]))[5] for guess in way[1::2]]
     print(f"{name}:")
-    strip(
+    show_strip(
         [*seen, pictures(shot[None])[5]],
-        alt=f"The guess of one frame, {name}, step by step, and the true frame last.",
+        alt=f"The guess of one frame ({name}) from step to step. The last picture is the true frame.",
         labels=[*(f"t = {t:.2f}" for t in flow_times(STEPS, scheduler.config.shift)[1:-1:2]), "true"],
     )
 step_slider(seen, alt="the guess of frame 5", scale=4)
 
 # %% [markdown]
-# **Notice.** The background is there at once: it stands in both keyframes. What moves is a blur at first, like the one
-# step in the plane: a mean over all that might be. Later steps decide for one of them. In this frame both ways end in a
-# whole figure. Over 12 shots fresh noise comes 0.8 dB nearer to the truth (`bench/inbetween.py --shots 12`, the same
-# with `--path 1`): along the path each step builds on the errors of those before, and a small model makes many.
+# **Notice.** The background is there at once, because both keyframes show it. What moves is a blur at first. Like the
+# single step in the plane, this blur is a mean over everything that might happen. Later steps decide for one
+# possibility. In this frame both ways end in a whole figure.
+#
+# Over 12 shots, fresh noise comes 0.8 dB nearer to the truth (`bench/inbetween.py --shots 12`, and the same with
+# `--path 1`). Along the path, each step builds on the errors of the steps before it, and a small model makes many
+# errors.
 #
 # ## Every kind of generation
 #
-# All of the following is one call with other conditions. `film` makes the video, shows seven frames of it, and names
-# those that were given.
+# Every example below is the same call with other conditions. The helper `film` generates the video, shows seven of its
+# frames, and marks the frames that were given.
 
 
 # %%
 def film(name, conditions, num_frames=NUM_FRAMES, cuts=(), prompt="", steps=FEWER, guidance=1.0):
-    """Generate, show a strip, and return uint8 frames (T, H, W, 3)."""
+    """Generate a video and show a strip of it. Returns the frames, uint8 (T, H, W, 3)."""
     plan, options = gen.plan(num_frames, conditions, cuts), {**call, "num_frames": num_frames}
     options |= {"num_inference_steps": steps, "guidance_scale": guidance, "generator": torch.Generator().manual_seed(0)}
     made = gen(prompt=prompt, conditions=conditions, cuts=cuts, output_type="latent", **options).frames
     frames = pictures(decode(vae, plan, made))
     given = {c.frame_index + k for c in plan.conditions for k in range(c.num_frames)}
     starts, others = [c.frame_index for c in plan.conditions], [i for i in range(num_frames) if i not in given]
-    count = 7 - len(starts)  # as many frames in between, evenly
+    count = 7 - len(starts)  # the number of generated frames to show, evenly spaced
     shown = sorted([*starts, *(others[(2 * k + 1) * len(others) // (2 * count)] for k in range(count))])
     print(f"{name}: {len(plan.chunks)} chunks, {plan.num_latents} latents, {sum(plan.anchors)} of them anchors")
     labels = [f"{frame} given" if frame in given else str(frame) for frame in shown]
-    strip(frames[shown], alt=f"{name}: frames {', '.join(map(str, shown))}", labels=labels)
+    show_strip(frames[shown], alt=f"{name}: frames {', '.join(map(str, shown))}", labels=labels)
     return frames
 
 
@@ -497,8 +517,9 @@ def key(frame, of=shot):
 single = film("single shot", [key(0), key(10), key(24)], prompt=prompt)
 
 # %% [markdown]
-# **One keyframe anywhere.** First, middle or last: the chunk before a keyframe simply has no anchor of its own. The
-# keyframe comes back as decode(encode(keyframe)), the best the VAE can do, whatever stands around it.
+# **One keyframe anywhere.** A single keyframe may stand at the first frame, in the middle, or at the last frame. The
+# chunk before it simply has no anchor. The keyframe comes back as `decode(encode(keyframe))`, whatever the model
+# generates around it. The VAE cannot do better than that.
 
 # %%
 for frame in pick((0, 12, 24), (12,)):
@@ -508,12 +529,14 @@ for frame in pick((0, 12, 24), (12,)):
     assert abs(frames[frame].astype(int) - pictures(ideal)[0]).max() <= 1
 
 # %% [markdown]
-# **Notice.** The given frame is exact each time. What is far from it is invented, and the small model invents poorly:
-# the place stays, and near the keyframe the figure goes on; further off it softens and loses its shape.
+# **Notice.** The given frame is exact each time. The frames far from it are invented, and the small model invents
+# poorly. The place stays the same, and near the keyframe the figure keeps moving. Further away the figure becomes soft
+# and loses its shape.
 #
-# **Multi-shot.** A *cut* is the first frame of the next shot. A chunk begins there, keyframe or not, so that no latent
-# holds frames of two shots. To the model, its keyframe looks like any other, a place for the shot to move to. So `tau`
-# takes a step at each cut (`cut_gap`, ours; 0 for Wan's weights): the next shot is further off in time.
+# **Multi-shot.** A *cut* is the first frame of the next shot. A chunk begins at each cut, with or without a keyframe,
+# so that no latent frame holds frames of two shots. A keyframe at a cut looks to the model like any other keyframe:
+# like something that the shot before should move to. So `tau` makes an extra step at each cut, and the next shot lies
+# further away in time. The size of this step is `cut_gap` (ours; it is 0 for Wan's weights).
 
 # %%
 scene_2, two_shots = toy_shot(5, num_shots=2)
@@ -526,11 +549,12 @@ print(f"gap at a cut: {gap:g}; tau:", gen.plan(NUM_FRAMES, conditions, [cut]).ta
 print(f"the step into frame {cut} is {report.ratio:.1f} times the motion beside it: {report.verdict}")
 
 # %% [markdown]
-# **Extension.** A clip is a condition of several frames. At the start, the rest is its continuation; at the end, the
-# rest leads up to it; one at each end, and the gap between is filled. Clips and keyframes mix freely.
+# **Extension.** A clip is a condition of several frames. When the clip stands at the start, the model continues it.
+# When it stands at the end, the model generates what leads up to it. With a clip at each end, the model fills the gap
+# between the two. Clips and keyframes can be mixed freely.
 
 # %%
-clip = slice(0, 9)  # 9 = 4 * 2 + 1 frames: three full latents, all anchors
+clip = slice(0, 9)  # 9 = 4 * 2 + 1 frames fill three latent frames, and all three are anchors
 place_at = NUM_FRAMES - 9
 clips = {"forwards": VideoCondition(video=shot[:, clip], frame_index=0)}
 clips["backwards"] = VideoCondition(video=shot[:, place_at:], frame_index=place_at)
@@ -541,64 +565,70 @@ film("two clips and a keyframe", [*ends, key(12)], prompt=prompt)
 print(gen.plan(NUM_FRAMES, [*ends, key(12)]).table())
 
 # %% [markdown]
-# **Notice.** The given frames come back, and the others continue them. A clip shows how things move, which a single
-# keyframe can't: so the figure holds together for longer, forwards and backwards. What the method promises, the places
-# and the plan, holds exactly; how far a continuation is believable, training decides.
+# **Notice.** The given frames come back, and the other frames continue them. A clip shows how things move, and a single
+# keyframe cannot show that. So the figure keeps its shape for longer, forwards and backwards. The method promises that
+# the given frames stand exactly where the plan puts them. How far a continuation is believable depends on training.
 #
-# **Pacing.** The same keyframes at other times. A `Storyboard` holds pictures, times, shots and text; `retime` moves
-# the keyframes, in their order, and the cuts with them. "action" hurries at first: of rank $u$ between first (0) and
-# last (1), a keyframe goes to $u^2$ of the time (the presets are ours).
+# **Pacing.** The same keyframes can stand at other times. A `Storyboard` holds pictures, times, shots and text. Its
+# method `retime` moves the keyframes and the cuts, and keeps their order. The preset "action" is fast at first: a
+# keyframe of rank $u$, from 0 for the first keyframe to 1 for the last, moves to $u^2$ of the time. (The presets are
+# ours.)
 
 # %%
 story = Storyboard.load(bundled_storyboards() / "snow" / "story.json")
 action = story.retime("action")
 for name, board in (("as written", story), ("action", action)):
     print(f"{name:10} keyframes at {[c.frame_index for c in board.conditions]}, cut at {list(board.cuts)}")
-figure(
+show_figure(
     timeline_figure(action.plan(), fps=story.fps),
-    alt="The plan under action: the first keyframes stand close together, the later ones further and further apart.",
+    alt="Timeline after the preset action. The first keyframes stand close together, and the later ones stand further "
+    "and further apart.",
 )
 if pick(True, False):
     result = director(action, seed=0, steps=4, progress=False, stage="gen")
     shown = [c.frame_index for c in action.conditions]
     shown = sorted({*shown, *((a + b) // 2 for a, b in itertools.pairwise(shown[2:]))})
-    strip(
+    show_strip(
         result.draft[shown],
-        alt="Keyframes of the snow story at their new times, and frames between.",
+        alt="Keyframes of the snow story at their new times, and frames between them.",
         labels=[str(frame) for frame in shown],
     )
 
 # %% [markdown]
-# **Notice.** No picture changed, and nothing was trained: the plan changed, so the chunks, so `tau`. That the model is
-# told true times is what lets one set of keyframes play fast or slow.
+# **Notice.** No picture changed, and nothing was trained. Only the plan changed, and with it the chunks and `tau`. The
+# model is told the true times, so the same keyframes can play fast or slow.
 #
 # ## Guidance
 #
 # **Question.** How can a generation be made to follow its text more closely?
 #
-# Ask twice, with the text and without it (or with a negative text), and go further in the direction in which they
-# differ. With two values of a velocity, and $g$ the scale:
+# The model is asked twice: once with the text, and once without it (or with a negative text). Then we go further in the
+# direction from the second answer to the first. The scale $g$ says how far:
 #
 # $$ v = v_\text{without} + g\, (v_\text{with} - v_\text{without}) . $$
+#
+# The smallest example is a velocity of two values.
 
 # %%
 with_text, without = torch.tensor([1.0, 1.5]), torch.tensor([1.0, 0.5])
 for g in (0, 1, 3):
     print(f"g = {g}: v = {(without + g * (with_text - without)).tolist()}")
-figure(
+show_figure(
     viz.guidance_figure(with_text.tolist(), without.tolist(), (0, 1, 3)),
-    alt="Three arrows from the origin: without the text, with it, and at g = 3 further on along the line through both.",
+    alt="Three arrows from the origin: without the text, with the text, and at g = 3. Their tips lie on one line, and "
+    "the tip at g = 3 lies furthest along it.",
 )
 
 # %% [markdown]
 # ### Exercise 04.5 (2 points)
 #
-# Write `guide(conditional, unconditional, scale)` for whole velocities.
+# Write `guide(conditional, unconditional, scale)` for whole velocities: `conditional` is the velocity with the text,
+# `unconditional` the one without it.
 
 
 # %%
 def guide(conditional, unconditional, scale):
-    """conditional, unconditional: (B, C, F, h, w). Returns the guided velocity, of that shape."""
+    """Returns the guided velocity. conditional, unconditional and the result: (B, C, F, h, w)."""
     ### BEGIN SOLUTION
     return unconditional + scale * (conditional - unconditional)
     ### END SOLUTION
@@ -607,8 +637,9 @@ def guide(conditional, unconditional, scale):
 lab.check_guide(guide)
 
 # %% [markdown]
-# How far do the two predictions of the bundled model differ? Measured at the first step, over the latents that are not
-# anchors, in percent of the velocity: once with the keyframes above, once with no keyframe at all.
+# How much do the two predictions of the bundled model differ? We measure it near the noise, at $t = 0.95$, over the
+# latent frames that are not anchors. The difference is printed in percent of the velocity, once with the keyframes
+# above and once without any keyframe.
 
 # %%
 no_text = gen.encode_prompt("", None, False, max_sequence_length=gen.tokenizer.model_max_length)[0]
@@ -617,11 +648,11 @@ for name, conditions in (("keyframes", keyframes), ("no keyframe", [])):
     here = torch.tensor(layout.anchors)
     x = torch.randn(1, vae.config.z_dim, layout.num_latents, 8, 14, generator=torch.Generator().manual_seed(1))
     if conditions:
-        given = encode_conditions(vae, layout, [condition.to_tensor(HEIGHT, WIDTH) for condition in conditions])
+        given = encode_conditions(vae, layout, [condition.to_tensor(Size(WIDTH, HEIGHT)) for condition in conditions])
         x = torch.where(here.view(1, 1, -1, 1, 1), given, x)
     t = torch.where(here, 0.0, 0.95)[None]
     v_with, v_without = (
-        to_velocity(transformer(x, 1000 * t, embeds, tau=layout.tau()).sample, x, t, sigma_data)[:, :, ~here]
+        precondition(transformer(x, 1000 * t, embeds, tau=layout.tau()).sample, x, t, sigma_data)[:, :, ~here]
         for embeds in (text, no_text)
     )
     print(f"{name:12}: the text changes {100 * (v_with - v_without).norm() / v_without.norm():.1f} % of the velocity")
@@ -632,23 +663,29 @@ print(f"against guidance 1: {change.max():.1f} levels of 255 in the frame that c
 assert change[[0, 10, 24]].max() == 0
 
 # %% [markdown]
-# **Notice.** The keyframes cannot change: anchors are not predicted. Where there are keyframes they already say most,
-# and the text changes little; without any it changes more. Whether it changes the *right* thing is another question: in
-# the README's table, made from text alone at guidance 3, colours and directions come out as asked for in every video,
-# cameras in nearly nine of ten. Between keyframes `load_director()` uses guidance 1, which asks once, not twice. Wan's
-# own models are called with 5. More is not always better: far beyond 1 the velocity leaves what the model has seen, and
+# **Notice.** The keyframes cannot change, because anchors are not predicted. Keyframes already say most of what
+# happens, so with them the text changes little. Without keyframes it changes more.
+#
+# Whether the text changes the *right* thing is another question. [bench/RESULTS.md](../bench/RESULTS.md) has an answer
+# for videos that are made from text alone at guidance 3: colours and directions come out as asked for in every video,
+# and cameras in nearly nine of ten.
+#
+# Between keyframes `load_director()` uses guidance 1, which asks the model once instead of twice. Wan's own models are
+# called with 5. More is not always better: far above 1 the velocity is unlike anything that the model has seen, and
 # colours may burn out.
 #
 # ## Recap
 #
-# - Flow matching: a straight line between datum and noise, a network for the mean velocity, Euler's steps back.
-# - A small model's errors add up along the path. Fresh noise at every step covers them.
-# - In one step one gets the mean, which is a blur. Steps lie closer near the noise: the shift.
-# - Anchors are clean latents at timestep 0 among noisy ones. They are put back after each step.
-# - The whole pipeline is one loop of some ten lines. Keyframe, clip, cut, extension and pacing are only other plans.
-# - Guidance exaggerates what the text changes, and can do no more than the text does.
+# - Flow matching joins data and noise by straight lines. A network learns the mean velocity, and Euler's steps follow
+#   this velocity back from noise to data.
+# - A single step gives the mean, which is a blur. The shift puts more of the steps near the noise.
+# - A small model's errors add up along the path. Fresh noise in each step covers them.
+# - Anchors are clean latent frames at timestep 0 among noisy ones. They are put back after each step.
+# - The whole pipeline is one loop of about ten lines. Keyframe, clip, cut, extension and pacing only change the plan.
+# - Guidance exaggerates what the text changes. It cannot do more than the text does.
 #
-# **Next:** [notebook 05](05_director_sr.ipynb), Director-SR: twice the size, with the detail of the original keyframes.
+# **Next:** [Notebook 05](05_director_sr.ipynb) is about Director-SR, which makes the video twice as large and takes
+# detail from the original keyframes.
 
 # %%
 lab.summary("04")

@@ -13,24 +13,17 @@
 # %% [markdown]
 # # 06 Train your own
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/THIS_REPOSITORY/blob/main/notebooks/06_train_your_own.ipynb)
+# The paper (SmartDirector, arXiv 2605.27891) trains models of many billion weights on films. Here you do the same on a
+# small scale. You draw a handful of clips, and you teach the bundled model to fill in what lies between two keyframes.
 #
-# **Goals.** You make a handful of clips of your own, turn them into latents, and teach the bundled model to fill in
-# what lies between two keyframes of them. You write the loss, the loop and a LoRA in plain torch, and you learn to
-# read the curves: is it learning, what is hard, and is it only learning by heart?
+# **Goals.** Afterwards you can
+# - turn clips into latents to train on;
+# - write the loss, the training loop and a LoRA in plain torch;
+# - read the curves: does the model learn, what is hard for it, and does it only learn by heart?
 #
-# **Time.** About 45 minutes, a few of them training.
+# **Time.** About 45 minutes. A few of them are training.
 #
-# **Needs.** Notebooks 02 (chunks and anchors) and 04 (flow matching). A CPU is enough; nothing is downloaded.
-
-# %%
-# On Colab or another fresh machine: get the package, and leave torch and numpy as they are. Here this does nothing.
-import importlib.metadata, importlib.util, subprocess, sys
-
-if importlib.util.find_spec("smartdirector_lite") is None:
-    kept = [f"{n}=={importlib.metadata.version(n)}" for n in ("torch", "numpy") if importlib.util.find_spec(n)]
-    package = "smartdirector-lite[notebooks] @ git+https://github.com/THIS_REPOSITORY"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package, *kept], check=True)
+# **Needs.** Notebooks 02 (chunks and anchors) and 04 (flow matching). You need no GPU, and nothing is downloaded.
 
 # %%
 import copy
@@ -44,25 +37,26 @@ from smartdirector_lite import ChunkPlan, Condition, VideoCondition, load_direct
 from smartdirector_lite.course import lab
 from smartdirector_lite.evaluation.metrics import PooledError, motion_mask
 from smartdirector_lite.vae.multichunk import decode, encode_video
-from smartdirector_lite.course.notebook import image, pick, video
-from smartdirector_lite.gen.preconditioning import to_velocity
-from smartdirector_lite.sr.sizes import to_bytes
+from smartdirector_lite.course.notebook import pick, show_image, show_video
+from smartdirector_lite.flow import precondition
+from smartdirector_lite.sr.frames import to_bytes
 from smartdirector_lite.training.gen import TrainedGen, flow_loss
 from smartdirector_lite.training.optim import make_optimizers
 from smartdirector_lite.training.precision import has_fast_bf16
 from smartdirector_lite.course.figures import sr as viz
+from smartdirector_lite.course.figures.base import figure_image
 
 HEIGHT, WIDTH, NUM_FRAMES, FPS = 48, 80, 13, 12
 
 # %% [markdown]
 # ## 1. A world that the model has never seen
 #
-# The bundled model knows two worlds: the toy world and one animated film. Ours is a third: paper shapes that slide
-# over striped paper, about one second long. Pillow draws each frame four times too large and shrinks it, so that
-# edges are smooth. A seed decides on everything: paper, ink, shape, path and turn.
+# The bundled model knows two worlds: the toy world and one animated film. We draw a third world, in which paper shapes
+# slide over striped paper. Each clip is about one second long. Pillow draws each frame four times too large and shrinks
+# it, so that the edges are smooth. A seed decides on everything: paper, ink, shape, path and turn.
 #
-# We draw twenty clips to train on, and four that the model must never train on. These **held-out** clips are how we
-# will tell learning from learning by heart.
+# We draw twenty clips to train on, and four more that the model must never train on. With these **held-out** clips we
+# can tell whether the model learns, or only learns its own clips by heart.
 
 # %%
 PAPERS = [((246, 232, 204), (238, 216, 178)), ((206, 226, 238), (184, 210, 228)), ((230, 214, 234), (214, 194, 222))]
@@ -71,7 +65,7 @@ SHAPES = [(40, 1.0), (4, 0.7), (3, 0.5), (5, 0.45)]  # corners, and how far out 
 
 
 def draw_clip(seed, big=4):
-    """One clip: uint8 (NUM_FRAMES, HEIGHT, WIDTH, 3)."""
+    """Draw one clip: uint8 (NUM_FRAMES, HEIGHT, WIDTH, 3)."""
     rng = np.random.default_rng(seed)
     paper, ink = PAPERS[rng.integers(len(PAPERS))], INKS[rng.integers(len(INKS))]
     corners, inner = SHAPES[rng.integers(len(SHAPES))]
@@ -95,21 +89,22 @@ def draw_clip(seed, big=4):
 train_clips = [draw_clip(seed) for seed in range(pick(20, 4))]
 held_clips = [draw_clip(1000 + seed) for seed in range(pick(4, 2))]
 shown = {f"clip {k}": train_clips[k] for k in range(3)} | {"held out": held_clips[0]}
-image(
-    viz.picture(viz.rows_figure(shown, range(0, NUM_FRAMES, 2))),
+show_image(
+    figure_image(viz.rows_figure(shown, range(0, NUM_FRAMES, 2))),
     alt="Four rows of seven frames: paper shapes that slide and turn across striped paper, from one side to the other",
 )
 
 # %% [markdown]
-# **Your own.** Change `draw_clip`, or read a clip: `read_video("mine.mp4")` of `smartdirector_lite.media` gives uint8
-# frames. Here all clips need one size and one length, which keeps the code short. Large, slow and plain works best:
-# the model's cells are 8 x 8 pixels.
+# **Your own clips.** Change `draw_clip`, or read a video file: `read_video("mine.mp4")` of `smartdirector_lite.media`
+# gives uint8 frames. In this notebook all clips need the same size and the same length, which keeps the code short.
+# Large, slow and plain things work best, because one cell of the latents covers 8 x 8 pixels.
 #
 # ## 2. From clips to latents
 #
-# **Question.** What does the model train on? Not on pixels: on the latents of a chunk plan (notebook 02). Which
-# frames are keyframes is decided before encoding, because each begins a chunk and is encoded alone. Ours: the first
-# frame and the last.
+# **Question.** What does the model train on?
+#
+# It trains on the latents of a chunk plan (notebook 02), and not on pixels. We have to choose the keyframes before
+# encoding, because each keyframe begins a chunk and is encoded alone. We choose the first frame and the last.
 
 # %%
 plan = ChunkPlan.build(NUM_FRAMES, [Condition(0), Condition(NUM_FRAMES - 1)], stride=4)
@@ -117,8 +112,8 @@ anchors, tau = torch.tensor(plan.anchors), plan.tau()
 print(plan.table())
 
 # %% [markdown]
-# Five latents for thirteen frames; the first and the last are anchors. The three between them are what the model has
-# to invent. Encoding is slow beside a training step, and it never changes, so it is done once.
+# Thirteen frames make five latent frames. The first and the last of them are anchors, and the model has to invent the
+# three between them. Encoding is slow compared with a training step, and its result never changes. So we encode once.
 
 # %%
 director = load_director()
@@ -135,29 +130,30 @@ z_held = encode_video(vae, plan, torch.cat([to_tensor(clip) for clip in held_cli
 vae_train = [to_bytes(frames) for frames in decode(vae, plan, z_train).split(1)]
 vae_held = [to_bytes(frames) for frames in decode(vae, plan, z_held).split(1)]
 print("latents (clips, channels, latent frames, h, w):", tuple(z_train.shape))
-image(
-    viz.picture(
+show_image(
+    figure_image(
         viz.rows_figure({"drawn": train_clips[1], "after the VAE": vae_train[1]}, range(0, NUM_FRAMES, 2), (0, 12))
     ),
-    alt="A clip as it was drawn, and after the VAE: the moving shape has softer edges, the two keyframes are sharp",
+    alt="A clip as it was drawn, and after the VAE: the moving shape has softer edges, and the keyframes are sharp",
 )
 
 # %% [markdown]
-# **Notice.** The VAE alone already softens what moves; it was never trained on paper shapes. We train the transformer
-# only, so nothing that follows can be sharper than the lower row.
+# **Notice.** The VAE alone already softens what moves, because it was never trained on paper shapes. We train only the
+# transformer. So nothing that follows can be sharper than the lower row.
 #
 # ## 3. Before
 #
-# **Question.** What does the bundled model make of two keyframes from a foreign world? We need a number as well as a
-# picture: the PSNR over the pixels that move, in the frames between the keyframes, pooled over clips. Still pixels
-# are left out, for they flatter everybody.
+# **Question.** What does the bundled model make of two keyframes from a world that it does not know?
+#
+# We need a number as well as a picture. The number is the PSNR over the pixels that move, in the frames between the
+# keyframes, pooled over all clips. Pixels that stand still are left out, because they are easy for every method.
 
 # %%
 PROMPT, STEPS = "Paper shapes move over striped paper.", pick(8, 2)
 
 
 def in_between(clip):
-    """The model's video between a clip's first and last frame: uint8 (T, H, W, 3)."""
+    """Generate a video between a clip's first and last frame: uint8 (T, H, W, 3)."""
     keyframes = [VideoCondition(image=clip[frame], frame_index=frame) for frame in (0, NUM_FRAMES - 1)]
     options = {"num_inference_steps": STEPS, "guidance_scale": 1.0, "output_type": "np"}
     noise = torch.Generator().manual_seed(0)
@@ -165,13 +161,13 @@ def in_between(clip):
     return (255 * made).round().astype(np.uint8)
 
 
-def cross_fade(clip):  # the plainest in-between: the first frame fades into the last
+def cross_fade(clip):  # the simplest method: the first frame fades into the last
     u = np.linspace(0, 1, NUM_FRAMES)[:, None, None, None]
     return ((1 - u) * clip[0] + u * clip[-1]).round().astype(np.uint8)
 
 
 def moving_psnr(videos, clips):
-    """PSNR in dB over the pixels that move, without the two keyframes."""
+    """The PSNR in dB over the pixels that move, without the two keyframes."""
     error = PooledError()
     for made, true in zip(videos, clips, strict=True):
         a, b = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 for x in (made, true))
@@ -186,24 +182,26 @@ scores = {
     "bundled model": moving_psnr(before, held_clips),
     "VAE alone (the ceiling)": moving_psnr(vae_held, held_clips),
 }
-image(
-    viz.picture(viz.rows_figure({"true": held_clips[0], "before": before[0]}, range(0, NUM_FRAMES, 2), (0, 12))),
+show_image(
+    figure_image(viz.rows_figure({"true": held_clips[0], "before": before[0]}, range(0, NUM_FRAMES, 2), (0, 12))),
     alt="A held-out clip and what the bundled model puts between its two keyframes: the shape dissolves half-way",
 )
 print({name: round(value, 1) for name, value in scores.items()})
 
 # %% [markdown]
-# **Notice.** The keyframes and the paper are right: anchors do that by construction. Between them something travels,
-# for the model has learnt elsewhere that things move. But it does not know this shape, which melts as it goes. To the
-# VAE's figure there is plenty of room.
+# **Notice.** The keyframes are right by construction, because they are anchors, and the paper is right as well. Between
+# the keyframes something travels, because the model has learnt elsewhere that things move. But the model does not know
+# this shape, and the shape melts on its way. The number of the VAE alone is far higher, so there is room to improve.
 #
 # ## 4. What training asks for
 #
-# **Question.** What is one training example? A clip's latents $x_0$, noise $x_1$ and a time $t$:
+# **Question.** What is one training example?
+#
+# It is made of a clip's latents $x_0$, noise $x_1$ and a time $t$:
 #
 # $$x_t = (1 - t)\, x_0 + t\, x_1, \qquad v = x_1 - x_0.$$
 #
-# The model sees $x_t$ and $t$ and is asked for $v$. The smallest example is a single number:
+# The model is given $x_t$ and $t$, and it has to predict $v$. The smallest example is a single number:
 
 # %%
 x_0, x_1, v = 2.0, -1.0, -1.0 - 2.0
@@ -212,14 +210,14 @@ for t in (0.0, 0.25, 1.0):
     print(f"t = {t:4}: x_t = {x_t:5.2f}, v = {v:.0f}, x_t - t v = {x_t - t * v:.0f}")
 
 # %% [markdown]
-# The velocity is the same at every $t$, and following it back from $x_t$ leads to the data, $x_0 = x_t - t v$.
+# The velocity is the same at every $t$. Following it back from $x_t$ leads to the data: $x_0 = x_t - t v$.
 #
-# **Anchors** are the exception. They are given, so they are never noised, and their time is 0. Time therefore has one
-# value for each latent frame of each clip, `(B, F)`.
+# **Anchors** are the exception. They are given, so they are never noised, and their time is 0. So there is one time for
+# each latent frame of each clip, which makes a tensor `(B, F)`.
 #
 # ### Exercise 06.1 (2 points)
 #
-# Mix data and noise for a batch in which each clip has anchors of its own. Return $x_t$ and the times `(B, F)`.
+# Mix data and noise for a batch in which each clip has its own anchors. Return $x_t$ and the times `(B, F)`.
 
 
 # %%
@@ -235,33 +233,36 @@ def noisy_latents(x_0, x_1, t, anchors):
 lab.check_noisy_latents(noisy_latents)
 
 # %% [markdown]
-# **The loss** is the mean squared error of the velocity over the latents that are not anchors: nobody asks the model
-# for what is given. With $M$ the set of free latents,
+# **The loss** is the mean squared error of the velocity over the latent frames that are not anchors. The model need not
+# predict what is given. We call the other latent frames *free*. If $M$ is the set of free latent frames, the loss is
 #
 # $$L = \frac{1}{|M|} \sum_{f \in M} \operatorname{mean} (\hat v_f - v_f)^2 .$$
 #
-# Two details of the bundled model. Its text comes as embeddings, computed once. And its network does not give $v$
-# itself: `to_velocity` adds a skip around it (notebook 04), because a network this narrow can't carry all the noise.
-# Here is the loss in plain torch, clip by clip, so that we can look at it by time later.
+# Two details belong to the bundled model. It is given the text as embeddings, which we compute once. And its network
+# does not predict $v$ itself: `precondition` adds a skip around the network (notebook 04), because a network as narrow
+# as this one cannot pass on all of the noise.
+#
+# Below we write the loss in plain torch. It gives one value for each clip, so that we can sort the values by time
+# later.
 
 # %%
 embeds = gen.encode_prompt(PROMPT, None, False, max_sequence_length=gen.tokenizer.model_max_length)[0].detach()
 
 
 def clip_losses(transformer, x_0, x_1, t):
-    """Loss of each clip, (B,). x_0, x_1: (B, C, F, h, w); t: (B,)."""
+    """The loss of each clip, (B,). x_0, x_1: (B, C, F, h, w); t: (B,)."""
     times = t[:, None] * ~anchors  # (B, F), 0 at anchors
     at = times[:, None, :, None, None]
     x_t = (1 - at) * x_0 + at * x_1
     text = embeds.expand(len(x_0), -1, -1)
     output = transformer(x_t, 1000 * times, text, tau=tau, return_dict=False)[0]
-    velocity = to_velocity(output, x_t, times, gen.config.sigma_data)
+    velocity = precondition(output, x_t, times, gen.config.sigma_data)
     return (velocity - (x_1 - x_0)).square().mean(dim=(1, 3, 4))[:, ~anchors].mean(dim=1)
 
 
 # %% [markdown]
-# Is it the library's? `training.gen.flow_loss` is what `smartdirector train gen` minimises. It draws its noise
-# itself, so we give it the same seed, and compare the two on one batch.
+# Is this the library's loss? `smartdirector train gen` minimises `flow_loss`, from `training.gen`. This function draws
+# its own noise. So we set the same seed before both, and compare the two on one batch.
 
 # %%
 count = len(z_held)
@@ -285,8 +286,8 @@ print(f"ours {ours:.4f}, the library's {theirs:.4f}")
 # %% [markdown]
 # ### Exercise 06.2 (3 points)
 #
-# Our loss relies on all clips having the same anchors. Write it for a batch in which they differ. Every free latent
-# weighs the same, whatever its clip. Where everything is an anchor the loss is 0.
+# Our loss works only if all clips have the same anchors. Write the loss for a batch in which the anchors differ. Every
+# free latent frame has the same weight, in whichever clip it is. If everything is an anchor, the loss is 0.
 
 
 # %%
@@ -304,14 +305,17 @@ lab.check_masked_loss(masked_loss)
 # %% [markdown]
 # ## 5. The loop
 #
-# A step's loss jumps about, for each step draws other clips, other noise and another $t$. To see progress we also
-# measure now and then on **fixed** noise and fixed times.
+# The loss of single steps jumps up and down, because each step draws other clips, other noise and other times. To see
+# progress we also measure the loss on **fixed** noise and at fixed times, once every few steps.
 #
-# In the loop, times are drawn as the sigmoid of a normal number, and most lie nearer to noise than to the data: that is
-# where it is decided what happens between the keyframes. The bundled model's last 3,095 steps drew them so, too.
-# The rate climbs for ten steps and falls over the last third. Gradients are clipped, so that one odd batch can't do
-# much. **Autocast** lets matrix products run in bfloat16 where the CPU is fast at that; weights and optimizer stay in
-# float32.
+# Four details of the loop need a word:
+#
+# - **Times.** Each time is the sigmoid of a normal random number. Most times lie nearer to the noise than to the data,
+#   because there it is decided what happens between the keyframes. The last 3,095 steps of the bundled model's training
+#   drew the times in this way, too.
+# - **Rate.** The learning rate rises for ten steps, and falls over the last third.
+# - **Clipping.** Gradients are clipped, so that one unusual batch cannot do much harm.
+# - **Autocast.** Matrix products run in bfloat16 if the CPU is fast at that. Weights and optimizer stay in float32.
 
 # %%
 TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -321,7 +325,7 @@ autocast = torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16(torch.dev
 @torch.no_grad()
 @autocast
 def fixed_losses(transformer, latents):
-    """Mean loss at each of TIMES, always with the same noise: a list of floats."""
+    """The mean loss at each of TIMES, always with the same noise: a list of floats."""
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(7))
     return [clip_losses(transformer, latents, noise, torch.full((len(latents),), t)).mean().item() for t in TIMES]
 
@@ -355,9 +359,9 @@ def train(transformer, optimizers, latents, steps, batch=6, every=10):
 
 
 # %% [markdown]
-# We keep the untouched weights, since later parts begin there again, and train a copy. The optimizers are the
-# library's pair: Muon for the matrices, AdamW for the rest. AdamW alone works too, but learns less in the same number
-# of steps. This is the cell that takes longest.
+# We train a copy and keep the untouched weights, because later parts start from them again. The optimizers are the
+# library's pair: Muon for the matrices, and AdamW for the rest. AdamW alone works too, but it learns less in the same
+# number of steps. The next cell takes longer than any other.
 
 
 # %%
@@ -372,36 +376,41 @@ log = train(tuned, optimizers_of(tuned), z_train, steps=pick(51, 2), batch=pick(
 print(f"held-out loss: {log['held out'][0]:.3f} before, {log['held out'][-1]:.3f} after")
 assert log["held out"][-1] < pick(log["held out"][0], 1.0)  # two steps, in the fast mode, prove nothing
 evaluations = {name: (log["step"], log[name]) for name in ("trained", "held out")}
-image(
-    viz.picture(viz.loss_figure({"each step": log["loss"]}, evaluations)),
-    alt="Training curves: the loss of single steps jumps about; on fixed noise it falls, for held-out clips less",
+show_image(
+    figure_image(viz.loss_figure({"each step": log["loss"]}, evaluations)),
+    alt="Training curves: the loss of single steps jumps up and down; on fixed noise it falls, less for held-out clips",
 )
 
 # %% [markdown]
-# **Notice.** The thin line is noise you can't read progress from. The fixed-noise curves can be read. The one of
-# clips that are trained on falls steadily; that of held-out clips falls much less. The gap between
-# them is what the model knows of its own clips only; it will matter in part 7.
+# **Notice.** The thin line jumps too much to show progress. The curves on fixed noise show it. The curve of the clips
+# that are trained on falls steadily. The curve of the held-out clips falls less. The gap between the two curves is what
+# the model has learnt about its own clips only. This gap will matter in part 7.
 #
-# **Question.** At which times does it improve? The same measure, by $t$:
+# **Question.** At which times does the model improve?
+#
+# We take the same measure, separately for each $t$:
 
 # %%
 by_time = {"before": fixed_losses(untouched, z_held), "after": fixed_losses(tuned, z_held)}
-image(
-    viz.picture(viz.time_loss_figure(by_time, TIMES)),
-    alt="Held-out loss against time t before and after training: after is below before, but for the smallest t",
+show_image(
+    figure_image(viz.time_loss_figure(by_time, TIMES)),
+    alt="Held-out loss over time t: it is lower after training than before, but only a little at the smallest t",
 )
 
 # %% [markdown]
-# **Notice.** The loss isn't equally large everywhere, and it can't be. Near $t = 0$ the noise that must be guessed is
-# faint against the picture. Near $t = 1$ the input is almost pure noise, and what is missing is the whole in-between
-# picture: where the shape is, and which. This is where training on our clips helps most. And it means that a mean
-# loss says little unless you know which times went into it: never compare two trainings by it that draw $t$
-# differently.
+# **Notice.** The loss is not equally large at all times, and it cannot be. Near $t = 0$ the noise is faint beside the
+# picture, so it is hard to guess, and training on our clips helps little. Near $t = 1$ the input is almost pure noise.
+# The whole picture is missing: which shape it is, and where it is. This is what our clips teach, so here training helps
+# much.
+#
+# A mean loss therefore says little unless you know which times went into it. Never compare the losses of two trainings
+# that draw $t$ differently.
 #
 # ### Exercise 06.3 (2 points)
 #
-# `log["losses"]` and `log["times"]` hold the loss and the time of every clip of every step. Average the losses in
-# equal bins of $[0, 1]$. A bin includes its lower border; $t = 1$ belongs to the last one; an empty bin is NaN.
+# `log["losses"]` and `log["times"]` hold the loss and the time of every clip in every step. Divide $[0, 1]$ into equal
+# bins, and average the losses in each bin. A bin includes its lower border. The time $t = 1$ belongs to the last bin.
+# An empty bin gives NaN.
 
 
 # %%
@@ -418,61 +427,64 @@ lab.check_loss_by_time(loss_by_time)
 # %% [markdown]
 # ## 6. After
 #
-# The same keyframes and the same noise, with the tuned weights.
+# We generate the same clips again, from the same keyframes and the same noise. Only the weights are the tuned ones.
 
 # %%
 gen.transformer = tuned
 after = [in_between(clip) for clip in held_clips]
 after_train = [in_between(clip) for clip in train_clips[: len(held_clips)]]
 rows = {"true": held_clips[0], "before": before[0], "after": after[0], "VAE alone": vae_held[0]}
-image(
-    viz.picture(viz.rows_figure(rows, range(0, NUM_FRAMES, 2), (0, 12))),
+show_image(
+    figure_image(viz.rows_figure(rows, range(0, NUM_FRAMES, 2), (0, 12))),
     alt="A held-out clip between two keyframes: true, before training, after training, and through the VAE alone",
 )
 scores["tuned model"] = moving_psnr(after, held_clips)
 scores["tuned, clips it trained on"] = moving_psnr(after_train, train_clips[: len(held_clips)])
-image(
-    viz.picture(viz.values_figure(scores, "PSNR over moving pixels between the keyframes, dB")),
+show_image(
+    figure_image(viz.values_figure(scores, "PSNR over moving pixels between the keyframes, dB")),
     alt="Bars: PSNR of cross-fade, bundled model, the VAE alone, and the tuned model on held-out and on its own clips",
 )
 side_by_side = np.concatenate([held_clips[0], before[0], after[0]], axis=2)
-words = "Side by side: the true held-out clip, the model's in-between before training, and after it"
-video(side_by_side, FPS, alt=words, with_strip=False)
+words = "Side by side: the true held-out clip, and the model's video before and after training"
+show_video(side_by_side, FPS, alt=words, with_strip=False)
 
 # %% [markdown]
-# **Notice.** Look at the middle frames first. Ask three things of them: is something there half-way, is it in the
-# right place, and has it the right shape and colour? The model learns them in about this order, and could do some of
-# it before. On its own clips it is far better than on others, and that is the next part. A few minutes on a CPU don't
-# make a good video model; they show how one is made.
+# **Notice.** Look at the middle frames first, and ask three questions. Is something there half-way? Is it in the right
+# place? Does it have the right shape and colour? The model learns these things in about this order, and it could do
+# some of them before. On its own clips the model is far better than on others. The next part is about this difference.
+# A few minutes on a CPU do not make a good video model, but they show how one is made.
 #
 # ## 7. Learning by heart
 #
-# **Question.** What if there are only two clips? The loop is the same, the loss falls even faster. That is the trap.
+# **Question.** What if there are only two clips?
+#
+# The loop stays the same, and the loss falls even faster. That is the trap.
 
 # %%
 memoriser = copy.deepcopy(untouched)
 few = train(memoriser, optimizers_of(memoriser), z_train[:2], steps=pick(36, 2), batch=2, every=pick(12, 2))
 curves = {f"two clips, {name}": (few["step"], few[name]) for name in ("trained", "held out")}
 curves["twenty clips, held out"] = (log["step"], log["held out"])
-image(
-    viz.picture(viz.loss_figure({}, curves)),
-    alt="Training on two clips: their own loss keeps falling while that of held-out clips stalls above it",
+show_image(
+    figure_image(viz.loss_figure({}, curves)),
+    alt="Training on two clips: their own loss keeps falling. The loss of held-out clips falls at first, then rises",
 )
 
 # %% [markdown]
-# **Notice.** The loss of the two clips falls, and that of held-out clips **rises**: this model has become worse at
-# paper shapes than the bundled one was, and its training loss has no opinion on it. More clips help most; then
-# stopping early; then changing less (part 8).
+# **Notice.** The loss of the two clips keeps falling. The loss of the held-out clips falls at first and then **rises**.
+# At the end this model is no better at new paper shapes than the bundled one was, and its training loss does not show
+# it. There are three remedies. More clips help most. Stopping early comes next. The third is to change less (part 8).
 #
 # ### Exercise 06.4 (3 points)
 #
-# Early stopping. Evaluations come one by one. Training stops once `patience` of them in a row were no better than the
-# best so far; equal is no better. Return the index of the evaluation whose weights are kept.
+# Write the rule for early stopping. Evaluations come one by one. Training stops once `patience` evaluations in a row
+# were no better than the best one so far. An equal loss is no better. Return the index of the evaluation whose weights
+# are kept.
 
 
 # %%
 def when_to_stop(losses, patience):
-    """losses: held-out losses, in order. Returns an index."""
+    """Returns the index of the evaluation to keep. losses: held-out losses, in order."""
     ### BEGIN SOLUTION
     best = 0
     for index, loss in enumerate(losses):
@@ -489,18 +501,20 @@ lab.check_when_to_stop(when_to_stop)
 # %% [markdown]
 # ## 8. LoRA: change little
 #
-# **Question.** The tiny transformer has nine million weights; Wan's has five to fourteen billion. Must all of them
-# move? LoRA (Hu et al., 2021) keeps a layer's matrix $W$ as it is and learns a product of two thin matrices beside
-# it:
+# **Question.** The tiny transformer has nine million weights. Wan's transformers have five to fourteen billion. Must
+# training change all of them?
+#
+# It need not. LoRA (Hu et al., 2021) keeps a layer's matrix $W$ as it is. Beside $W$ it learns a product of two thin
+# matrices, $A$ and $B$:
 #
 # $$y = W x + \frac{\alpha}{r} B A x, \qquad A: (r, \text{in}), \quad B: (\text{out}, r).$$
 #
-# $B$ begins at zero, so that training begins at exactly the old model.
+# $B$ is zero at first, so training starts at exactly the old model.
 
 
 # %%
 class LoRALinear(nn.Module):
-    """A frozen linear layer with a trainable change of rank r beside it. scale: 1 as trained, 0 without it."""
+    """A frozen linear layer, and a trainable change of rank r beside it. scale: 1 with the change, 0 without it."""
 
     def __init__(self, base, rank=8, alpha=8.0):
         super().__init__()
@@ -515,18 +529,18 @@ class LoRALinear(nn.Module):
 print(f"a 256 x 256 layer: {256 * 256} weights; a LoRA of rank 8 on it: {8 * 256 + 256 * 8}")
 
 # %% [markdown]
-# peft is the library that diffusers uses for this. Is ours the same layer? We give peft's our $A$ and a $B$ that is
-# not zero, and compare.
+# diffusers uses the library peft for LoRA. Is our layer the same as peft's? We give both layers the same $A$ and the
+# same $B$, which is not zero here, and compare their outputs.
 
 # %%
 layer, x = nn.Linear(6, 4), torch.randn(3, 6)
 mine = LoRALinear(copy.deepcopy(layer), rank=2, alpha=3.0)
 nn.init.normal_(mine.B)
-if importlib.util.find_spec("peft") is None:
+try:
+    from peft import LoraConfig, get_peft_model
+except ImportError:
     print("peft is not installed, so there is nothing to compare with: pip install 'smartdirector-lite[train]'")
 else:
-    from peft import LoraConfig, get_peft_model
-
     theirs = get_peft_model(nn.Sequential(layer), LoraConfig(r=2, lora_alpha=3.0, target_modules=["0"]))
     with torch.no_grad():
         theirs.base_model.model[0].lora_A["default"].weight.copy_(mine.A)
@@ -537,8 +551,8 @@ else:
 # %% [markdown]
 # ### Exercise 06.5 (3 points)
 #
-# Once trained, a LoRA can be folded into its layer, and then costs nothing at inference. Return the merged matrix,
-# and leave the one that is given as it is.
+# A trained LoRA can be folded into its layer. After that it costs nothing at inference. Return the merged matrix, and
+# leave the given one as it is.
 
 
 # %%
@@ -552,12 +566,13 @@ def merge_lora(weight, A, B, alpha):
 lab.check_merge_lora(merge_lora)
 
 # %% [markdown]
-# Now the transformer. Every attention gets a LoRA on its query, key, value and output; all else is frozen.
+# Now we add LoRAs to the transformer. Every attention gets a LoRA on its query, key, value and output layers.
+# Everything else is frozen.
 
 
 # %%
 def add_lora(transformer, rank=8):
-    """Freeze a transformer and put LoRALinear around its attentions' layers. Returns those."""
+    """Freeze a transformer and put LoRALinear around its attentions' layers. Returns the LoRALinear layers."""
     transformer.requires_grad_(False)
     for block in transformer.blocks:
         for attention in (block.attn1, block.attn2):
@@ -577,17 +592,17 @@ print(f"{trained / 1e6:.2f} of {everything / 1e6:.1f} million weights are traine
 thin = [weight for weight in with_lora.parameters() if weight.requires_grad]
 lora_log = train(with_lora, [torch.optim.AdamW(thin, 4e-3)], z_train, pick(34, 2), pick(6, 2), pick(17, 2))
 both = {name: (run["step"], run["held out"]) for name, run in (("all weights", log), ("LoRA", lora_log))}
-image(
-    viz.picture(viz.loss_figure({}, both)),
-    alt="Held-out loss while training: all weights against a LoRA of rank 8",
+show_image(
+    figure_image(viz.loss_figure({}, both)),
+    alt="Held-out loss during training: with all weights, and with a LoRA of rank 8",
 )
 print(f"held-out loss: {log['held out'][0]:.3f} before, {lora_log['held out'][-1]:.3f} with the LoRA")
 assert lora_log["held out"][-1] < pick(lora_log["held out"][0], 1.0)
 
 # %% [markdown]
-# **Notice.** With a few per cent of the weights the held-out loss falls just as fast; and so small a
-# change can't learn clips by heart as easily. The rate is higher than usual for whole matrices, as is common for
-# LoRAs. And there is a knob that full training doesn't have: the scale.
+# **Notice.** With a few per cent of the weights the held-out loss falls just as fast. So small a change also cannot
+# learn clips by heart as easily. The learning rate is higher than for whole matrices, as is common for LoRAs. And a
+# LoRA has a setting that full training does not have: its scale.
 
 # %%
 gen.transformer, made = with_lora, {}
@@ -595,41 +610,46 @@ for scale in (0.0, 0.5, 1.0):
     for added in layers:
         added.scale = scale
     made[f"scale {scale:g}"] = in_between(held_clips[0])
-assert np.abs(made["scale 0"] - before[0].astype(int)).max() <= 1  # of 255: the bundled model again
-image(
-    viz.picture(viz.rows_figure({"true": held_clips[0], **made}, range(0, NUM_FRAMES, 2), (0, 12))),
-    alt="The in-between of a held-out clip with the LoRA at scale 0, one half and 1",
+assert np.abs(made["scale 0"] - before[0].astype(int)).max() <= 1  # one level of 255: the bundled model again
+show_image(
+    figure_image(viz.rows_figure({"true": held_clips[0], **made}, range(0, NUM_FRAMES, 2), (0, 12))),
+    alt="The frames between the keyframes of a held-out clip, with the LoRA at scale 0, one half and 1",
 )
 gen.transformer = untouched
 
 # %% [markdown]
-# **Notice.** Scale 0 is the bundled model, value for value. So a LoRA can be shared as a small file, taken off again,
-# and mixed with others. Compare scale 1 with part 6, too: losses that are about the same need not look the same,
-# since the loss is a mean over times, pixels and clips. Look at pictures before you believe a number.
+# **Notice.** Scale 0 gives the bundled model again. So a LoRA can be shared as a small file, taken off again, and mixed
+# with others. Compare scale 1 with part 6, too. Two models with about the same loss need not give pictures that look
+# the same, because the loss is a mean over times, pixels and clips. Look at pictures before you believe a number.
 #
 # ## 9. The same recipe for real Wan
 #
-# Nothing above is particular to the tiny model. `smartdirector train gen --base` runs the same loss over Wan's
-# weights, with clips from a folder, random chunk plans, captions, and checkpoints to resume from:
+# Nothing above works for the tiny model only. `smartdirector train gen --base` trains Wan's weights with the same loss.
+# It takes clips and captions from a folder, draws random chunk plans, and writes checkpoints to resume from:
 #
 # ```sh
 # smartdirector train gen --base wan5b --data clips --out runs/wan-lora \
 #   --lora-rank 16 --size 832 480 --frames 81 --fps 24 --steps 2000 --accumulate 4
 # ```
 #
-# `docs/fine-tuning.md` goes through it: memory for each model, several GPUs, and what has not been tried on real
-# weights yet. Three things differ from here. Plans are random, so that the model learns keyframes at every place, and
-# none. Some captions are left out, for guidance. And Wan predicts $v$ itself, without our skip.
+# [docs/fine-tuning.md](../docs/fine-tuning.md) explains the command: the memory for each model, several GPUs, and what
+# has not been tried on real weights yet. Three things differ from this notebook:
+#
+# - The plans are random, so that the model learns keyframes at every place, and videos without any keyframe.
+# - Some captions are left out, because guidance needs a model that also works without text.
+# - Wan predicts $v$ itself, without our skip.
 #
 # ## Recap
 #
-# - A training example is a clip's Multi-Chunk latents, noise, and one time for each latent: 0 at anchors.
-# - The loss counts free latents only. On fixed noise it can be read; by time it can be understood.
-# - Held-out clips tell learning from learning by heart. The training loss can't.
-# - A LoRA changes little, starts at the old model, and can be taken off.
+# - A training example is made of a clip's Multi-Chunk latents, noise, and one time for each latent frame, which is 0
+#   for anchors.
+# - The loss counts only the free latent frames. Measured on fixed noise, it shows progress. Sorted by time, it shows
+#   what is hard.
+# - Held-out clips tell learning from learning by heart. The training loss cannot.
+# - A LoRA changes little, starts at the old model, and can be taken off again.
 #
-# **Next:** 07 takes the pipeline to real Wan weights: memory, offloading, and what your card can hold. Or go back to
-# `draw_clip`, make the world yours, and train again.
+# **Next:** [Notebook 07](07_real_wan.ipynb) takes the pipeline to real Wan weights: memory, offloading, and what your
+# card can hold. Or go back to `draw_clip`, make the world your own, and train again.
 
 # %%
 lab.summary("06")

@@ -13,28 +13,23 @@
 # %% [markdown]
 # # 07 Real Wan weights
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/THIS_REPOSITORY/blob/main/notebooks/07_real_wan.ipynb)
+# The notebooks before this one used a tiny model. The paper (SmartDirector, arXiv 2605.27891) builds on Wan, a family
+# of large video models, and our pipelines run on Wan's published weights, too. This notebook shows what these weights
+# need, and how to make them fit your graphics card.
 #
-# **Goals.** You know what Wan 2.2 5B and Wan 2.1 14B need of your graphics card, *before* you download them. You can
-# choose a memory mode and say why it is slower. You know when tiling helps, what the text cache saves, and where
-# fine-tuning begins. If you have a GPU and the weights, you film a storyboard with them.
+# **Goals.** Afterwards you can
+# - say what Wan 2.2 5B and Wan 2.1 14B need, *before* you download them;
+# - choose a memory mode, and say why it is slower;
+# - say when tiling helps, what the text cache saves, and where fine-tuning begins;
+# - film a storyboard with Wan, if you have a GPU and the weights.
 #
-# **Time.** 25 minutes to read and try; a minute or two of computing.
+# **Time.** 25 minutes to read and try. The computing takes a minute or two of them.
 #
-# **Needs.** [00](00_quickstart.ipynb) and [02](02_multi_chunk.ipynb). **No GPU and no weights** for all but the last
-# cell, which says plainly that it was skipped.
+# **Needs.** Notebooks [00](00_quickstart.ipynb) and [02](02_multi_chunk.ipynb). You need **no GPU and no weights**,
+# except in section 9. Without them the cell there is skipped, and says so.
 #
-# **What is not shown.** These outputs were made on a CPU without the weights. The figures are estimates. Nobody has
+# **What is not shown.** The outputs below were made on a CPU without the weights. The numbers are estimates. Nobody has
 # measured them on a card for this notebook.
-
-# %%
-# On Colab or another fresh machine: get the package, and leave torch and numpy as they are. Here this does nothing.
-import importlib.metadata, importlib.util, subprocess, sys
-
-if importlib.util.find_spec("smartdirector_lite") is None:
-    kept = [f"{n}=={importlib.metadata.version(n)}" for n in ("torch", "numpy") if importlib.util.find_spec(n)]
-    package = "smartdirector-lite[notebooks] @ git+https://github.com/THIS_REPOSITORY"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package, *kept], check=True)
 
 # %%
 import tempfile
@@ -46,24 +41,21 @@ from torch import nn
 
 from smartdirector_lite import Storyboard, load_director
 from smartdirector_lite.cli import bundled_storyboards
-from smartdirector_lite.loading.estimate import MetaModels, measure_weights, read_configs
-from smartdirector_lite.loading.loader import LoadError, find_model
+from smartdirector_lite.loading.estimate import WAN, MetaModels, read_configs, trace
+from smartdirector_lite.loading import LoadError, find_model
 from smartdirector_lite.loading.memory import MODES, RESERVE, Call, gigabytes
-from smartdirector_lite.course.notebook import figure, pick, video
+from smartdirector_lite.course.notebook import pick, show_figure, show_video
 from smartdirector_lite.loading.placement import choose
-from smartdirector_lite.loading.quantize import quantized
-from smartdirector_lite.loading.shapes import WAN
-from smartdirector_lite.loading.tracing import Tracer
 from smartdirector_lite.course.figures.memory import memory_figure, tokens_figure
 
 # %% [markdown]
 # ## 1. The same classes, other sizes
 #
-# A model is code and sizes. The code is what you stepped through in notebooks 01 to 06. The sizes are in a config of a
-# few lines, and `shapes.WAN` knows those of three Wan models. So we can build each of them **without data**: on torch's
-# *meta device* a tensor has a shape and a type, and no memory behind it.
+# A model consists of code and sizes. You know the code from notebooks 01 to 06. The sizes stand in configs of a few
+# lines, and `WAN` holds the configs of three Wan models. So we can build each of these models **without data**. On
+# torch's *meta device* a tensor has a shape and a type, but no memory.
 #
-# The smallest example: a matrix of 40 GB that takes no time and no memory.
+# The smallest example is a matrix of 40 GB that takes no time and no memory:
 
 # %%
 huge = torch.empty(100_000, 100_000, device="meta")
@@ -75,19 +67,20 @@ models = {name: MetaModels(read_configs(name)) for name in pick((FIVE, FOURTEEN)
 for name, meta in models.items():
     print(name)
     for part, model in meta.models.items():
-        count, size = sum(p.numel() for p in model.parameters()), measure_weights(model).total
-        print(f"    {part:13} {count / 1e9:5.2f} billion parameters, {gigabytes(size):>8}")
+        count = sum(p.numel() for p in model.parameters())
+        print(f"    {part:13} {count / 1e9:5.2f} billion parameters, {gigabytes(meta.weights[part].total):>8}")
 assert set(models) <= set(WAN)
 
 # %% [markdown]
-# **What to notice.** The text encoder alone has 11 GB. A call needs it only at its beginning. The VAE is small and
-# kept in float32 (4 bytes a number), because its errors end up in every anchor; the rest is in bfloat16 (2 bytes).
+# **Notice.** The text encoder alone takes 11 GB, and a call needs it only at the beginning. The VAE is small. It is
+# kept in float32 (4 bytes a number), because its errors end up in every anchor. Everything else is in bfloat16 (2 bytes
+# a number).
 #
-# Is there a trick in `measure_weights(...).total`? No. Built inline:
+# The sizes in `meta.weights` are plain sums. We can add them up by hand:
 
 # %%
 transformer = models[FIVE].transformer
-weights = measure_weights(transformer)
+weights = models[FIVE].weights["transformer"]
 total = sum(p.numel() * p.element_size() for p in transformer.parameters())
 block = sum(p.numel() * p.element_size() for p in transformer.blocks[0].parameters())
 assert total == weights.total and block == weights.block
@@ -96,47 +89,51 @@ print(f"{len(transformer.blocks)} blocks of {gigabytes(block)}, {gigabytes(total
 # %% [markdown]
 # ## 2. Weights are half of the story
 #
-# **Question.** How many bytes live at the worst moment?
+# **Question.** How many bytes are in use at the worst moment?
 #
-# Beside the weights a model needs room for what it computes: activations. A tensor lives from the operation that makes
-# it until nobody holds it. The peak is
+# Beside the weights a model needs memory for what it computes, the *activations*. A tensor is alive from the operation
+# that makes it until nothing refers to it any more. The peak is
 #
 # $$\max_t \sum_{\text{tensors alive at } t} \text{bytes}.$$
 #
-# The smallest example: two matrix products of a vector batch. The input was there before, so it does not count.
+# The smallest example multiplies a batch of vectors by two matrices, one after the other. The input was there before,
+# so it does not count.
 
 # %%
 batch, width = 1000, 64
 x, a, b = (torch.empty(*shape, device="meta") for shape in ((batch, width), (width, 4 * width), (4 * width, width)))
-with Tracer() as trace, torch.no_grad():
-    y = nn.functional.gelu(x @ a) @ b
+with torch.no_grad():
+    needed = trace(lambda: nn.functional.gelu(x @ a) @ b)
 inner, outer = 4 * batch * 4 * width, 4 * batch * width  # bytes: float32 has four
-assert trace.peak == 2 * inner  # the product and its gelu live together; the output comes when one of them is gone
-assert trace.flops == 2 * 2 * batch * width * 4 * width
-print(f"peak {gigabytes(trace.peak)}, {trace.flops / 1e6:.0f} million operations")
+assert needed.peak == 2 * inner  # the product and its gelu are alive together; the output comes after one is gone
+assert needed.flops == 2 * 2 * batch * width * 4 * width
+print(f"peak {gigabytes(needed.peak)}, {needed.flops / 1e6:.0f} million operations")
 
 # %% [markdown]
-# `Tracer` watches the real code run on tensors without data. So the estimate can't forget a tensor that the code makes.
-# What it doesn't see is what CUDA and its libraries take for themselves: we add three GB for that (`RESERVE`). cuDNN
-# took two of them on an H200 while the VAE decoded whole frames of 1280x704, and next to nothing in tiles.
+# `trace` watches the real code while it runs on tensors without data. So the estimate cannot forget a tensor that the
+# code makes. But `trace` does not see what CUDA and its libraries take for themselves. For that we add three GB
+# (`RESERVE`). On an H200, cuDNN took two of these three GB while the VAE decoded whole frames of 1280x704, and almost
+# nothing while it decoded tiles.
 
 # %% [markdown]
 # ## 3. Memory modes
 #
-# **Question.** What if weights and activations together don't fit?
+# **Question.** What if weights and activations together do not fit?
 #
-# With weights $W_m$ of model $m$, activations $A_m$, a transformer's blocks $B$ and the rest $R$:
+# Then not everything can be on the GPU at the same time. There are four memory modes. In the table, model $m$ has the
+# weights $W_m$ and the activations $A_m$. One block of the transformer has the weights $B$, and all that is not in the
+# blocks has the weights $R$.
 #
 # | mode | what is on the GPU | peak | price |
 # |---|---|---|---|
 # | `full` | everything | $\sum_m W_m + \max_m A_m$ | none |
 # | `model` | one model at a time | $\max_m (W_m + A_m)$ | each model is moved once a call |
-# | `group` | two blocks of the transformer; the VAE whole | $\max_m (R + 2B + A_m)$ | blocks come while others run |
+# | `group` | two blocks of the transformer; the whole VAE | $\max_m (R + 2B + A_m)$ | blocks move while others run |
 # | `sequential` | one layer | $\max_m (\text{layer} + A_m)$ | every weight is moved in every step |
 #
-# With numbers you can check in your head: models of 10, 4 and 1 GB, each with 2 GB of activations. `full` needs
-# 10 + 4 + 1 + 2 = 17 GB. `model` needs 10 + 2 = 12 GB. A transformer of 10 GB in 20 equal blocks needs
-# 2 · 0.5 + 2 = 3 GB in `group`.
+# The smallest example has models of 10, 4 and 1 GB, each with 2 GB of activations. The mode `full` needs
+# $10 + 4 + 1 + 2 = 17$ GB. The mode `model` needs $10 + 2 = 12$ GB. A transformer of 10 GB in 20 equal blocks needs
+# $2 \cdot 0.5 + 2 = 3$ GB in the mode `group`.
 
 # %%
 CALLS = {FIVE: Call((1280, 704), 121, 3), FOURTEEN: Call((832, 480), 81, 3)}
@@ -149,27 +146,27 @@ for name, (whole, _) in pairs.items():
 # %%
 short = {FIVE: "Wan 2.2 5B, 121 frames of 1280x704", FOURTEEN: "Wan 2.1 14B, 81 frames of 832x480"}
 cards = [card * 10**9 for card in (12, 16, 24, 48)]
-figure(
+show_figure(
     memory_figure({short[name]: whole for name, (whole, _) in pairs.items()}, cards),
-    alt="Bars: peak GPU memory by memory mode for two Wan models, dashed lines for cards of 12, 16, 24 and 48 GB",
+    alt="Bars: peak GPU memory by memory mode for two Wan models. Dashed lines mark cards of 12, 16, 24 and 48 GB.",
 )
 
 # %% [markdown]
-# **What to notice.** For the 5B model the last three modes hardly differ: the peak is in decoding, and there it is
-# activations that count, not weights. For the 14B model `model` does not help on a 24 GB card: the transformer by
-# itself is larger. `group` does.
+# **Notice.** For the 5B model the last three modes hardly differ. Their peak is in decoding, and there the activations
+# count, not the weights. For the 14B model the mode `model` does not help on a 24 GB card, because the transformer
+# alone is larger than that. The mode `group` helps.
 
 # %% [markdown]
 # ## 4. Tiling
 #
 # **Question.** The 5B model peaks in decoding. What can be done about activations?
 #
-# `vae.enable_tiling()` decodes the picture in overlapping tiles and blends their seams. A tile's activations do not
-# depend on the size of the video. The price is that overlaps are decoded twice. With `memory="auto"` the loader turns
-# it on when it is needed.
+# `vae.enable_tiling()` decodes the picture in overlapping tiles and blends their seams. The activations of a tile do
+# not depend on the size of the video. The price is that the overlaps are decoded more than once. With `memory="auto"`
+# the loader turns tiling on when it is needed.
 #
-# In time, nothing need be tiled: our decoder runs frame by frame and keeps a cache (notebook 02), so its memory does
-# not grow with the length of the video.
+# Nothing has to be tiled in time. Our decoder runs latent frame by latent frame and keeps a cache (notebook 02), so its
+# memory does not grow with the length of the video.
 
 # %%
 for name, (whole, tiled) in pairs.items():
@@ -181,24 +178,27 @@ for name, (whole, tiled) in pairs.items():
     assert decode[1].bytes < decode[0].bytes and decode[1].flops > decode[0].flops
 
 # %%
-figure(
+show_figure(
     memory_figure({f"{short[name]}, tiled": tiled for name, (_, tiled) in pairs.items()}, cards),
-    alt="The same bars with the VAE in tiles: the 5B model now falls from mode to mode",
+    alt="The same bars with the VAE in tiles: for the 5B model the peak now falls from mode to mode",
 )
 
 # %% [markdown]
 # ## 5. Your card
 #
-# `choose` is what `memory="auto"` asks: the fastest mode that fits into the free memory. Tiles cost little beside the
-# steps, so they come before a slower mode. On the command line, `smartdirector memory --model ...` prints the same.
+# **Question.** Which mode should your card use?
+#
+# `memory="auto"` calls the function `choose`. It takes the fastest mode that fits into the free memory. Tiles cost
+# little compared with the steps, so `choose` turns to tiles before it turns to a slower mode. On the command line,
+# `smartdirector memory --model ...` prints the same advice.
 
 
 # %%
 def advice(name: str, free: int) -> str:
-    """What memory="auto" would take with `free` bytes; for 8-bit weights too (`quantize="int8"`)."""
+    """Say what memory="auto" takes with `free` bytes: with bfloat16 weights, and with quantize="int8"."""
     said = []
     for kind in (None, "int8"):
-        fits = choose(*(quantized(estimate, kind) for estimate in pairs[name]), free)
+        fits = choose(*(estimate.quantized(kind) for estimate in pairs[name]), free)
         said.append("nothing fits" if fits is None else fits[0] + (", tiled" if fits[1] else ""))
     return f"{said[0]:20} {said[1]}"
 
@@ -215,8 +215,8 @@ else:
     print("This machine has no CUDA GPU.")
 
 # %% [markdown]
-# **Try it.** Take your own card's memory. What does half the number of frames change? Change `CALLS` and run again.
-# Answer before you look: which of the stages depends on the number of frames, and which does not?
+# **Try it.** Take the memory of your own card. What changes with half the number of frames? Change `CALLS` and run the
+# cells again. Answer one question before you look: the memory of which stages depends on the number of frames?
 
 # %%
 sizes = [(832, 480), (1280, 704)]
@@ -232,11 +232,13 @@ for size in sizes:
 #
 # **Question.** Is a keyframe free?
 #
-# No. Each begins a chunk, and a chunk's first latent holds one frame instead of four. Every latent frame is
-# $(H / 32) (W / 32)$ tokens for the 5B model (16 pixels a latent, 2 latents a token), and attention grows with the
-# **square** of the number of tokens. The smallest example: 121 frames and one keyframe, at the start, are
-# $1 + 120 / 4 = 31$ latents. With a second keyframe at frame 60 there are chunks of 60 and 61 frames:
-# $1 + \lceil 59 / 4 \rceil = 16$ and $1 + 60 / 4 = 16$, together 32.
+# No. Each keyframe begins a chunk, and a chunk's first latent frame holds one frame instead of four. For the 5B model
+# every latent frame has $(H / 32) (W / 32)$ tokens: in height and in width a latent covers 16 pixels, and a token
+# covers 2 latents. The cost of attention grows with the **square** of the number of tokens.
+#
+# In the smallest example, 121 frames with one keyframe at the start make $1 + 120 / 4 = 31$ latent frames. With a
+# second keyframe at frame 60 there are chunks of 60 and 61 frames. They have $1 + \lceil 59 / 4 \rceil = 16$ and
+# $1 + 60 / 4 = 16$ latent frames, together 32.
 
 # %%
 counts = list(range(1, 13))
@@ -247,21 +249,23 @@ print("keyframes", *(f"{count:6}" for count in counts), "\nlatents  ", *(f"{late
 print("tokens   ", *(f"{latent * tokens_each:6}" for latent in latents))
 
 # %%
-figure(
+show_figure(
     tokens_figure(counts, latents, tokens_each),
-    alt="Two rising lines over the number of keyframes: latent frames, and pairs of tokens against one keyframe",
+    alt="Two rising lines over the number of keyframes: latent frames, and pairs of tokens relative to one keyframe",
 )
 
 # %% [markdown]
-# **What to notice.** The curve is not smooth. Four keyframes cost more than five: with four, the chunks have 30
-# frames, and a chunk of 30 needs as many latents as one of 33, nine. Chunks of $4 k + 1$ frames waste nothing.
+# **Notice.** The curve is not smooth. Four keyframes cost more than five. With four keyframes a chunk has 30 frames. It
+# needs nine latent frames, as many as a chunk of 33 frames. Chunks of $4 k + 1$ frames waste nothing.
 
 # %% [markdown]
 # ## 7. The text cache
 #
-# The text encoder is the second largest part, and the same caption gives the same embedding each time. With
-# `text_cache="folder"` an embedding is kept on disk. The encoder is loaded for a text that is not there yet, and is
-# gone before anything else runs. It works with any model, so we try it with the bundled one.
+# **Question.** Does the text encoder have to be loaded for every video?
+#
+# No. The same caption gives the same embedding each time, so the embedding can be kept. With `text_cache="folder"` it
+# is kept on disk. The text encoder is loaded only for a text that is not in the folder yet, and it is gone before
+# anything else runs. The cache works with any model, so we try it with the bundled one.
 
 # %%
 story = Storyboard.load(bundled_storyboards() / "snow" / "story.json")
@@ -280,10 +284,10 @@ print("the video is the same; largest difference to the one without a cache:", d
 # %% [markdown]
 # ## 8. Loading a real model
 #
-# The call is the one you know: `load_director("Wan-AI/Wan2.2-TI2V-5B-Diffusers")`. **Nothing is downloaded unasked.**
-# The loader first looks for the files, with `find_model`, and without them it stops with one line that says what to
-# do. `hf download` fetches them: 24 GB are used of the 5B model and 41 GB of the 14B; the files on the hub may be
-# larger.
+# You know the call already: `load_director("Wan-AI/Wan2.2-TI2V-5B-Diffusers")`. **Nothing is downloaded unasked.** The
+# loader first looks for the files with `find_model`. If they are not there, it stops with one line that says what to
+# do. `hf download` fetches the files. Of the 5B model 24 GB are used, and of the 14B model 41 GB. The files on the hub
+# may be larger.
 
 # %%
 try:
@@ -296,12 +300,14 @@ except LoadError as error:
 # %% [markdown]
 # ## 9. Film with it
 #
-# This cell needs the weights **and** a CUDA GPU. Everything above did not. `fit` tells `memory="auto"` how large the
-# call is going to be. If it can't fit, one line says what would.
+# This cell needs the weights **and** a CUDA GPU. The argument `fit` tells `memory="auto"` how large the call will be.
+# If the call cannot fit, one line says what would fit.
 #
-# Two warnings. Plain Wan weights were never trained on Multi-Chunk latents. Keyframes come back exact all the same,
-# for that is the VAE's doing, but what lies between them is not sure to follow them. And the storyboard's pictures are
-# small: give it large ones of your own.
+# Two warnings:
+#
+# - Plain Wan weights were never trained on Multi-Chunk latents. The keyframes come back exact all the same, because
+#   that depends only on the VAE. But the frames between them need not follow them.
+# - The pictures of this storyboard are small. Use large pictures of your own.
 
 # %%
 if folder is None or not torch.cuda.is_available():
@@ -309,20 +315,19 @@ if folder is None or not torch.cuda.is_available():
 else:
     director = load_director(FIVE, memory="auto", fit=Call((1280, 704), story.num_frames, len(story.keyframes)))
     film = director(story, seed=0, steps=pick(30, 2), progress=False)
-    video(film.frames, film.fps, alt="The snow storyboard, filmed by Wan 2.2 5B", scale=1)
+    show_video(film.frames, film.fps, alt="The snow storyboard, filmed by Wan 2.2 5B", scale=1)
     print(film.report.summary())
     print("measured peak:", gigabytes(torch.cuda.max_memory_allocated()))
 
 # %% [markdown]
 # ## 10. Further
 #
-# - **Fine-tuning.** `smartdirector train gen --base FOLDER --data CLIPS --lora-rank 16` teaches Wan keyframes: it
-#   trains a LoRA, small matrices beside the frozen weights (notebook [06](06_train_your_own.ipynb) builds one inline).
-#   The recipe, with what was tried and what was not, is in [docs/fine-tuning.md](../docs/fine-tuning.md).
-#   `lora.load_lora` loads the result.
-# - **Several GPUs.** One storyboard a GPU, or one long video shared by all:
-#   [docs/several-gpus.md](../docs/several-gpus.md).
-# - **From nothing to a video** on one 24 GB card, step by step: [docs/wan.md](../docs/wan.md).
+# - **Fine-tuning.** `smartdirector train gen --base FOLDER --data CLIPS --lora-rank 16` teaches keyframes to Wan. It
+#   trains a LoRA, which is a pair of thin matrices beside each frozen matrix (notebook [06](06_train_your_own.ipynb)
+#   builds one). [docs/fine-tuning.md](../docs/fine-tuning.md) holds the recipe, and says what was tried and what was
+#   not. `lora.load_lora` loads the result.
+# - **Several GPUs.** Each GPU can film its own storyboards: [docs/several-gpus.md](../docs/several-gpus.md).
+# - **From nothing to a video.** [docs/wan.md](../docs/wan.md) leads there step by step, on one 24 GB card.
 #
 # A LoRA is small. For one matrix of $d_{out} \times d_{in}$ it has $r (d_{out} + d_{in})$ numbers:
 
@@ -337,11 +342,11 @@ assert lora < 0.05 * whole
 # %% [markdown]
 # ## Recap
 #
-# - A model without data tells what it needs, before a byte is downloaded.
-# - Memory is **weights plus activations**. Modes move weights; tiles shrink the VAE's activations.
-# - `memory="auto"` takes the fastest mode that fits. `text_cache` keeps the largest encoder off the card.
-# - Keyframes cost a latent each, at most, and attention pays for that squared.
-# - Estimates are estimates. What a real card measures is for you to see: `torch.cuda.max_memory_allocated()`.
+# - A model without data tells what it needs before a byte is downloaded.
+# - Memory is **weights plus activations**. The memory modes move weights. Tiles shrink the activations of the VAE.
+# - `memory="auto"` takes the fastest mode that fits. `text_cache` keeps the text encoder off the card.
+# - A keyframe costs about one more latent frame, and attention pays for that squared.
+# - Estimates are estimates. Measure your own card with `torch.cuda.max_memory_allocated()`.
 #
-# **Next:** your own film. [docs/wan.md](../docs/wan.md) takes you from an empty machine to a video, and
-# [06](06_train_your_own.ipynb) shows how to change the model itself.
+# **Next:** Make your own film. [docs/wan.md](../docs/wan.md) takes you from an empty machine to a video, and
+# [notebook 06](06_train_your_own.ipynb) shows how to change the model itself.

@@ -1,55 +1,62 @@
-"""Notebooks from their sources: `NN_name.py` (py:percent) -> executed `NN_name.ipynb`, and `labs/NN_name.ipynb`.
+"""Build the notebooks from their sources: `NN_name.py` gives `NN_name.ipynb` and `labs/NN_name.ipynb`.
 
     python notebooks/build.py                    execute all, write them with their outputs, and the labs
     python notebooks/build.py --only 01 02       these alone
     python notebooks/build.py --labs             the labs alone, nothing is executed
     python notebooks/build.py --check            execute again, compare with what is committed, write nothing
 
-The sources are what people edit. A lab is its notebook without outputs and without the text between the solution
-markers. The same sources give the same files: no times, no widget state, fixed ids.
+People edit the sources, which are in jupytext's percent format. The builder adds the Colab badge and the cell that
+installs the package. A lab is its notebook without outputs and without the text between the solution markers. The same
+sources always give the same files: they hold no times, no widget state, and no random ids.
 """
 
 import argparse
-import os
 import re
 import sys
-import tempfile
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
 
 import jupytext
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from execution import METADATA, BuildError, differences, execute, faults, number_cells
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 HERE = Path(__file__).resolve().parent
 LABS = HERE / "labs"
+HOST = "https://github.com/"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+SEEKS_PACKAGE = 'find_spec("smartdirector_lite") is None'  # is part of every install cell
 STUB, OPEN_QUESTION = "raise NotImplementedError  # your code here", "...  # your code here"
-MAX_BYTES = 500_000  # of a notebook with its outputs
-CELL_SECONDS = 600
-TOLERANCE, FLOOR = 0.05, 1e-3  # relative and absolute: what may differ between two machines
-VARIES = "varies"  # the tag of a cell whose text need not come out the same: times, say
-NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-WIDGET = "application/vnd.jupyter.widget-view+json"
-WIDGET_NOTE = "[something to drag: it needs a running kernel; the figure beside it does not]"
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
+BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+INSTALL = """\
+# On a fresh machine, such as Colab, this cell installs the package, and leaves torch and numpy as they are.
+import importlib.metadata, importlib.util, subprocess, sys
 
+if importlib.util.find_spec("smartdirector_lite") is None:
+    kept = [f"{n}=={importlib.metadata.version(n)}" for n in ("torch", "numpy") if importlib.util.find_spec(n)]
+    package = "smartdirector-lite[notebooks] @ git+ADDRESS"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package, *kept], check=True)"""
+EXPLAIN = """\
+# Where the package is missing, this cell says what to do.
+import importlib.util
 
-class BuildError(Exception):
-    """A notebook that can't be built; a few lines that say which cell and why."""
+if importlib.util.find_spec("smartdirector_lite") is None:
+    print("smartdirector_lite is not installed. Run this notebook in a clone of the repository: `make lab` there.")"""
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------
 
 
 def sources(only: list[str] | None = None) -> list[Path]:
-    """The sources, in order; `only`: the numbers ("01") or names of those that are wanted. BuildError for others."""
+    """Return the paths of the sources, in order.
+
+    Args:
+        only: the numbers ("01") or names of the wanted sources; None means all.
+
+    Raises:
+        BuildError: there is no source of such a number or name.
+    """
     found = sorted(HERE.glob("[0-9][0-9]_*.py"))
     if not only:
         return found
@@ -59,128 +66,74 @@ def sources(only: list[str] | None = None) -> list[Path]:
     return [path for path in found if path.stem.startswith(tuple(only))]
 
 
-def read_source(path: Path) -> NotebookNode:
-    """A source as a notebook without outputs; ids are the cells' places."""
+def parse(path: Path) -> NotebookNode:
+    """Return the cells of a source as a notebook without outputs."""
     notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    _number(notebook, path.stem)
+    number_cells(notebook, path.stem[:2])
     return notebook
 
 
-def _number(notebook: NotebookNode, name: str) -> None:
-    for place, cell in enumerate(notebook.cells):
-        cell.id = f"{name[:2]}-{place:03d}"
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+def read_source(path: Path, repository: str | None = None) -> NotebookNode:
+    """Return a source as a notebook without outputs, with its badge and its install cell.
+
+    Args:
+        repository: the public repository as "owner/name", or "" for none; None takes that of pyproject.toml.
+
+    Raises:
+        BuildError: the source does not begin with a title.
+    """
+    notebook = parse(path)
+    if not notebook.cells or not notebook.cells[0].source.startswith("# "):
+        raise BuildError(f"{path.name}: the first cell must be text and begin with a title (# ...)")
+    notebook.cells.insert(1, new_code_cell())
+    number_cells(notebook, path.stem[:2])
+    stamp(notebook, path.stem, public_repository() if repository is None else repository)
+    return notebook
 
 
-# -- execution ---------------------------------------------------------------------------------------------------------
+# -- the repository's address ------------------------------------------------------------------------------------------
 
 
-def execute(notebook: NotebookNode, folder: Path, fast: bool = False) -> None:
-    """Run a notebook in a fresh kernel, in `folder`, and keep its outputs in it. BuildError with the failing cell."""
-    environment = {**os.environ, "SMARTDIRECTOR_FAST": "1" if fast else "", "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"}
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_SECONDS,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-        store_widget_state=False,
-        record_timing=False,
-    )
-    try:
-        client.execute(env=environment)
-    except CellExecutionError as error:
-        raise BuildError(_plain(str(error))) from error
-    except (CellTimeoutError, DeadKernelError) as error:
-        raise BuildError(f"{type(error).__name__}: {_plain(str(error))}") from error
-    _number(notebook, notebook.cells[0].id)
-    notebook.metadata = nbformat.from_dict(METADATA)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = _tidy(cell.outputs)
+def public_repository(root: Path = HERE.parent) -> str:
+    """Return the public repository, "owner/name", from pyproject.toml, or "" where `make address` has written none."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project.get("urls", {}).get("Repository", "").removeprefix(HOST)
 
 
-def _plain(text: str) -> str:
-    """Without the terminal's colours."""
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+def colab_link(repository: str, name: str) -> str:
+    """Return the address at which Colab opens a notebook of the repository."""
+    return f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb"
 
 
-def _tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Text joined, a note instead of a widget, and nothing of the error stream (it is shown while building)."""
-    kept: list[NotebookNode] = []
-    for output in outputs:
-        if output.output_type == "stream" and output.name == "stderr":
-            print(_plain(output.text).rstrip(), file=sys.stderr)
-        elif output.output_type == "stream" and kept and kept[-1].output_type == "stream":
-            kept[-1].text += output.text
-        elif WIDGET in output.get("data", {}):
-            if "%|" not in output.data.get("text/plain", ""):  # that is a progress bar
-                kept.append(new_output("display_data", {"text/plain": WIDGET_NOTE}))
-        else:
-            kept.append(output)
-    return kept
+def stamp(notebook: NotebookNode, name: str, repository: str) -> None:
+    """Write the Colab badge below the title, and the install cell, in place of those that are there.
 
-
-def texts(cell: NotebookNode) -> Iterator[str]:
-    """What a code cell has printed or shown as plain text."""
-    for output in cell.get("outputs", []):
-        yield output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
-
-
-def faults(notebook: NotebookNode) -> list[str]:
-    """Why a notebook with outputs must not be committed; empty if it may."""
-    found = []
-    homes = {str(HERE.parent), str(Path.home()), sys.prefix, tempfile.gettempdir()} - {"/"}
-    for cell in notebook.cells:
-        outputs = cell.get("outputs", [])
-        if any(output.output_type == "error" for output in outputs):
-            found.append(f"cell {cell.id}: an error among its outputs")
-        shown = re.sub(r"base64,[\w+/=]+", "", "\n".join(str(output) for output in outputs))
-        if "Traceback (most recent call last)" in shown:
-            found.append(f"cell {cell.id}: a traceback")
-        found += [f"cell {cell.id}: shows a path of this computer, {home}" for home in sorted(homes) if home in shown]
-        if re.search(r" at 0x[0-9a-f]{6,}", shown):
-            found.append(f"cell {cell.id}: shows an address in memory, which is another one each time")
-    size = len(nbformat.writes(notebook).encode())
-    if size > MAX_BYTES:
-        found.append(f"{size / 1000:.0f} KB, at most {MAX_BYTES / 1000:.0f}")
-    return found
-
-
-def differences(committed: NotebookNode, now: NotebookNode) -> list[str]:
-    """What the texts of two runs differ in, but for numbers within the tolerance and cells tagged `varies`."""
-    if [cell.source for cell in committed.cells] != [cell.source for cell in now.cells]:
-        return ["the cells are not those of the source; build it again"]
-    found = []
-    for old, new in zip(committed.cells, now.cells, strict=True):
-        if VARIES in new.metadata.get("tags", []):
-            continue
-        before, after = ("\n".join(texts(cell)).splitlines() for cell in (old, new))
-        if len(before) != len(after):
-            found.append(f"cell {new.id}: {len(before)} lines of output before, {len(after)} now")
-        pairs = zip(before, after, strict=False)
-        found += [f"cell {new.id}: {a!r} before, {b!r} now" for a, b in pairs if not same_text(a, b)]
-    return found
-
-
-def same_text(a: str, b: str) -> bool:
-    """Equal, but for numbers that lie within the tolerance of each other."""
-    if NUMBER.sub("#", a).split() != NUMBER.sub("#", b).split():
-        return False
-    numbers = [[float(number.replace("−", "-")) for number in NUMBER.findall(text)] for text in (a, b)]
-    return all(abs(x - y) <= TOLERANCE * max(abs(x), abs(y)) + FLOOR for x, y in zip(*numbers, strict=True))
+    Args:
+        name: the path of the notebook below notebooks/, without its suffix.
+        repository: "owner/name". Without it there is no badge, and the install cell installs nothing.
+    """
+    title, *text = notebook.cells[0].source.split("\n\n")
+    text = [paragraph for paragraph in text if not paragraph.startswith(BADGE)]
+    if repository:
+        text.insert(0, f"{BADGE}({colab_link(repository, name)})")
+    notebook.cells[0].source = "\n\n".join([title, *text])
+    notebook.cells[1].source = INSTALL.replace("ADDRESS", HOST + repository) if repository else EXPLAIN
 
 
 # -- labs --------------------------------------------------------------------------------------------------------------
 
 
 def strip_solutions(source: str) -> str:
-    """A code cell without what stands between the markers. ValueError for a marker without its partner.
+    """Return a code cell without the text between the solution markers.
 
-    Inside a function the stub raises NotImplementedError, which its check tells as "not filled in yet". At the left
-    margin it does nothing: the answer stays None, and the cells below still run.
+    Inside a function a stub takes its place. The stub raises NotImplementedError, which the check of the exercise
+    reports as "not filled in yet". At the left margin the stub does nothing: the answer stays None, and the cells below
+    still run.
+
+    Raises:
+        ValueError: a marker has no partner.
     """
     kept, inside = [], False
     for line in source.splitlines():
@@ -204,10 +157,13 @@ def has_exercises(notebook: NotebookNode) -> bool:
     return any(BEGIN in cell.source for cell in notebook.cells)
 
 
-def make_lab(notebook: NotebookNode, name: str, labs: set[str]) -> NotebookNode:
-    """The students' version: solutions and outputs gone, and at its end a cell that writes the file to hand in.
+def make_lab(notebook: NotebookNode, name: str, labs: set[str], repository: str = "") -> NotebookNode:
+    """Return the students' version: no solutions, no outputs, and a last cell that writes the file to hand in.
 
-    labs: the names of all labs, for the links between them.
+    Args:
+        notebook: what `read_source` returns.
+        labs: the names of all labs, so that links between labs stay among them.
+        repository: the public repository as "owner/name", or "" for none.
     """
     lab = nbformat.from_dict({**notebook, "cells": []})
     for cell in notebook.cells:
@@ -216,16 +172,16 @@ def make_lab(notebook: NotebookNode, name: str, labs: set[str]) -> NotebookNode:
         else:
             lab.cells.append(new_markdown_cell(_links(cell.source, labs), metadata=cell.metadata))
     number = name[:2]
-    code = f'from smartdirector_lite import lab\n\nname = ""\nif name:\n    lab.save_result("{number}", name)'
+    code = f'from smartdirector_lite.course import lab\n\nname = ""\nif name:\n    lab.save_result("{number}", name)'
     text = "## Hand in\n\nWrite your name between the quotes and run the cell. It writes a file beside this notebook."
     lab.cells += [new_markdown_cell(text), new_code_cell(code)]
-    _number(lab, name)
+    number_cells(lab, number)
+    stamp(lab, f"labs/{name}", repository)
     return lab
 
 
 def _links(text: str, labs: set[str]) -> str:
-    """Links as they must be one folder further down."""
-    text = text.replace("/blob/main/notebooks/", "/blob/main/notebooks/labs/")
+    """Return the text with its links as they must be in labs/, one folder further down."""
     text = re.sub(r"\]\((?=\.\./)", "](../", text)
 
     def link(found: re.Match) -> str:
@@ -238,7 +194,7 @@ def _links(text: str, labs: set[str]) -> str:
 
 
 def build(path: Path, fast: bool, check: bool) -> list[str]:
-    """Execute one notebook and write it, or compare it; returns what is wrong with it."""
+    """Execute one notebook, and write it or compare it with the committed one. Return what is wrong with it."""
     notebook, target = read_source(path), path.with_suffix(".ipynb")
     try:
         execute(notebook, HERE, fast)
@@ -255,6 +211,7 @@ def build(path: Path, fast: bool, check: bool) -> list[str]:
 
 
 def write(notebook: NotebookNode, path: Path) -> None:
+    """Write a notebook to a temporary file, and rename it when it is whole."""
     nbformat.validate(notebook)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
@@ -267,15 +224,16 @@ def write_labs(only: list[str] | None = None) -> None:
     LABS.mkdir(exist_ok=True)
     for path in sources(only):
         if path.stem in labs:
-            write(make_lab(everything[path.stem], path.stem, labs), LABS / f"{path.stem}.ipynb")
+            lab = make_lab(everything[path.stem], path.stem, labs, public_repository())
+            write(lab, LABS / f"{path.stem}.ipynb")
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", metavar="NN", help="numbers of the notebooks that are wanted")
-    parser.add_argument("--fast", action="store_true", help="less work in each cell; executes, and writes no notebook")
-    parser.add_argument("--check", action="store_true", help="compare with the committed outputs; writes nothing")
-    parser.add_argument("--labs", action="store_true", help="write the labs alone")
+    parser.add_argument("--only", nargs="+", metavar="NN", help="build the notebooks of these numbers only")
+    parser.add_argument("--fast", action="store_true", help="execute with less work in each cell; write no notebook")
+    parser.add_argument("--check", action="store_true", help="compare with the committed outputs; write nothing")
+    parser.add_argument("--labs", action="store_true", help="write the labs only")
     options = parser.parse_args(arguments)
     if options.check and options.fast:
         parser.error("--check compares full runs; leave --fast out")

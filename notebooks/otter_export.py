@@ -1,10 +1,11 @@
-"""Labs as master notebooks for otter-grader: `otter assign` makes the students' version and the autograder of them.
+"""Write the labs as master notebooks for otter-grader. `otter assign` makes the students' version and the autograder.
 
     python notebooks/otter_export.py FOLDER              all labs
     python notebooks/otter_export.py FOLDER --only 02    this one
     otter assign FOLDER/02_multi_chunk.ipynb OUT         (pip install otter-grader)
 
-Each exercise becomes a question: its text, its cell with the solution between otter's markers, and its check as test.
+Each exercise becomes a question, which has the exercise's text, its cell with the solution between otter's markers, and
+its check as the test.
 """
 
 import argparse
@@ -24,7 +25,11 @@ CONFIG = "# ASSIGNMENT CONFIG\nsolutions_pdf: false\nexport_cell: true\ngenerate
 
 
 def otter_notebook(source: NotebookNode) -> NotebookNode:
-    """The master notebook of a source. ValueError for an exercise without a title before it or a check in its cell."""
+    """Return the master notebook of a source.
+
+    Raises:
+        ValueError: an exercise has no title before it, or no check in its cell.
+    """
     made = build.nbformat.from_dict({**source, "cells": [new_raw_cell(CONFIG)]})
     number = None
     for cell in source.cells:
@@ -44,7 +49,7 @@ def otter_notebook(source: NotebookNode) -> NotebookNode:
 
 
 def _split(markdown: str) -> tuple[str, str | None, str]:
-    """What stands before an exercise's title, its number or None, and its text."""
+    """Return the text before an exercise's title, the exercise's number or None, and its text."""
     title = TITLE.search(markdown)
     if title is None:
         return markdown, None, ""
@@ -57,13 +62,14 @@ def _begin(number: str) -> NotebookNode:
 
 
 def _question(number: str, solution: str, check: str) -> list[NotebookNode]:
-    """The cells of a question after its text. Otter compares what a test prints with the output that it has here."""
-    lines, entry = [], EXERCISES[number]
-    printed = new_output("stream", name="stdout", text=f"{entry.line(None)}\n")
+    """Return the cells of a question after its text."""
+    lines = []
+    # otter compares what the test prints with this output.
+    printed = new_output("stream", name="stdout", text=f"{EXERCISES[number].line(None)}\n")
     for line in solution.splitlines():
         indent = line[: len(line) - len(line.lstrip())]
         lines.append(line.replace("### ", "# ") if line.strip() in (build.BEGIN, build.END) else line)
-        if line.strip() == build.END and indent:  # otter's own "..." alone would return None
+        if line.strip() == build.END and indent:  # otter's own "..." would make the function return None
             lines += [f'{indent}""" # BEGIN PROMPT', f"{indent}{build.STUB}", f'{indent}""" # END PROMPT']
     return [
         new_raw_cell("# BEGIN SOLUTION"),
@@ -78,8 +84,8 @@ def _question(number: str, solution: str, check: str) -> list[NotebookNode]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the master notebooks go")
-    parser.add_argument("--only", nargs="+", metavar="NN", help="numbers of the labs that are wanted")
+    parser.add_argument("folder", type=Path, help="the folder that the master notebooks go to")
+    parser.add_argument("--only", nargs="+", metavar="NN", help="export the labs of these numbers only")
     options = parser.parse_args(arguments)
     try:
         for path in build.sources(options.only):

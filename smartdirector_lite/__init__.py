@@ -1,16 +1,14 @@
 """SmartDirector-Lite: from a storyboard to a video.
 
-Names are looked up when they are first used, so that `import smartdirector_lite.timeline`, which is pure Python, or
-`smartdirector --help` need not wait for torch.
+The names below are imported when they are first used. `import smartdirector_lite.timeline`, which is pure Python, and
+`smartdirector --help` therefore do not wait for torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smartdirector_lite.gen.conditions import VideoCondition
-    from smartdirector_lite.gen.pipeline import DirectorGenPipeline
-    from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
+    from smartdirector_lite.gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoCondition
     from smartdirector_lite.loading import load_director
     from smartdirector_lite.storyboard import Storyboard
     from smartdirector_lite.timeline import ChunkPlan, Condition

@@ -44,6 +44,10 @@ class State:
         """The state with these latents (B, C, F, h, w), in which the anchors are kept as they are here."""
         return replace(self, latents=torch.where(spread(self.anchored), self.latents, latents))
 
+    def crop(self, rows: slice, columns: slice) -> "State":
+        """The part of every latent frame that lies in these rows and columns."""
+        return replace(self, latents=self.latents[..., rows, columns])
+
     def euler_step(self, velocity: Tensor, t: float, t_next: float) -> "State":
         """One Euler step along the velocity (B, C, F, h, w), from time `t` to the earlier time `t_next`."""
         return self.moved(self.latents - (t - t_next) * velocity)

@@ -1,9 +1,9 @@
 """Frames, conditions and cuts -> chunks, latents, anchors and temporal indices. Pure Python, no torch.
 
 A causal video VAE encodes a run of frames as one latent for the first frame and one for each further `stride` frames.
-Multi-Chunk conditioning (SmartDirector, arXiv 2605.27891) lets every condition begin such a run of its own, a chunk, so
-that a keyframe is always "a first latent", wherever it stands. A ChunkPlan says where the chunks lie and gives every
-latent its place in time; all other modules read it and none works out frame numbers of its own.
+Multi-Chunk (SmartDirector, arXiv 2605.27891, section 3) lets every condition begin such a run of its own, a chunk, so
+that a keyframe is always "a first latent", wherever it stands. A `ChunkPlan` says where the chunks lie and gives every
+latent its place in time. All other modules read it, and none works out frame numbers of its own.
 """
 
 import itertools
@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TAU_SCHEMES = ("frame_time", "continuous", "restart", "midpoint")
+MAX_SHOWN = 12  # temporal indices of a chunk that the table prints; of more, the middle is left out
 
 
 def check_int(name: str, value: object, low: int, high: int | None = None) -> int:
-    """Return `value` if it is an int (not a bool) in [low, high]; ValueError otherwise."""
+    """Return `value` if it is an int (not a bool) from `low` to `high`; raise a ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{name} must be an int, got {reprlib.repr(value)} ({type(value).__name__})")
     if value < low or (high is not None and value > high):
@@ -27,7 +28,7 @@ def check_int(name: str, value: object, low: int, high: int | None = None) -> in
 
 @dataclass(frozen=True)
 class Condition:
-    """A keyframe (one frame) or a clip (several) that is given, placed at `frame_index` (0-based)."""
+    """A keyframe (one frame) or a clip (several frames) that is given, placed at `frame_index` (0-based)."""
 
     frame_index: int
     num_frames: int = 1
@@ -46,11 +47,17 @@ class Condition:
 class Chunk:
     """Frames [start, stop) of the video, which the VAE encodes and decodes on their own.
 
-    latent_start: index of its first latent in the whole sequence. surplus: frames decoded past `stop`, to be dropped.
-    num_anchors: how many of its leading latents come from the condition that begins here (0 when none does).
-    condition: index of that condition in the list the caller gave, or None. overrun: how many of the frames after
-    `stop` are encoded with it, where a whole video is: the surplus, as far as the shot goes on. To repeat the last
-    frame in their place would encode a stop that never happens; the paper's chunks have no surplus.
+    Attributes:
+        start: the first frame.
+        stop: the first frame after the chunk.
+        latent_start: the index of the chunk's first latent in the whole sequence.
+        num_latents: the number of latents.
+        surplus: the number of frames that the last latent decodes past `stop`; they are dropped.
+        num_anchors: how many of the leading latents come from the condition that begins here; 0 where none does.
+        condition: the index of that condition in the list that the caller gave, or None.
+        overrun: how many of the frames after `stop` are encoded with the chunk where a whole video is known. These are
+            the surplus, as far as the shot goes on. To repeat the last frame in their place would show a halt that
+            never happens. The paper's chunks have no surplus.
     """
 
     start: int
@@ -64,6 +71,7 @@ class Chunk:
 
     @property
     def num_frames(self) -> int:
+        """Frames of the chunk, without the surplus."""
         return self.stop - self.start
 
     @property
@@ -73,16 +81,20 @@ class Chunk:
 
 
 def num_latents_for(num_frames: int, stride: int) -> int:
-    """Latents that hold `num_frames` frames: n = 1 + ceil((L - 1) / s)."""
+    """Return how many latents hold `num_frames` frames: n = 1 + ceil((L - 1) / s)."""
     return 1 + -(-(num_frames - 1) // stride)
 
 
 def check_placement(
     num_frames: int, conditions: Sequence[Condition], cuts: Sequence[int], names: Sequence[str] | None = None
 ) -> None:
-    """ValueError unless the conditions lie in [0, num_frames), apart from each other, with no cut strictly inside one.
+    """Raise a ValueError unless all conditions lie in the video, apart from each other, with no cut inside one.
 
-    names: what to call each condition in a message; `conditions[i]` when not given.
+    Args:
+        num_frames: frames of the video.
+        conditions: in any order.
+        cuts: the first frames of shots 2, 3, ..., in any order.
+        names: what to call each condition in a message; `conditions[i]` when not given.
     """
     names = [f"conditions[{i}]" for i in range(len(conditions))] if names is None else names
     for name, condition in zip(names, conditions, strict=True):
@@ -119,7 +131,10 @@ def check_placement(
 class ChunkPlan:
     """How a video of `num_frames` frames is cut into chunks. Make one with `ChunkPlan.build`.
 
-    conditions: in the caller's order. cuts: sorted. chunks: in time order, every frame in exactly one.
+    Attributes:
+        conditions: in the caller's order.
+        cuts: sorted.
+        chunks: in time order; every frame lies in exactly one.
     """
 
     num_frames: int
@@ -132,11 +147,19 @@ class ChunkPlan:
     def build(
         cls, num_frames: int, conditions: Sequence[Condition] = (), stride: int = 4, cuts: Sequence[int] = ()
     ) -> "ChunkPlan":
-        """Plan the chunks. stride: frames a latent of the VAE. cuts: first frames of shots 2, 3, ...
+        """Plan the chunks.
 
         A chunk begins at frame 0, at each condition, at each cut, and right after a clip whose length is not
-        `stride * k + 1` (its last latent is not full, so no new frame may follow it in the same chunk).
-        ValueError names the first condition or cut that does not fit.
+        `stride * k + 1`. The last latent of such a clip is not full, so no new frame may follow it in the same chunk.
+
+        Args:
+            num_frames: frames of the video.
+            conditions: keyframes and clips, in any order.
+            stride: frames for each latent of the VAE.
+            cuts: the first frames of shots 2, 3, ...
+
+        Raises:
+            ValueError: naming the first condition or cut that does not fit.
         """
         check_int("num_frames", num_frames, 1)
         check_int("stride", stride, 1)
@@ -154,7 +177,7 @@ class ChunkPlan:
             num_latents = num_latents_for(stop - start, stride)
             num_anchors = 0 if index is None else num_latents_for(conditions[index].num_frames, stride)
             surplus = 1 + stride * (num_latents - 1) - (stop - start)
-            # a chunk that a clip fills is encoded as at inference, where nothing is known of what follows
+            # A chunk that a clip fills is encoded as when generating, where nothing is known of what follows.
             shot_end = stop if num_anchors == num_latents else shot_ends[bisect_left(shot_ends, stop)]
             overrun = min(surplus, shot_end - stop)
             chunks.append(Chunk(start, stop, latent_start, num_latents, surplus, num_anchors, index, overrun))
@@ -163,38 +186,46 @@ class ChunkPlan:
 
     @property
     def num_latents(self) -> int:
+        """Latents of all chunks."""
         return self.chunks[-1].latent_start + self.chunks[-1].num_latents
 
     @property
+    def given_frames(self) -> set[int]:
+        """Every frame that a condition shows."""
+        return {frame for condition in self.conditions for frame in range(condition.frame_index, condition.stop)}
+
+    @property
     def anchors(self) -> list[bool]:
-        """Per latent: does it come from a condition (clean, timestep 0, never noised)?"""
+        """For each latent, whether it comes from a condition (clean, timestep 0, never noised)."""
         return [i < chunk.num_anchors for chunk in self.chunks for i in range(chunk.num_latents)]
 
     @property
     def latent_chunks(self) -> list[int]:
-        """Per latent: the index of its chunk."""
+        """For each latent, the index of its chunk."""
         return [index for index, chunk in enumerate(self.chunks) for _ in range(chunk.num_latents)]
 
     @property
     def last_frames(self) -> list[int]:
-        """Per latent: the last frame it shows, inside its chunk."""
-        return [
-            min(chunk.start + self.stride * i, chunk.stop - 1)
-            for chunk in self.chunks
-            for i in range(chunk.num_latents)
-        ]
+        """For each latent, the last frame that it shows inside its chunk."""
+        places = ((chunk, i) for chunk in self.chunks for i in range(chunk.num_latents))
+        return [min(chunk.start + self.stride * i, chunk.stop - 1) for chunk, i in places]
 
     def tau(self, scheme: str = "frame_time", cut_gap: float = 0.0) -> list[float]:
-        """Per latent: its temporal RoPE index (MC-RoPE), strictly increasing in every scheme but "restart".
+        """Return the temporal RoPE index of each latent (MC-RoPE); all schemes but "restart" rise strictly.
 
-        cut_gap: added from each cut on. A keyframe at a cut looks like any other to the model, which moves towards it;
-        the gap sets its shot apart.
+        Args:
+            scheme: one of TAU_SCHEMES.
+                frame_time: the last frame that the latent shows, over the stride. An ordinary video gets 0, 1, 2, ...
+                as in Wan. This is the default, and the paper's scheme for chunks of any length.
+                continuous: 0, 1, 2, ... over all latents.
+                restart: from 0 in each chunk.
+                midpoint: 0, 1, 2, ... over the latents that are not anchors. An anchor stands half-way between its
+                neighbours, and m anchors in a row divide their unit evenly. An anchor at the start gets -0.5.
+            cut_gap: what the index gains at each cut. A keyframe at a cut looks like any other keyframe to the model,
+                which moves towards it; the gap sets its shot apart.
 
-        frame_time: (the last frame it shows) / stride; an ordinary video gets 0, 1, 2, ... as in Wan. The default.
-        continuous: 0, 1, 2, ... over all latents. restart: from 0 in each chunk.
-        midpoint: 0, 1, 2, ... over the latents that are not anchors; an anchor stands half-way between its neighbours,
-        and m anchors in a row divide their unit evenly. Before the first such integer stands -1, so a leading anchor
-        gets -0.5; after the last, n, stands n + 1.
+        Raises:
+            ValueError: for another scheme.
         """
         if scheme == "frame_time":
             values = [frame / self.stride for frame in self.last_frames]
@@ -210,12 +241,12 @@ class ChunkPlan:
         return [value + cut_gap * sum(start <= i for start in starts) for i, value in enumerate(values)]
 
     def table(self, scheme: str = "frame_time", cut_gap: float = 0.0) -> str:
-        """The plan as an aligned text table, one line a chunk (printed by `smartdirector plan`); options: see `tau`."""
+        """Return the plan as an aligned text table, one line for each chunk; the options are those of `tau`."""
         tau = self.tau(scheme, cut_gap)
         rows = [("chunk", "frames", "latents", "surplus", "anchors", "tau")]
         for index, chunk in enumerate(self.chunks):
             values = [f"{value:.6g}" for value in tau[chunk.latent_start : chunk.latent_start + chunk.num_latents]]
-            if len(values) > 12:
+            if len(values) > MAX_SHOWN:
                 values = [*values[:6], "...", *values[-3:]]
             frames = f"{chunk.start}-{chunk.stop - 1}"
             counts = (chunk.num_latents, chunk.surplus, chunk.num_anchors)
@@ -228,14 +259,13 @@ class ChunkPlan:
 
 
 def _midpoint(anchors: Sequence[bool]) -> list[float]:
-    """Integers for the latents that are not anchors; a run of m anchors divides the unit it stands in evenly."""
-    tau, integer, index = [], 0, 0
-    while index < len(anchors):
-        if not anchors[index]:
-            tau.append(float(integer))
-            integer, index = integer + 1, index + 1
-            continue
-        run = next((i for i in range(index, len(anchors)) if not anchors[i]), len(anchors)) - index
-        tau += [integer - 1 + (i + 1) / (run + 1) for i in range(run)]
-        index += run
+    """The scheme "midpoint": integers for latents that are not anchors, fractions between them for anchors."""
+    tau, integer = [], 0
+    for anchored, run in itertools.groupby(anchors):
+        count = len(list(run))
+        if anchored:
+            tau += [integer - 1 + (i + 1) / (count + 1) for i in range(count)]
+        else:
+            tau += [float(integer + i) for i in range(count)]
+            integer += count
     return tau

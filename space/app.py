@@ -1,4 +1,4 @@
-"""SmartDirector in the browser: `python space/app.py`, or a Hugging Face Space. The page; what it does is beside it."""
+"""SmartDirector in the browser: `python space/app.py`, or a Hugging Face Space. This file builds the page."""
 
 import importlib.util
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
-sys.path.insert(0, str(Path(__file__).parent))  # its modules lie beside it, however it is started
+sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this file are found however it is started
 import examples
 import handlers
 import lessons
@@ -49,7 +49,7 @@ def retimed(data: dict) -> dict:
 
 
 def direct(folder: gr.State) -> None:
-    """The first tab. A finished film is on it before anything is pressed."""
+    """Build the first tab. It shows a finished film before anything is pressed."""
     first = examples.storyboards()["snow"]
     video, sheet, verdict = examples.finished("snow")
     with gr.Row():
@@ -101,11 +101,11 @@ def direct(folder: gr.State) -> None:
 
 
 def advanced(story: dict, board: gr.HTML) -> list:
-    """A new seed each time, seed, steps and guidance; the storyboard as JSON, in and out."""
+    """Build the options: a new seed each time, seed, steps, guidance; and the storyboard as JSON, in and out."""
     with gr.Accordion("Advanced", open=False):
         with gr.Row():
-            steps = gr.Slider(1, studio.LIMITS.steps, studio.DIRECTOR.steps, step=1, label="Steps")
-            guidance = gr.Slider(0, 20, studio.DIRECTOR.guidance_scale, step=0.5, label="Guidance (1: none)")
+            steps = gr.Slider(1, studio.LIMITS.steps, studio.DIRECTOR.defaults.steps, step=1, label="Steps")
+            guidance = gr.Slider(0, 20, studio.DIRECTOR.defaults.guidance_scale, step=0.5, label="Guidance (1: none)")
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
             random_seed = gr.Checkbox(False, label="A new seed each time")
         text = gr.Code(json.dumps(story, indent=1), language="json", label="Storyboard as JSON", elem_id="sd-json")
@@ -118,13 +118,13 @@ def advanced(story: dict, board: gr.HTML) -> list:
 
 
 def programs() -> None:
-    """The calls for programs, which no page shows: gradio_client and MCP list them with their docstrings."""
+    """Build the calls for programs, which the page does not show; gradio_client and MCP list them with docstrings."""
     with gr.Column(visible=False):
         story = gr.Textbox(label="storyboard")
         pictures = gr.File(label="pictures", file_count="multiple")
         seed, steps, guidance = (
             gr.Number(0, label="seed"),
-            gr.Number(studio.DIRECTOR.steps, label="steps"),
+            gr.Number(studio.DIRECTOR.defaults.steps, label="steps"),
             gr.Number(1),
         )
         video, sheet, verdict, used = gr.Video(), gr.Image(type="filepath"), gr.Textbox(), gr.Number()

@@ -12,11 +12,11 @@ from pathlib import Path
 
 SPACE = Path(__file__).resolve().parent
 PACKAGE = SPACE.parent / "smartdirector_lite"
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "deploy.py", "ruff.toml")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "deploy.py", "film_examples.py", "ruff.toml")
 
 
 def stage(folder: Path) -> int:
-    """Put the Space's files and the package into a new folder. How many files they are."""
+    """Put the Space's files and the package into a new folder, and return how many files they are."""
     shutil.copytree(SPACE, folder, ignore=LEFT_OUT)
     shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=LEFT_OUT)
     shutil.copyfile(SPACE.parent / "LICENSE", folder / "LICENSE")

@@ -1,4 +1,4 @@
-"""A storyboard filmed beside the page: one at a time, told step by step, stopped when nobody waits for it any more."""
+"""Films a storyboard in a thread beside the page: one at a time, with news of each step, while somebody waits."""
 
 import queue
 import threading
@@ -9,20 +9,19 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from smartdirector_lite.director import Director, DirectorResult
+from smartdirector_lite.director import Director, DirectorResult, Progress
 from smartdirector_lite.media import write_video
-from smartdirector_lite.progress import Progress
 from smartdirector_lite.storyboard import Storyboard
 
 BEAT = 1.0  # seconds between two signs of life
-SHARE = {"gen": (0.0, 0.6), "decode": (0.6, 0.7), "sr": (0.7, 0.95)}  # of the bar
-SHARE_ALONE = {"gen": (0.0, 0.75), "decode": (0.75, 0.95)}  # without a second stage
+SHARE = {"gen": (0.0, 0.6), "decode": (0.6, 0.7), "sr": (0.7, 0.95)}  # where each stage lies on the bar
+SHARE_ALONE = {"gen": (0.0, 0.75), "decode": (0.75, 0.95)}  # the same without a second stage
 WORDS = {"gen": "drafting, step", "decode": "decoding, frame", "sr": "adding detail, frame"}
 _busy = threading.Lock()  # a pipeline holds state: one film at a time
 
 
 def alone() -> threading.Lock:
-    """What every other use of the model holds meanwhile."""
+    """Return the lock that every use of the model holds while it lasts."""
     return _busy
 
 
@@ -32,7 +31,14 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """share: 0 to 1. words: what goes on. draft: uint8 frames, once. result: at the end."""
+    """News of a film.
+
+    Attributes:
+        share: how much of the work is done, from 0 to 1.
+        words: what is being done.
+        draft: the draft, uint8 (T, H, W, 3), in one of the updates.
+        result: the result, in the last one.
+    """
 
     share: float
     words: str
@@ -41,10 +47,16 @@ class Update:
 
 
 def film(director: Director, storyboard: Storyboard, seconds: float, **options) -> Iterator[Update]:
-    """Run the director in a thread and yield what it tells, at least every BEAT seconds.
+    """Run the director in a thread and yield its news, at least every BEAT seconds.
 
-    Closing the iterator ends the run at its next step. options: of `Director.__call__`. Raises what the run raises,
-    and Stopped after `seconds`.
+    Closing the iterator ends the run at its next step.
+
+    Args:
+        seconds: the time after which the run is stopped.
+        options: those of `Director.__call__`.
+
+    Raises:
+        Stopped: when the time is over. Whatever else the run raises is raised here too.
     """
     told: queue.Queue = queue.Queue()
     stop = threading.Event()
@@ -85,7 +97,7 @@ def _run(told: queue.Queue, stop: threading.Event, seconds: float, director, sto
             if not stop.is_set():
                 told.put(Progress("gen", 0, 1))
                 told.put(director(storyboard, progress=False, watch=watch, **options))
-        except BaseException as error:  # of any kind: the page is waiting for it
+        except BaseException as error:  # errors of every kind, since the page waits for an answer
             told.put(error)
 
 
@@ -97,18 +109,18 @@ def _update(progress: Progress, both: bool) -> Update:
 
 
 def save(result: DirectorResult, folder: str | Path) -> tuple[str, str]:
-    """Write the film and its sheet to a visitor's folder: their two paths."""
+    """Write the film and its sheet to a visitor's folder, and return their paths."""
     video, sheet, _ = result.save(Path(folder) / f"film-{time.time_ns()}.mp4")
     return str(video), str(sheet)
 
 
 def verdict(result: DirectorResult) -> str:
-    """The report in words, as Markdown."""
+    """Return the report in words, as Markdown."""
     report, lines = result.report, []
     if report.keyframes:
         worst = max(report.keyframes, key=lambda k: k.l1_reconstruction)
         exact = "exactly" if worst.l1_reconstruction < 0.5 else f"within {worst.l1_reconstruction:.1f} levels of 255"
-        shown = all(keyframe.l1 < 0.5 for keyframe in report.keyframes)  # as given, not as the VAE draws them
+        shown = all(keyframe.l1 < 0.5 for keyframe in report.keyframes)  # shown as given, not as the VAE draws them
         limit, number = "" if shown else " as the model's VAE can draw them", len(report.keyframes)
         lines.append(f"**{number} given frame{'s' * (number > 1)}**: met {exact}{limit}.\n")
     for border in report.borders:
@@ -129,7 +141,7 @@ _MEANINGS: dict[str, str] = {
 
 
 def save_draft(frames: NDArray, fps: float, folder: str | Path) -> str:
-    """Write the first stage's film to a visitor's folder: its path."""
+    """Write the first stage's film to a visitor's folder, and return its path."""
     path = Path(folder) / f"draft-{time.time_ns()}.mp4"
     write_video(path, frames, fps)
     return str(path)

@@ -1,4 +1,4 @@
-"""What the page's buttons, and programs, call. Every failure becomes one line, never a traceback."""
+"""The functions that the page's buttons and programs call. Every failure becomes one line, never a traceback."""
 
 import functools
 import html
@@ -29,7 +29,7 @@ def refuse(error: Exception, folder: str | None = None) -> gr.Error:
 
 
 def guarded(function: Callable) -> Callable:
-    """The function, with its errors as lines for a visitor."""
+    """Return the function with its errors turned into lines for a visitor."""
 
     @functools.wraps(function)
     def call(*args):
@@ -42,14 +42,14 @@ def guarded(function: Callable) -> Callable:
 
 
 def bar(share: float | None, words: str) -> str:
-    """A progress bar (None: no bar) with words that a screen reader speaks."""
+    """Return a progress bar with words that a screen reader speaks; a share of None leaves out the bar."""
     value = f"{100 * (share or 0):.0f}"
     shown = "" if share is None else f'<progress max="100" value="{value}" aria-label="Progress">{value} %</progress>'
     return f'<div class="sd-progress">{shown}<span role="status" aria-live="polite">{html.escape(words)}</span></div>'
 
 
 def direct(board, random_seed, seed, steps, guidance, folder) -> Iterator[tuple]:
-    """Film the timeline: film, sheet, verdict, progress, seed, the film's path and the visitor's folder."""
+    """Film the timeline. Yields film, sheet, verdict, progress, seed, the film's path and the visitor's folder."""
     folder = folder or visitors.new_folder()
     same = gr.skip()
     try:
@@ -68,7 +68,7 @@ def direct(board, random_seed, seed, steps, guidance, folder) -> Iterator[tuple]
 
 
 def film_schemes(folder) -> Iterator[tuple]:
-    """Film the first example's draft with each temporal index: one video a scheme, progress, the visitor's folder."""
+    """Film the first example's draft with each temporal index. Yields one video a scheme, progress and the folder."""
     folder = folder or visitors.new_folder()
     made, story = [gr.skip()] * len(lessons.TAU_SCHEMES), examples.storyboards()["snow"]
     try:
@@ -84,21 +84,22 @@ def film_schemes(folder) -> Iterator[tuple]:
 
 
 def fresh(storyboard: dict, media: dict | None = None) -> dict:
-    """A value for the timeline to take over; `media` are placed on it."""
+    """Return a value for the timeline to take over; `media` are placed on it."""
     media = media or {}
     return {"storyboard": storyboard, "media": media, "place": list(media), "fresh": secrets.token_hex(6)}
 
 
 def cancelled(progress: str | None = None) -> str:
-    """The progress after Cancel: at once, and again (given what is shown) when the run has really ended.
+    """Return what the progress shows after Cancel.
 
-    A step that was on its way when Cancel was pressed may have written over the first answer; an error's line stays.
+    The page asks twice: at once, and again when the run has ended, then with what is shown by now. A step that was
+    being made when Cancel was pressed may have written over the first answer. The line of an error stays.
     """
     return bar(None, "cancelled") if progress is None or "<progress" in progress else progress
 
 
 def example(name: str) -> Callable:
-    """The handler of an example's button."""
+    """Return the handler of an example's button."""
 
     def load() -> tuple:
         video, sheet, verdict = examples.finished(name)
@@ -115,7 +116,7 @@ def example(name: str) -> Callable:
 
 
 def add_files(files, board, folder) -> tuple:
-    """Take pictures and clips in: the timeline with them, the visitor's folder, and an empty upload field."""
+    """Take pictures and clips in. Returns the timeline with them, the visitor's folder, and an empty upload field."""
     folder = folder or visitors.new_folder()
     story = board.get("storyboard") if isinstance(board, dict) else None
     fps = story.get("fps", 12) if isinstance(story, dict) else 12
@@ -132,7 +133,7 @@ def add_files(files, board, folder) -> tuple:
 
 
 def grab(seconds, made, board, folder) -> tuple:
-    """The frame that the film shows now, as a new keyframe on the timeline."""
+    """Put the frame that the film shows now on the timeline, as a new keyframe."""
     folder = folder or visitors.new_folder()
     try:
         own = Path(made).parent in (Path(folder), examples.FOLDER)
@@ -167,7 +168,11 @@ def upscale(video, folder) -> tuple:
 
 
 def generate(
-    storyboard: str, pictures: list[str] | None, seed: int = 0, steps: int = studio.DIRECTOR.steps, guidance: float = 1
+    storyboard: str,
+    pictures: list[str] | None,
+    seed: int = 0,
+    steps: int = studio.DIRECTOR.defaults.steps,
+    guidance: float = 1,
 ):
     """Film a storyboard: pictures at the moments you choose, and text for the rest.
 

@@ -1,4 +1,4 @@
-"""The teaching tabs: what a keyframe does to a causal video VAE, temporal indices, anchors, and the upscaler."""
+"""What the teaching tabs compute: a keyframe in a causal video VAE, temporal indices, anchors, and the upscaler."""
 
 import time
 from functools import cache
@@ -12,21 +12,25 @@ import filming
 import limits
 import stories
 import visitors
+from smartdirector_lite.course.figures.base import figure_image
 from smartdirector_lite.course.figures.rope import schemes_figure
-from smartdirector_lite.course.figures.sr import picture as drawn
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.media import MediaError, contact_sheet, probe_video, read_video
+from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.report import psnr
-from smartdirector_lite.sr.sizes import to_bytes
-from smartdirector_lite.sr.upscale import upscale_video
+from smartdirector_lite.sr.frames import to_bytes
+from smartdirector_lite.sr.pipeline import SROptions
+from smartdirector_lite.sr.upscale import TILE, upscale_video
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition, check_int
-from smartdirector_lite.vae.multichunk import decode, encode_clip, encode_video
+from smartdirector_lite.vae import decode, encode_clip, encode_video
 from smartdirector_lite.vae.naive import decode_naive, replace_naive
 from studio import DIRECTOR, HAS_SR, STRIDE
 
-FPS = 12  # of the examples
-NUM_FRAMES, SHOWN = 25, 12  # of the films that the lessons look at; the frame that is shown first
-MAX_SOURCE_PIXELS = limits.MAX_CLIP_PIXELS // 4  # of a frame that is enlarged
+FPS = 12  # frame rate of the examples
+NUM_FRAMES = 25  # frames of the films that the lessons look at
+SHOWN = 12  # the frame that is shown first
+MAX_SOURCE_PIXELS = limits.MAX_CLIP_PIXELS // 4  # pixels of a frame that may be enlarged
 NO_SR = (
     "This model has no second stage (director-sr). With SMARTDIRECTOR_MODEL naming one that has, or without it for the "
     "bundled model, this page works."
@@ -35,8 +39,8 @@ NO_SR = (
 
 @cache
 def _film(name: str) -> np.ndarray:
-    """The first frames of an example's draft, (T, H, W, 3) uint8."""
-    frames = read_video(examples.path(f"{name}.draft.mp4"), stop=NUM_FRAMES, size=DIRECTOR.size)
+    """Return the first frames of an example's draft, uint8 (T, H, W, 3)."""
+    frames = read_video(examples.path(f"{name}.draft.mp4"), stop=NUM_FRAMES, size=DIRECTOR.defaults.size)
     frames.setflags(write=False)
     return frames
 
@@ -50,7 +54,7 @@ def compare_naive(frame: int = 13) -> tuple[Image.Image, str]:
     check_int("frame", frame, 1, NUM_FRAMES - 2)
     film, vae = _film("butterfly"), DIRECTOR.gen.vae
     with filming.alone():
-        video = VideoCondition(video=film, frame_index=0).to_tensor(*film.shape[1:3]).to(vae.device)
+        video = VideoCondition(video=film).to_tensor(Size(film.shape[2], film.shape[1])).to(vae.device)
         place, picture = [Condition(frame)], video[:, :, frame : frame + 1]
         naive = decode_naive(vae, NUM_FRAMES, replace_naive(vae, encode_clip(vae, video), place, [picture]))
         plan = ChunkPlan.build(NUM_FRAMES, place, STRIDE)
@@ -62,7 +66,7 @@ def compare_naive(frame: int = 13) -> tuple[Image.Image, str]:
         [row[i] for row in rows for i in shown],
         len(shown),
         [f"{name} {i}" for name in names for i in shown],
-        ["#e8a33d" if i == frame else None for _ in names for i in shown],
+        [KEYFRAME_COLOUR if i == frame else None for _ in names for i in shown],
     )
     naive_db, our_db = (psnr(row[frame], film[frame]) for row in rows[1:])
     return sheet, f"At frame {frame}: naive insertion {naive_db:.1f} dB, Multi-Chunk {our_db:.1f} dB (more is better)."
@@ -90,24 +94,28 @@ def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> tuple[Im
         [str(i), str(frame), "anchor" if anchor else "", *(f"{column[i]:g}" for column in columns)]
         for i, (frame, anchor) in enumerate(zip(plan.last_frames, plan.anchors, strict=True))
     ]
-    return drawn(schemes_figure(plan, FPS)), rows
+    return figure_image(schemes_figure(plan, FPS)), rows
 
 
 @cache
 def _enlarged(anchored: bool) -> np.ndarray:
-    """The second stage's film of the draft, with its storyboard's keyframes as anchors or without any: uint8."""
+    """Return what the second stage makes of the draft, with its keyframes as anchors or without any, as uint8."""
     keyframes = [
         VideoCondition(image=Image.open(visitors.bundled()[entry["image"]]).convert("RGB"), frame_index=entry["frame"])
         for entry in examples.storyboards()["snow"]["keyframes"]
         if anchored and entry["frame"] < NUM_FRAMES
     ]
-    options = {"num_inference_steps": DIRECTOR.sr_steps, "output_type": "pt"}
+    options = {"num_inference_steps": DIRECTOR.defaults.sr_steps, "output_type": "pt"}
     frames = DIRECTOR.sr(_film("snow"), keyframes, **options).frames  # (1, T, 3, H, W) in [0, 1]
     return to_bytes(frames.transpose(1, 2) * 2 - 1)
 
 
 def three_ways(frame: int) -> list[Image.Image]:
-    """A frame of the draft enlarged as it is, by Director-SR without anchors, and with. ValueError without SR."""
+    """Return a frame of the draft enlarged by interpolation, by Director-SR without anchors, and with them.
+
+    Raises:
+        ValueError: for a frame out of range, and for a model without a second stage.
+    """
     check_int("frame", frame, 0, NUM_FRAMES - 1)
     if not HAS_SR:
         raise ValueError(NO_SR)
@@ -126,20 +134,21 @@ def compare_anchors(frame: int = SHOWN) -> tuple[tuple[Image.Image, Image.Image]
 
 
 def upscale(video: str, folder: str) -> str:
-    """Enlarge a short video twofold with Director-SR: the path of the new one. ValueError, one line."""
+    """Enlarge a short video twofold with Director-SR, and return the new one's path. ValueError, one line."""
     if not HAS_SR:
         raise ValueError(NO_SR)
     if not video:
         raise MediaError("no video is given; add one")
     info = probe_video(video)
     visitors.check_clip(info)
-    if info.width * info.height > MAX_SOURCE_PIXELS:
+    if info.size.width * info.size.height > MAX_SOURCE_PIXELS:
         raise MediaError(
-            f"{info.width}x{info.height}: at most {MAX_SOURCE_PIXELS} pixels a frame are enlarged; take a smaller video"
+            f"{info.size}: at most {MAX_SOURCE_PIXELS} pixels a frame are enlarged; take a smaller video"
         )
     out = Path(folder) / f"large-{time.time_ns()}.mp4"
     with filming.alone():
-        upscale_video(DIRECTOR.sr, video, out, steps=DIRECTOR.sr_steps, progress=False)
+        options = SROptions(DIRECTOR.defaults.sr_steps, tile=TILE)
+        upscale_video(DIRECTOR.sr, video, out, options=options, progress=False)
     return str(out)
 
 

@@ -1,4 +1,4 @@
-"""The teaching tabs: each two sentences, its notebook, and something that is there before anything is pressed."""
+"""The teaching tabs. Each has two sentences, its notebook, and something to look at before anything is pressed."""
 
 import os
 
@@ -18,7 +18,7 @@ SLIDER = {"interactive": False, "buttons": ["fullscreen"]}
 
 
 def notebook(name: str, title: str) -> str:
-    """A link to a notebook where the repository's address is known, else the file's name."""
+    """Return a link to a notebook where the repository's address is known, or else the file's name."""
     path = f"notebooks/{name}.ipynb"
     return f"[Notebook {title}]({REPOSITORY}/blob/main/{path})" if REPOSITORY else f"Notebook {title}: `{path}`"
 

@@ -1,4 +1,4 @@
-"""What one request may ask for, and how long it is expected to take. Named numbers, told in every refusal."""
+"""What one request may ask for, and how long it is expected to take. Every refusal tells the limit that it is about."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,9 @@ from smartdirector_lite.timeline import check_int
 
 MAX_UPLOAD_BYTES = 40_000_000  # one file
 MAX_PICTURE_PIXELS = 40_000_000  # looked at before the picture is decoded
-MAX_CLIP_SECONDS, MAX_CLIP_FRAMES, MAX_CLIP_PIXELS = 20.0, 600, 2_100_000  # frames of the file; pixels a frame
+MAX_CLIP_SECONDS = 20.0
+MAX_CLIP_FRAMES = 600  # frames of the file, whatever the storyboard's frame rate
+MAX_CLIP_PIXELS = 2_100_000  # pixels of one frame
 MAX_FILES = 24  # a visitor's pictures and clips
 MAX_KEYFRAMES, MAX_SHOTS, MAX_TEXT = 24, 12, 2_000
 MAX_QUEUE = 40  # waiting requests
@@ -16,9 +18,15 @@ KEEP_SECONDS = 3_600  # a visitor's files after their last use
 
 @dataclass(frozen=True)
 class Limits:
-    """frames, steps: of one video; pixels: of one frame; work: frames x pixels x steps; seconds: until it is stopped.
+    """What one film may need.
 
-    rate: work done in a second, start: seconds besides, both for the time that a GPU is asked for.
+    Attributes:
+        frames: frames of the video.
+        pixels: pixels of one frame.
+        steps: denoising steps.
+        work: frames x pixels x steps.
+        seconds: the time after which a film is stopped.
+        rate, start: work done in a second, and seconds besides; they give the time that a GPU is asked for.
     """
 
     frames: int
@@ -30,16 +38,17 @@ class Limits:
     start: float
 
 
-# A CPU's rate is rough, from the bundled model on two busy cores. The GPU's is a guess on the safe side: no GPU was
-# at hand. Measure it there (the report line says frames, size, steps and seconds) and put it here.
+# The CPU's rate was measured with the bundled model on two busy cores. The GPU's rate is a guess on the safe side;
+# space/README.md says how it was reached.
 CPU = Limits(frames=121, pixels=32_000, steps=50, work=30_000_000, seconds=300, rate=150_000, start=5)
 GPU = Limits(frames=121, pixels=1_000_000, steps=50, work=5_500_000_000, seconds=600, rate=30_000_000, start=20)
 
 
 def check_request(storyboard: Storyboard, size: tuple[int, int], steps: int, limits: Limits) -> int:
-    """frames x pixels x steps of a request. StoryboardError, which says the limit, for one that is too large.
+    """Return frames x pixels x steps of a request. StoryboardError, which tells the limit, for one that is too large.
 
-    size: (width, height) of the draft.
+    Args:
+        size: the size of the draft.
     """
     for name, count, most in (
         ("keyframes and clips", len(storyboard.conditions), MAX_KEYFRAMES),
@@ -68,5 +77,5 @@ def check_request(storyboard: Storyboard, size: tuple[int, int], steps: int, lim
 
 
 def expected_seconds(work: int, limits: Limits, both_stages: bool) -> int:
-    """Whole seconds to ask a GPU for; the second stage is counted as much as the first."""
+    """Return for how many whole seconds to ask for a GPU; the second stage counts as much as the first."""
     return int(min(limits.seconds, limits.start + work / limits.rate * (2 if both_stages else 1))) + 1

@@ -1,50 +1,46 @@
 """The timeline's storyboard (a JSON object) on its way into the library, and back."""
 
-import dataclasses
-import json
-
 import numpy as np
 from PIL import Image
 
 import limits
 import visitors
 from smartdirector_lite.media import MediaError
-from smartdirector_lite.storyboard import Clip, Keyframe, Storyboard, StoryboardError
+from smartdirector_lite.storyboard import Storyboard, StoryboardError, parse_json
 from smartdirector_lite.timeline import ChunkPlan
 
 MAX_JSON = 200_000  # characters of a storyboard that is pasted or sent
+STAND_IN = Image.new("RGB", (2, 2))  # for a picture that is not there
 
 
 def read_json(text: str) -> dict:
-    """The object of a pasted or sent JSON text. StoryboardError."""
+    """Return the object of a JSON text that is pasted or sent. Anything else is a StoryboardError."""
     if not isinstance(text, str) or len(text) > MAX_JSON:
         raise StoryboardError(f"the storyboard must be JSON text of at most {MAX_JSON} characters")
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise StoryboardError(f"not JSON: {' '.join(str(error).split())[:120]}") from error
+    return _object(parse_json(text))
+
+
+def _object(value: object) -> dict:
     if not isinstance(value, dict):
         raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
     return value
 
 
-def _refuse(name: str) -> None:
-    raise StoryboardError(f"the storyboard holds {name}; give numbers")
-
-
 def build(value: object, folder: str) -> Storyboard:
-    """The storyboard of a visitor, whose pictures and clips lie in `folder`. StoryboardError without any path in it."""
+    """Make the storyboard of a visitor, whose pictures and clips lie in `folder`.
+
+    Raises:
+        StoryboardError: something does not fit. The message holds no path of this machine.
+    """
     try:
-        if not isinstance(value, dict):
-            raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
-        visitors.bring_in(_names(value), folder)
+        visitors.bring_in(_names(_object(value)), folder)
         return Storyboard.from_dict(value, folder)
     except (StoryboardError, MediaError, TypeError, OverflowError, RecursionError) as error:
         raise StoryboardError(visitors.plain(error, folder, "your files")) from error
 
 
 def _names(value: dict) -> list[str]:
-    """The files that the storyboard names. StoryboardError for far too many."""
+    """The files that the storyboard names. Far too many of them are a StoryboardError."""
     found = []
     for part, key in (("keyframes", "image"), ("clips", "video")):
         entries = value.get(part, [])
@@ -56,33 +52,34 @@ def _names(value: dict) -> list[str]:
 
 
 def skeleton(value: object, clip_frames: dict | None = None) -> Storyboard:
-    """The storyboard with blank stand-ins for its pictures and clips: enough to plan and to retime. StoryboardError."""
-    if not isinstance(value, dict):
-        raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
-    _names(value)
+    """Make the storyboard with blank stand-ins for its pictures and clips: enough to plan and to retime.
+
+    Args:
+        clip_frames: the number of frames of each clip, by its name; 1 for a clip that is not there.
+    """
+    _names(_object(value))
     try:
-        blank = Storyboard.from_dict({**value, "keyframes": [], "clips": [], "description": "blank"}, visitors.ROOT)
-        keyframes, clips = [], []
-        for entry in value.get("keyframes") or []:
-            keyframes.append(Keyframe(Image.new("RGB", (2, 2)), **_place(entry)))
+        keyframes = [{**_moment(entry), "image": STAND_IN} for entry in value.get("keyframes") or []]
+        clips = []
         for entry in value.get("clips") or []:
             length = (clip_frames or {}).get(entry.get("video"), 1)
             if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= limits.MAX_CLIP_FRAMES:
                 raise StoryboardError(f"a clip of {str(length)[:20]} frames can't be placed")
-            clips.append(Clip(np.zeros((length, 2, 2, 3), np.uint8), **_place(entry)))
-        return dataclasses.replace(blank, keyframes=tuple(keyframes), clips=tuple(clips))
+            clips.append({**_moment(entry), "video": np.zeros((length, 2, 2, 3), np.uint8)})
+        blank = {**value, "keyframes": keyframes, "clips": clips, "description": "blank"}
+        return Storyboard.from_dict(blank, visitors.ROOT)
     except (TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise StoryboardError(f"a storyboard of another form: {visitors.plain(error)}") from error
 
 
-def _place(entry: object) -> dict:
+def _moment(entry: object) -> dict:
     if not isinstance(entry, dict):
         raise StoryboardError(f"keyframes and clips are objects {{...}}, got {type(entry).__name__}")
     return {key: entry[key] for key in ("time", "frame") if key in entry}
 
 
 def describe(plan: ChunkPlan) -> dict:
-    """A plan for the timeline to draw."""
+    """Return what the timeline draws of a plan."""
     tau = plan.tau()
     chunks = [{"start": c.start, "stop": c.stop, "surplus": c.surplus} for c in plan.chunks]
     latents = [
@@ -93,7 +90,14 @@ def describe(plan: ChunkPlan) -> dict:
 
 
 def plan_of(data: object, stride: int) -> dict:
-    """{"storyboard": ..., "clip_frames": {...}} -> the plan, or {"error": one line}; called while a keyframe moves."""
+    """Plan a storyboard while a keyframe moves.
+
+    Args:
+        data: {"storyboard": ..., "clip_frames": {...}}, as the page sends it.
+
+    Returns:
+        What `describe` returns, or {"error": one line}.
+    """
     try:
         data = data if isinstance(data, dict) else {}
         return describe(skeleton(data.get("storyboard"), _dict(data.get("clip_frames"))).plan(stride))
@@ -102,7 +106,14 @@ def plan_of(data: object, stride: int) -> dict:
 
 
 def retimed(data: object) -> dict:
-    """{"storyboard", "clip_frames", "pacing"} -> {"keyframes", "clips", "cuts"}, lists of frames, or {"error"}."""
+    """Move the keyframes of a storyboard as a preset does.
+
+    Args:
+        data: {"storyboard": ..., "clip_frames": {...}, "pacing": ...}, as the page sends it.
+
+    Returns:
+        {"keyframes": ..., "clips": ..., "cuts": ...}, each a list of frames, or {"error": one line}.
+    """
     try:
         data = data if isinstance(data, dict) else {}
         pacing = data.get("pacing")
@@ -121,7 +132,7 @@ def _dict(value: object) -> dict:
 
 
 def with_frames(value: dict) -> dict:
-    """A storyboard's JSON with every time as a frame number, as the timeline keeps it. StoryboardError."""
+    """Return a storyboard's JSON with every time as a frame number, as the timeline keeps it."""
     plan = skeleton(value)
     frames = iter(condition.frame_index for condition in plan.conditions)
     result = {**value, "fps": plan.fps, "num_frames": plan.num_frames}

@@ -1,7 +1,8 @@
-"""The director behind the page: which model, on what, and what a request becomes. No interface here.
+"""The director behind the page: which model films, on which device, and what a request becomes. No interface here.
 
-SMARTDIRECTOR_MODEL names another model than the bundled one: a folder, or a hub id, which is then downloaded when the
-Space starts. On ZeroGPU the `spaces` package is there and every film asks for a GPU, for as long as `limits` expects.
+The variable SMARTDIRECTOR_MODEL names another model than the bundled one. It may be a folder or a hub id; a hub id is
+downloaded when the Space starts. On ZeroGPU the package `spaces` is there, and every film asks for a GPU for as long as
+`limits` expects it to take.
 """
 
 import os
@@ -15,8 +16,9 @@ import limits
 import stories
 import visitors
 from smartdirector_lite.director import MAX_SEED
-from smartdirector_lite.loading.loader import BUNDLED, load_director
+from smartdirector_lite.loading import BUNDLED, load_director
 from smartdirector_lite.media import MediaError
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.storyboard import Storyboard, StoryboardError
 from smartdirector_lite.timeline import check_int
 
@@ -40,36 +42,36 @@ HAS_SR = DIRECTOR.sr is not None
 
 
 def on_gpu(function: Callable, duration: Callable) -> Callable:
-    """The function, asking ZeroGPU for a GPU for `duration(*its arguments)` seconds where that is wanted."""
+    """Return the function, or on ZeroGPU one that asks for a GPU for `duration(*its arguments)` seconds."""
     return spaces.GPU(duration=duration)(function) if spaces is not None and ON_GPU else function
 
 
 def request(value: object, folder: str, seed: object, steps: object, guidance: object) -> tuple[Storyboard, dict]:
-    """A checked storyboard and the options of `Director.__call__`. ValueError, one line."""
+    """Return a checked storyboard and the options of `Director.__call__`. ValueError, one line, for a bad request."""
     storyboard = stories.build(value, folder)
     seed = secrets.randbelow(2**31) if seed is None else _whole("seed", seed)
     check_int("seed", seed, 0, MAX_SEED)
-    steps = DIRECTOR.steps if steps is None else _whole("steps", steps)
-    limits.check_request(storyboard, storyboard.size or DIRECTOR.size, steps, LIMITS)
-    guidance = DIRECTOR.guidance_scale if guidance is None else guidance
+    steps = DIRECTOR.defaults.steps if steps is None else _whole("steps", steps)
+    limits.check_request(storyboard, storyboard.size or DIRECTOR.defaults.size, steps, LIMITS)
+    guidance = DIRECTOR.defaults.guidance_scale if guidance is None else guidance
     if isinstance(guidance, bool) or not isinstance(guidance, int | float) or not 0 <= guidance <= 20:
         raise StoryboardError(f"guidance must be a number from 0 to 20, got {str(guidance)[:40]}")
-    DIRECTOR.gen.check_size(*reversed(storyboard.size or DIRECTOR.size))
+    DIRECTOR.gen.check_size(Size(*(storyboard.size or DIRECTOR.defaults.size)))
     return storyboard, {"seed": seed, "steps": steps, "guidance_scale": float(guidance)}
 
 
 def _whole(name: str, value: object) -> int:
-    """An int, or a float that is one: what a number field sends."""
+    """Return an int for an int or for a float such as 3.0, which number fields send."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         raise StoryboardError(f"{name} must be a whole number, got {str(value)[:40]}")
     return int(value)
 
 
 def seconds_of(value: object, folder: str, options: dict) -> int:
-    """How long a GPU is asked for. A request that will be refused gets little."""
+    """Return for how many seconds a GPU is asked for. A request that will be refused gets few."""
     try:
         storyboard = stories.build(value, folder)
-        size = storyboard.size or DIRECTOR.size
+        size = storyboard.size or DIRECTOR.defaults.size
         work = limits.check_request(storyboard, size, options["steps"], LIMITS)
     except ValueError:
         return 5
@@ -77,7 +79,11 @@ def seconds_of(value: object, folder: str, options: dict) -> int:
 
 
 def _films(value: object, folder: str, options: dict) -> Iterator[dict]:
-    """Film a storyboard: {"share", "words"} and, once they are there, {"draft"}, {"video", "sheet", "verdict"}."""
+    """Film a storyboard and yield news of it.
+
+    Every piece of news has "share" and "words" for the progress bar. One has "draft" as well, and the last one has
+    "video", "sheet" and "verdict".
+    """
     storyboard = stories.build(value, folder)
     for update in filming.film(DIRECTOR, storyboard, LIMITS.seconds, **options):
         news = {"share": update.share, "words": update.words}
@@ -93,7 +99,7 @@ films = on_gpu(_films, seconds_of)
 
 
 def told(error: Exception, folder: str | None = None) -> str:
-    """One line for a visitor: the message of an error that is meant for them, else a line that tells nothing inside."""
+    """Return one line for a visitor: the message of an error that is meant for them, or one that reveals nothing."""
     if isinstance(error, ValueError | MemoryError | filming.Stopped):
         return visitors.plain(error, *((folder, "your files") if folder else ()))
     return "something went wrong here, and not through you; try again, or with fewer steps"

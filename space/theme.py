@@ -2,12 +2,14 @@
 
 import gradio as gr
 
+from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
+
 GOLD = gr.themes.Color(
     c50="#fdf6ea",
     c100="#faead0",
     c200="#f3d39d",
     c300="#edbd6c",
-    c400="#e8a33d",
+    c400=KEYFRAME_COLOUR,
     c500="#d18a22",
     c600="#8f5a10",
     c700="#7c4e0d",
@@ -37,7 +39,7 @@ def theme() -> gr.themes.Base:
         border_color_primary_dark="#6b6470",
         button_primary_background_fill="#8f5a10",
         button_primary_background_fill_hover="#7c4e0d",
-        button_primary_background_fill_dark="#e8a33d",
+        button_primary_background_fill_dark=KEYFRAME_COLOUR,
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#1a1206",
         block_radius="10px",

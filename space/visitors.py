@@ -1,4 +1,4 @@
-"""Each visitor's files: a folder of their own, what may enter it, and its end.
+"""Each visitor's files: their folder, what may enter it, and when it is deleted.
 
 A storyboard from outside names pictures and clips; only names in the visitor's folder count, and those of the bundled
 frames, which are copied in when they are named. What is uploaded is looked at before it is decoded, and pictures are
@@ -18,13 +18,13 @@ from pathlib import Path
 from PIL import Image
 
 import limits
-from smartdirector_lite.loading.loader import bundled_folder
+from smartdirector_lite.loading import bundled_folder
 from smartdirector_lite.media import (
     MediaError,
     count_frames,
-    iter_video,
     probe_video,
     read_image,
+    read_video,
     to_image,
     write_image,
 )
@@ -38,20 +38,20 @@ STORYBOARDS = bundled_folder().parent.parent / "storyboards"
 
 
 def new_folder() -> str:
-    """An empty folder for a visitor; those that nobody uses any more go at the same time."""
+    """Make an empty folder for a visitor, and delete the folders that nobody uses any more."""
     sweep()
     ROOT.mkdir(parents=True, exist_ok=True, mode=0o700)
     return tempfile.mkdtemp(dir=ROOT)
 
 
 def remove(folder: str | None) -> None:
-    """Delete a visitor's folder; nothing outside ROOT."""
+    """Delete a visitor's folder. Nothing outside ROOT is ever deleted."""
     if folder and Path(folder).parent == ROOT:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(older_than: float = limits.KEEP_SECONDS) -> int:
-    """Delete the folders that nobody has used for so many seconds; how many they were."""
+    """Delete the folders that nobody has used for so many seconds, and return how many they were."""
     old = [path for path in (ROOT.iterdir() if ROOT.is_dir() else ()) if time.time() - _used(path) > older_than]
     for path in old:
         remove(str(path))
@@ -65,13 +65,13 @@ def _used(folder: Path) -> float:
 
 
 def bundled() -> dict[str, Path]:
-    """The bundled frames by the name that they have here, such as snow-12.jpg."""
+    """Return the bundled frames by the names that they have here, such as snow-12.jpg."""
     found = sorted(STORYBOARDS.glob("*/keyframe-*.jpg"))
     return {f"{path.parent.name}-{path.name.removeprefix('keyframe-')}": path for path in found}
 
 
 def bundled_media() -> dict[str, dict]:
-    """What the timeline shows of each bundled frame."""
+    """Return what the timeline shows of each bundled frame."""
     return {
         name: {"kind": "image", "url": thumbnail(read_image(path)), "label": name.rpartition(".")[0].replace("-", " ")}
         for name, path in bundled().items()
@@ -79,7 +79,7 @@ def bundled_media() -> dict[str, dict]:
 
 
 def thumbnail(image: Image.Image) -> str:
-    """A small JPEG as a data URL."""
+    """Return a small JPEG as a data URL."""
     small = image.copy()
     small.thumbnail(THUMBNAIL)
     buffer = io.BytesIO()
@@ -101,7 +101,11 @@ def bring_in(names: list[str], folder: str) -> None:
 
 
 def add_upload(path: str, folder: str, fps: float) -> tuple[str, dict]:
-    """Take a picture or a clip in. (its name here, what the timeline shows of it). MediaError, without any path."""
+    """Take a picture or a clip in, and return its name here and what the timeline shows of it.
+
+    Raises:
+        MediaError: without any path of this machine in it.
+    """
     with contextlib.suppress(OSError):
         Path(folder).touch()  # in use
     try:
@@ -117,7 +121,7 @@ def add_upload(path: str, folder: str, fps: float) -> tuple[str, dict]:
 
 
 def add_picture(image: Image.Image, folder: str, label: str) -> tuple[str, dict]:
-    """Keep a picture, made smaller where it is very large. (its name here, what the timeline shows of it)."""
+    """Keep a picture, made smaller where it is very large; return its name and what the timeline shows of it."""
     image = to_image(image)
     image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
     name = f"upload-{secrets.token_hex(6)}.png"
@@ -126,7 +130,7 @@ def add_picture(image: Image.Image, folder: str, label: str) -> tuple[str, dict]
 
 
 def _is_video(path: str) -> bool:
-    """By content: what Pillow doesn't know may be a video; an animated GIF is a picture, its first."""
+    """Whether a file may be a video, by its content. An animated GIF is a picture, namely its first one."""
     try:
         with Image.open(path) as image:
             pixels = image.width * image.height
@@ -152,23 +156,27 @@ def _add_clip(path: str, folder: str, fps: float) -> tuple[str, dict]:
     num_frames = count_frames(path, fps=fps)
     name = f"upload-{secrets.token_hex(6)}.mp4"
     shutil.copyfile(path, Path(folder) / name)
-    first = Image.fromarray(next(iter_video(path)))
+    first = Image.fromarray(read_video(path, stop=1)[0])
     return name, {"kind": "clip", "url": thumbnail(first), "label": "your clip", "frames": num_frames}
 
 
 def check_clip(info) -> None:
-    """MediaError for a video (`media.VideoInfo`) that is too long or too large."""
+    """Raise a MediaError for a video (`media.VideoInfo`) that is too long or too large."""
     for count, most, unit in (
         (info.duration, limits.MAX_CLIP_SECONDS, "seconds"),
         (info.num_frames, limits.MAX_CLIP_FRAMES, "frames"),
-        (info.width * info.height, limits.MAX_CLIP_PIXELS, "pixels a frame"),
+        (info.size.width * info.size.height, limits.MAX_CLIP_PIXELS, "pixels a frame"),
     ):
         if count > most:
             raise MediaError(f"the clip has {count:g} {unit}, at most {most:g} are taken; cut or shrink it")
 
 
 def plain(error: Exception, *paths: str) -> str:
-    """The error's line with no path of this machine in it: `paths` come as (path, words, path, words, ...)."""
+    """Return the error's line with no path of this machine in it.
+
+    Args:
+        paths: a path, the words to put in its place, another path, its words, and so on.
+    """
     text = " ".join(str(error).split())
     for path, words in zip(paths[::2], paths[1::2], strict=True):
         text = text.replace(str(path), words)

@@ -35,7 +35,13 @@ def write_film(
     rate: int = RATE,
     layout: str = "mono",
 ) -> Path:
-    """times: of the frames, every 1 / fps if not given. start, sound_start: of the picture and the sound, seconds."""
+    """Write a film of `picture`s, with a sound whose tone begins at the white frame.
+
+    Args:
+        times: when each frame is shown, in seconds; every 1 / fps by default.
+        start, sound_start: when the picture and the sound begin in the file, in seconds.
+        seconds, rate, layout: the sound's length, samples a second and channels.
+    """
     rate_of_frames = Fraction(fps).limit_denominator(1001)
     tick = 1 / rate_of_frames if times is None else Fraction(1, 90_000)
     times = [i / fps for i in range(num_frames)] if times is None else times
@@ -66,7 +72,7 @@ def write_film(
 
 
 def sound_of(path: Path) -> tuple[float, float]:
-    """(when the tone begins, how long the sound is from then on), in seconds; the first counts from the first frame."""
+    """When the tone begins, counted from the first frame, and how long the sound lasts from then on, in seconds."""
     with av.open(str(path)) as file:
         first = next(file.decode(video=0)).time
     begin, end = None, 0.0
@@ -82,13 +88,13 @@ def sound_of(path: Path) -> tuple[float, float]:
 
 
 def packets(path: Path) -> list[bytes]:
-    """The sound as it is coded."""
+    """The coded packets of the sound."""
     with av.open(str(path)) as file:
         return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
 
 
 def sound_codec(path: Path) -> tuple[str, int, int]:
-    """(codec, samples a second, channels)."""
+    """The sound's codec, samples a second and channels."""
     with av.open(str(path)) as file:
         stream = file.streams.audio[0]
         return stream.codec_context.codec.canonical_name, stream.rate, stream.layout.nb_channels

@@ -1,4 +1,4 @@
-"""Several processes of one program, on the CPU, as `torchrun` starts them."""
+"""Starts several processes of one program on the CPU, as `torchrun` and `accelerate launch` do."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ PYTHON_PATH = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
 def launch(
     *arguments: object, code: str = "", processes: int = 2, timeout: int = 100, **environment: str
 ) -> list[subprocess.CompletedProcess]:
-    """The command, or `code`, in processes that know of each other, but with an output for each."""
+    """Run the command, or `code`, in processes that know of each other. Each has an output of its own."""
     shared = {**os.environ, "PYTHONPATH": PYTHON_PATH, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": str(processes)}
     shared |= {"LOCAL_WORLD_SIZE": str(processes), **environment}
@@ -36,5 +36,5 @@ def launch(
 
 
 def check(done: list[subprocess.CompletedProcess]) -> None:
-    """AssertionError, with the end of what they said, unless all ended well."""
+    """Check that all processes ended well. The AssertionError shows the end of what they said."""
     assert not any(one.returncode for one in done), "\n".join(one.stderr[-3000:] for one in done)

@@ -8,19 +8,21 @@ import torch
 from PIL import Image, ImageOps
 from tiny import random_restorer
 
-from smartdirector_lite import director
-from smartdirector_lite.director import Director
+from smartdirector_lite.director import Defaults, Director
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.loading.loader import load_director
 from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image
+from smartdirector_lite.media import result as results
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.report import Report
 from smartdirector_lite.sr.pipeline import DirectorSRPipeline
-from smartdirector_lite.storyboard import Clip, Keyframe, Shot, Storyboard
+from smartdirector_lite.storyboard import Clip, Keyframe, Shot, Storyboard, Take
 from smartdirector_lite.timeline import ChunkPlan, Condition
 
-WIDTH, HEIGHT = 48, 32
+SIZE = Size(48, 32)
+WIDTH, HEIGHT = SIZE
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Image.Image:
@@ -34,7 +36,7 @@ def footage(num_frames: int) -> np.ndarray:
 
 @pytest.fixture
 def tiny(gen) -> Director:
-    return Director(gen, steps=2, guidance_scale=2.0, size=(WIDTH, HEIGHT), fps=12)
+    return Director(gen, defaults=Defaults(2, 2.0, SIZE, 12))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +106,7 @@ def test_the_report_knows_every_given_frame(tiny, story):
 
 
 def test_text_alone_is_enough_and_defaults_are_the_directors(gen):
-    director = Director(gen, steps=1, guidance_scale=1.0, size=(32, 16), fps=12)
+    director = Director(gen, defaults=Defaults(1, 1.0, Size(32, 16), 12))
     seen = []
     handle = gen.transformer.register_forward_pre_hook(lambda module, args: seen.append(args[0].shape))
     try:
@@ -155,7 +157,7 @@ def test_a_model_that_breaks_down_is_no_video(wan_folder, story):
     broken = DirectorGenPipeline.from_pretrained(wan_folder)
     broken.transformer.proj_out.bias.data[0] = float("nan")
     with pytest.raises(FloatingPointError, match="not finite"):
-        make(Director(broken, 1, 1.0, (WIDTH, HEIGHT)), story)
+        make(Director(broken, defaults=Defaults(1, 1.0, SIZE)), story)
 
 
 # ---------------------------------------------------------------- both stages
@@ -175,7 +177,7 @@ def test_the_second_stage_doubles_the_size_and_keeps_the_draft(both, story):
         handle.remove()
     assert result.frames.shape == (14, 2 * HEIGHT, 2 * WIDTH, 3) and result.frames.dtype == np.uint8
     assert [tuple(shape[-2:]) for shape in calls] == [(8, 12)] * 2  # the whole frame, in two steps
-    first = make(Director(both.gen, 2, 2.0, (WIDTH, HEIGHT), 12), story, seed=3)
+    first = make(Director(both.gen, defaults=Defaults(2, 2.0, SIZE, 12)), story, seed=3)
     assert np.array_equal(result.draft, first.frames)
     assert np.array_equal(result.frames, make(both, story, seed=3, stage="all").frames)
 
@@ -185,7 +187,7 @@ def test_the_video_is_what_the_second_pipeline_makes_of_the_drafts_latents(both,
     small, large = (
         [
             VideoCondition(video=frames, frame_index=place.frame_index)
-            for place, (_, frames) in zip(story.conditions, story.load_conditions(size), strict=True)
+            for place, frames in zip(story.conditions, Take.of(story, size, 4).frames, strict=True)
         ]
         for size in ((WIDTH, HEIGHT), (2 * WIDTH, 2 * HEIGHT))
     )
@@ -207,12 +209,12 @@ def test_the_video_is_what_the_second_pipeline_makes_of_the_drafts_latents(both,
 
 def test_a_second_stage_trained_on_enlarged_frames_is_given_the_drafts_frames(both, story):
     parts = {**both.sr.components, "upsample": "pixel", "restorer": random_restorer()}
-    pixel = Director(both.gen, 2, 2.0, (WIDTH, HEIGHT), 12, DirectorSRPipeline(**parts), 2)
+    pixel = Director(both.gen, DirectorSRPipeline(**parts), Defaults(2, 2.0, SIZE, 12, 2))
     result = make(pixel, story, seed=3)
     assert np.array_equal(result.draft, make(both, story, seed=3).draft)
     large = [
         VideoCondition(video=frames, frame_index=place.frame_index)
-        for place, (_, frames) in zip(story.conditions, story.load_conditions((2 * WIDTH, 2 * HEIGHT)), strict=True)
+        for place, frames in zip(story.conditions, Take.of(story, (2 * WIDTH, 2 * HEIGHT), 4).frames, strict=True)
     ]
     expected = pixel.sr(result.draft, large, num_inference_steps=2, cuts=[5]).frames[0]
     assert np.abs(result.frames - expected * 255).max() <= 1
@@ -260,7 +262,7 @@ def test_each_stage_shows_its_own_bar(both, capsys):
 
 @pytest.fixture(scope="module")
 def result(session_gen, story):
-    return make(Director(session_gen, 1, 1.0, (WIDTH, HEIGHT)), story)
+    return make(Director(session_gen, defaults=Defaults(1, 1.0, SIZE)), story)
 
 
 def test_save_writes_a_video_a_sheet_and_a_report(result, tmp_path):
@@ -270,7 +272,7 @@ def test_save_writes_a_video_a_sheet_and_a_report(result, tmp_path):
     assert [path.name for path in paths] == ["story.mp4", "story.sheet.png", "story.report.json"]
     assert (tmp_path / "story.json").read_text() == "the storyboard itself"
     info = probe_video(paths[0])
-    assert (info.width, info.height, info.fps, count_frames(paths[0])) == (WIDTH, HEIGHT, 12, 14)
+    assert (*info.size, info.fps, count_frames(paths[0])) == (WIDTH, HEIGHT, 12, 14)
     assert read_image(paths[1]).size == result.sheet().size
     saved = json.loads(paths[2].read_text())
     assert saved["num_frames"] == 14 and saved["fps"] == 12
@@ -281,13 +283,13 @@ def test_save_writes_a_video_a_sheet_and_a_report(result, tmp_path):
 
 @pytest.mark.parametrize("failing", ["write_video", "write_image", "write_json"])
 def test_what_fails_leaves_nothing_behind(result, tmp_path, monkeypatch, failing):
-    original = getattr(director, failing)
+    original = getattr(results, failing)
 
     def fail_after_writing(*args, **kwargs):
         original(*args, **kwargs)
         raise OSError("disk full")
 
-    monkeypatch.setattr(director, failing, fail_after_writing)
+    monkeypatch.setattr(results, failing, fail_after_writing)
     (tmp_path / "a.mp4").write_text("an older video")
     with pytest.raises(OSError, match="disk full"):
         result.save(tmp_path / "a.mp4")
@@ -322,6 +324,6 @@ def test_sheet_frames_what_was_given(result):
 def test_sheet_of_many_conditions_stays_small():
     frames = np.random.default_rng(0).integers(0, 256, (60, 16, 16, 3), dtype=np.uint8)
     plan = ChunkPlan.build(60, [Condition(frame) for frame in range(0, 60, 2)])
-    result = director.DirectorResult(frames, frames, 12, plan, Report((), ()))
-    few = director.DirectorResult(frames, frames, 12, ChunkPlan.build(60), Report((), ()))
+    result = results.DirectorResult(frames, frames, 12, plan, Report((), ()))
+    few = results.DirectorResult(frames, frames, 12, ChunkPlan.build(60), Report((), ()))
     assert result.sheet(count=10).size == few.sheet(count=10).size

@@ -1,5 +1,6 @@
 """The `smartdirector` command."""
 
 from .app import main
+from .demo import bundled_storyboards
 
-__all__ = ["main"]
+__all__ = ["bundled_storyboards", "main"]

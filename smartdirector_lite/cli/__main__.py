@@ -1,8 +1,8 @@
-"""`python -m smartdirector_lite.cli`, for launchers that start modules."""
+"""`python -m smartdirector_lite.cli` is the `smartdirector` command, for launchers that start modules."""
 
 import sys
 
-from .app import main
+from . import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,26 +1,27 @@
-"""`smartdirector train ...`: everything from a film and the toy world to the weights that ship."""
+"""`smartdirector train`: everything from a film and the toy world to the weights that ship, and fine-tuning of Wan.
 
-from collections.abc import Sequence
+The options of most stages are those of the stage's config class, which is imported when the stage is chosen.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Annotated, Any
 
 import tyro
 
 from ..timeline import check_int
-from .parsing import choose, later, parse
-
-Positional = tyro.conf.Positional
-PROGRAM = "smartdirector"
-STAGES = ("film", "vae", "bank", "gen", "sr", "restorer")
+from .options import Positional
 
 
 def train_film(movie: Positional[Path], cache: Path = Path("runs/film"), start: float = 0.0, stop: float = 1e9) -> None:
-    """Decode a film once, cut it into shots, and keep it small on disk, for `train vae` and `train gen`.
+    """Decode a film once, cut it into shots, and keep it small on disk, for the other stages.
 
     Args:
-        movie: the film's file.
-        cache: the folder to write to.
-        start: seconds to leave out at the beginning (titles).
-        stop: second to end at (credits).
+        movie: the film's file
+        cache: the folder to write to
+        start: the second at which to begin, after the titles
+        stop: the second at which to end, before the credits
     """
     from ..training.film import FilmShots, prepare_film
 
@@ -39,17 +40,17 @@ def train_bank(
     seed: int = 0,
     sparse: float = 0.45,
 ) -> None:
-    """Render and encode shards of clips, for `train gen` to read; may run beside it.
+    """Render and encode shards of clips for `train gen`. This command may run before it or beside it.
 
     Args:
-        bank: the folder of shards.
-        vae: the trained VAE's folder.
-        film: a folder made by `train film`, or nothing.
-        film_share: the share of the clips that come from the film.
-        first: number of the first shard.
-        count: how many shards to make.
-        seed: the clips' seed.
-        sparse: the share of the clips that have few keyframes or none: what happens there, the text alone says.
+        bank: the folder of shards
+        vae: the trained VAE's folder
+        film: a folder made by `train film`; without it all clips come from the toy world
+        film_share: the share of the clips that come from the film
+        first: the number of the first shard
+        count: how many shards to make
+        seed: the same seed gives the same clips
+        sparse: the share of the clips that have few keyframes or none, where only the text says what happens
     """
     check_int("first", first, 0)
     check_int("count", count, 1)
@@ -60,53 +61,50 @@ def train_bank(
     import torch
 
     from ..training.bank import build_shard
-    from ..training.film import FilmShots
+    from ..training.film import Footage
     from ..training.vae import load_vae
 
     coder = load_vae(vae, "vae").eval().to("cuda" if torch.cuda.is_available() else "cpu")
-    footage = FilmShots.load(film) if film else None
-    options = {"film": footage, "film_share": film_share, "seed": seed, "sparse": sparse}
+    footage = Footage.open(film, film_share)
     for index in range(first, first + count):
-        print(build_shard(coder, bank, index, **options), flush=True)
+        print(build_shard(coder, bank, index, footage=footage, seed=seed, sparse=sparse), flush=True)
 
 
-TRAIN_USAGE = f"""usage: {PROGRAM} train STAGE [--help] ...
+def _stage(module: str, config: str, run: str, summary: str) -> Callable[[Any], None]:
+    """A command whose options are the fields of a config class, and which hands them to a function."""
 
-  film      decode a film and cut it into shots
-  vae       train the VAE
-  bank      render and encode clips, ahead of the next stage
-  gen       train Director-Gen: the text encoder and the transformer
-  sr        train Director-SR
-  restorer   train the restorer of a Director-SR
+    def find(name: str) -> Any:
+        return getattr(import_module(f"smartdirector_lite.training.{module}"), name)
 
-gen and sr with --base FOLDER fine-tune a Wan model of that folder instead, as a LoRA or whole, on a folder of videos;
-`{PROGRAM} train gen --base FOLDER --help` tells the options.
-"""
+    options = tyro.conf.arg(constructor_factory=lambda: find(config))
+
+    def command(config: Annotated[Any, options, tyro.conf.OmitArgPrefixes]) -> None:
+        find(run)(config)
+
+    command.__doc__ = summary
+    return command
 
 
-def train(arguments: Sequence[str]) -> None:
-    """`train film | vae | bank | gen | sr | restorer`."""
-    stage, rest = choose("training stage", arguments, STAGES, TRAIN_USAGE)
-    name = f"{PROGRAM} train {stage}"
-    if stage in ("film", "bank"):
-        parse(later(train_film if stage == "film" else train_bank), name, rest)()
-    elif stage == "vae":
-        from ..training.vae import VAEConfig, train_vae
+STAGES = {
+    "film": train_film,
+    "vae": _stage("vae", "VAEConfig", "train_vae", "Train the VAE."),
+    "bank": train_bank,
+    "gen": _stage("gen", "GenConfig", "train_gen", "Train Director-Gen; with --base FOLDER, fine-tune a Wan model."),
+    "sr": _stage("sr", "SRConfig", "train_sr", "Train Director-SR; with --base FOLDER, from a Wan model."),
+    "restorer": _stage("restorer", "RestorerConfig", "train_restorer", "Train the restorer of a Director-SR."),
+}
+FINETUNING = {  # in place of the stages of these names, where there is --base
+    "gen": _stage("finetune", "GenFinetune", "finetune", "Fine-tune Director-Gen from a Wan model."),
+    "sr": _stage("finetune", "SRFinetune", "finetune", "Fine-tune Director-SR from a Wan model."),
+}
 
-        train_vae(parse(VAEConfig, name, rest))
-    elif stage == "restorer":
-        from ..training.restorer import RestorerConfig, train_restorer
 
-        train_restorer(parse(RestorerConfig, name, rest))
-    elif any(argument.partition("=")[0] == "--base" for argument in rest):
-        from ..training.finetune import GenFinetune, SRFinetune, finetune
+def train() -> None:
+    """Train smartdirector-tiny, or fine-tune a Wan model: `train --help` lists the stages."""
+    # This is only here to be listed by `--help`. What follows `train` is parsed with `stages`.
 
-        finetune(parse(GenFinetune if stage == "gen" else SRFinetune, name, rest))
-    elif stage == "gen":
-        from ..training.gen import GenConfig, train_gen
 
-        train_gen(parse(GenConfig, name, rest))
-    else:
-        from ..training.sr import SRConfig, train_sr
-
-        train_sr(parse(SRConfig, name, rest))
+def stages(arguments: list[str]) -> dict[str, Callable[..., None]]:
+    """Return the stages that the arguments of `train` choose among, by name."""
+    finetunes = any(argument.partition("=")[0] == "--base" for argument in arguments)
+    return STAGES | (FINETUNING if finetunes else {})

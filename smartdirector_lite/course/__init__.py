@@ -1,1 +1,1 @@
-"""What the notebooks and labs call: checks of exercises, figures, widgets, helpers."""
+"""What the notebooks and the labs call: checks of exercises, figures, widgets, and helpers for Jupyter."""

@@ -1,6 +1,6 @@
-"""What the notebooks need of Jupyter: a fast mode, and figures and videos that also show without a kernel.
+"""What the notebooks need of Jupyter: a fast mode, and pictures and videos that also show without a kernel.
 
-IPython is imported here only.
+Only this module imports IPython.
 """
 
 import base64
@@ -17,39 +17,64 @@ from IPython.display import display
 from PIL import Image
 
 from ..media import contact_sheet, write_video
+from .figures.base import Figure, figure_image
 
-T = TypeVar("T")
-FAST = bool(os.environ.get("SMARTDIRECTOR_FAST"))  # the tests': the same cells, with less to do in them
-STRIP_WIDTH = 900  # pixels
-EXACT_PIXELS = 40_000  # a picture up to this size is shown without loss
-WEBP = {"format": "WEBP", "quality": 88, "method": 6}  # a quarter of a PNG's bytes, and no difference that one sees
+Value = TypeVar("Value")
+FAST = bool(os.environ.get("SMARTDIRECTOR_FAST"))  # the tests run the same cells with less work in them
+MAX_WIDTH = 900  # pixels; wider pictures are reduced to this width
+EXACT_PIXELS = 40_000  # a picture of at most this many pixels is stored without loss
+WEBP = {"format": "WEBP", "quality": 88, "method": 6}  # a quarter of a PNG's bytes without a visible difference
 
 
-def pick(full: T, fast: T) -> T:
-    """`full`, or `fast` in the fast mode."""
+def pick(full: Value, fast: Value) -> Value:
+    """Return `full`, or `fast` in the fast mode."""
     return fast if FAST else full
 
 
-def figure(fig, alt: str) -> None:
-    """Show a matplotlib figure with a text for those who can't see it."""
+def show_figure(fig: Figure, alt: str) -> None:
+    """Show a matplotlib figure.
+
+    Args:
+        alt: a text that says what the figure shows, for readers who cannot see it.
+    """
     _show(img_tag(figure_bytes(fig), alt), alt)
 
 
-def strip(frames: Sequence[np.ndarray], alt: str, count: int = 8, labels: Sequence[str] | None = None) -> None:
-    """Show some frames, uint8 (H, W, 3) each, side by side: evenly spaced, first and last included."""
+def show_strip(frames: Sequence[np.ndarray], alt: str, count: int = 8, labels: Sequence[str] | None = None) -> None:
+    """Show evenly spaced frames side by side, the first and the last among them.
+
+    Args:
+        frames: uint8 (H, W, 3) each.
+        alt: a text that says what the frames show, for readers who cannot see them.
+        count: how many frames are shown at most.
+        labels: a text for each frame of `frames`; None shows the frame numbers.
+    """
     shown = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int).tolist()
     texts = [labels[i] for i in shown] if labels is not None else [str(i) for i in shown]
-    image(contact_sheet([frames[i] for i in shown], columns=len(shown), labels=texts), alt)
+    show_image(contact_sheet([frames[i] for i in shown], columns=len(shown), labels=texts), alt)
 
 
-def image(picture: Image.Image | np.ndarray, alt: str, scale: int = 1) -> None:
-    """Show a picture, each pixel `scale` times as large."""
+def show_image(picture: Image.Image | np.ndarray, alt: str, scale: int = 1) -> None:
+    """Show a picture.
+
+    Args:
+        picture: a Pillow image, or uint8 (H, W, 3).
+        alt: a text that says what the picture shows, for readers who cannot see it.
+        scale: the browser enlarges each pixel so many times, with sharp edges.
+    """
     picture = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     _show(img_tag(picture_bytes(picture), alt, None if scale == 1 else scale * picture.width), alt)
 
 
-def video(frames: np.ndarray, fps: float, alt: str, scale: int = 3, with_strip: bool = True) -> None:
-    """Show a video, uint8 (T, H, W, 3), as an mp4 inside the notebook, and a strip of it where no video plays."""
+def show_video(frames: np.ndarray, fps: float, alt: str, scale: int = 3, with_strip: bool = True) -> None:
+    """Show a video as an mp4 inside the notebook, and below it a strip of frames for viewers that play no video.
+
+    Args:
+        frames: uint8 (T, H, W, 3).
+        alt: a text that says what the video shows, for readers who cannot see it.
+        scale: the browser enlarges each pixel so many times.
+        with_strip: False leaves the strip out.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video.mp4"
         write_video(path, frames, fps)
@@ -61,22 +86,21 @@ def video(frames: np.ndarray, fps: float, alt: str, scale: int = 3, with_strip: 
     )
     display({"text/html": tag, "text/plain": f"[video: {alt}]"}, raw=True)
     if with_strip:
-        strip(list(frames), alt)
+        show_strip(list(frames), alt)
 
 
-def figure_bytes(fig) -> bytes:
-    """A matplotlib figure as a WebP file's bytes, without loss (half of a PNG's size), 100 dots an inch."""
-    raw, buffer = io.BytesIO(), io.BytesIO()
-    fig.savefig(raw, format="png", dpi=100, bbox_inches="tight")
-    Image.open(raw).convert("RGB").save(buffer, format="WEBP", lossless=True, method=6)
+def figure_bytes(fig: Figure) -> bytes:
+    """Return a figure as a lossless WebP file, which takes half of a PNG's bytes."""
+    buffer = io.BytesIO()
+    figure_image(fig).save(buffer, format="WEBP", lossless=True, method=6)
     return buffer.getvalue()
 
 
 def picture_bytes(picture: Image.Image) -> bytes:
-    """A picture as a file's bytes, at most STRIP_WIDTH pixels wide: PNG for a small one, WebP for a large one."""
-    if picture.width > STRIP_WIDTH:
-        height = round(picture.height * STRIP_WIDTH / picture.width)
-        picture = picture.resize((STRIP_WIDTH, height), Image.Resampling.LANCZOS)
+    """Return a picture as a file: PNG if it is small, else WebP. A wide picture is reduced to MAX_WIDTH pixels."""
+    if picture.width > MAX_WIDTH:
+        height = round(picture.height * MAX_WIDTH / picture.width)
+        picture = picture.resize((MAX_WIDTH, height), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small = picture.width * picture.height <= EXACT_PIXELS
     picture.save(buffer, **({"format": "PNG", "optimize": True} if small else WEBP))
@@ -84,9 +108,15 @@ def picture_bytes(picture: Image.Image) -> bytes:
 
 
 def img_tag(data: bytes, alt: str, width: int | None = None) -> str:
-    """The bytes of a PNG or WebP file as an HTML `<img>` that holds them. ValueError without an alternative text.
+    """Return an HTML `<img>` that holds a picture.
 
-    width: to show it in, pixels, each of the picture's own with sharp edges.
+    Args:
+        data: a PNG or WebP file.
+        alt: a text that says what the picture shows, for readers who cannot see it.
+        width: the width in pixels at which the browser shows the picture, with sharp edges; None keeps its own.
+
+    Raises:
+        ValueError: the text is empty.
     """
     if not alt.strip():
         raise ValueError("alt is empty; say what the picture shows, for those who can't see it")
@@ -98,5 +128,5 @@ def img_tag(data: bytes, alt: str, width: int | None = None) -> str:
 
 
 def _show(tag: str, alt: str) -> None:
-    """As an <img>, for its alternative text; image/png beside it would only double a notebook's size."""
+    # An <img> tag carries the alternative text. An image/png output beside the tag would double the notebook's size.
     display({"text/html": tag, "text/plain": f"[picture: {alt}]"}, raw=True)

@@ -1,37 +1,44 @@
-"""Things to drag and step through in a notebook. No maths: a widget asks the library and redraws a figure.
+"""Sliders for the notebooks. A widget calculates nothing itself: it asks the library and redraws a figure.
 
-ipywidgets is imported here only. Every slider works from the keyboard (Tab, then the arrow keys) and carries a label.
-A widget needs a running kernel, so a notebook shows a static figure beside each.
+Only this module imports ipywidgets. Every slider works from the keyboard (Tab, then the arrow keys) and has a label.
+A widget needs a running kernel, so the notebooks show a static figure beside each one.
 """
 
 from collections.abc import Callable
+from html import escape
 
 import numpy as np
 from ipywidgets import HTML, Dropdown, IntSlider, VBox
 from PIL import Image
 
-from ..storyboard.schema import Storyboard
+from ..storyboard import Storyboard
 from ..timeline import TAU_SCHEMES, ChunkPlan, Condition
 from .figures.base import timeline_figure
 from .notebook import figure_bytes, img_tag, picture_bytes
 
-WIDE = {"width": "95%"}
+FULL_WIDTH = {"width": "95%"}
 LABEL = {"description_width": "10em"}
 
 
 class TimelineEditor(VBox):
-    """Made by `timeline_editor` and `tau_explorer`: one slider a keyframe over the figure of the plan.
+    """One slider for each condition, above the figure of the plan. `timeline_editor` and `tau_explorer` make it.
 
-    plan: the ChunkPlan of the last placement that was valid. storyboard: the storyboard moved to it, or None if the
-    editor was made of a plan. sliders: in the order of the conditions.
+    Attributes:
+        plan: the plan of the last placement that was possible.
+        storyboard: the storyboard with that placement, or None where the editor was made from a plan.
+        sliders: the sliders, in the order of the conditions.
+        scheme: the choice of the index scheme, which `tau_explorer` shows.
     """
 
     def __init__(self, plan: ChunkPlan, scheme: str, storyboard: Storyboard | None, choose_scheme: bool):
-        self.plan, self.storyboard, self._start = plan, storyboard, storyboard
+        self.plan = plan
+        self.storyboard = storyboard
+        self._start = storyboard
         self.fps = None if storyboard is None else storyboard.fps
         self.sliders = [self._slider(index, condition) for index, condition in enumerate(plan.conditions)]
         self.scheme = Dropdown(options=TAU_SCHEMES, value=scheme, description="index scheme", style=LABEL)
-        self.picture, self.message = HTML(), HTML()
+        self.picture = HTML()
+        self.message = HTML()
         self._redraw()
         chooser = [self.scheme] if choose_scheme else []
         super().__init__([*self.sliders, *chooser, self.message, self.picture])
@@ -47,42 +54,57 @@ class TimelineEditor(VBox):
             description=f"{kind} {index + 1}, frame",
             continuous_update=False,
             style=LABEL,
-            layout=WIDE,
+            layout=FULL_WIDTH,
         )
 
     def _changed(self, _: dict) -> None:
         frames = [slider.value for slider in self.sliders]
         try:
             if self._start is not None:
-                self.storyboard = self._start.retime(frames)
-                self.plan = self.storyboard.plan(self.plan.stride)
+                storyboard = self._start.retime(frames)
+                self.plan = storyboard.plan(self.plan.stride)
+                self.storyboard = storyboard
             else:
                 lengths = [condition.num_frames for condition in self.plan.conditions]
                 moved = [Condition(frame, length) for frame, length in zip(frames, lengths, strict=True)]
                 self.plan = ChunkPlan.build(self.plan.num_frames, moved, self.plan.stride, self.plan.cuts)
-        except ValueError as error:  # two at one frame, for one; the figure stays as it was
-            self.message.value = f'<span role="alert">{_escape(str(error))}</span>'
+        except ValueError as error:  # such as two keyframes at one frame; the figure stays as it is
+            self.message.value = f'<span role="alert">{escape(str(error), quote=False)}</span>'
             return
         self._redraw()
 
     def _redraw(self) -> None:
         figure = timeline_figure(self.plan, self.scheme.value, self.fps)
-        self.message.value = f"<pre>{_escape(self.plan.table(self.scheme.value))}</pre>"
+        self.message.value = f"<pre>{escape(self.plan.table(self.scheme.value), quote=False)}</pre>"
         self.picture.value = img_tag(figure_bytes(figure), f"Timeline of {_summary(self.plan)}")
 
 
 def timeline_editor(plan: ChunkPlan | Storyboard) -> TimelineEditor:
     """Move keyframes and clips with sliders, and see chunks, latents and tau follow.
 
-    plan: a ChunkPlan, or a Storyboard (stride 4). Read the result from the editor's `plan`, and `storyboard` when it
-    was given one: there the conditions keep their order, and cuts between them move along (`Storyboard.retime`). A
-    placement that is not possible is told, and leaves both as they were. ValueError without any condition.
+    The editor holds the result in `plan`, and in `storyboard` where it was given one. In a storyboard the conditions
+    keep their order, and cuts between them move along (`Storyboard.retime`). A placement that is not possible shows
+    an error and changes neither.
+
+    Args:
+        plan: a ChunkPlan, or a Storyboard, which is planned with stride 4.
+
+    Raises:
+        ValueError: there is no keyframe and no clip.
     """
     return _editor(plan, "frame_time", choose_scheme=False)
 
 
 def tau_explorer(plan: ChunkPlan | Storyboard, scheme: str = "frame_time") -> TimelineEditor:
-    """`timeline_editor` with a choice of the index scheme (of `ChunkPlan.tau`): drag a keyframe and watch tau."""
+    """Make a `timeline_editor` with a choice of the index scheme, so that tau can be compared between schemes.
+
+    Args:
+        plan: a ChunkPlan, or a Storyboard, which is planned with stride 4.
+        scheme: the scheme that is chosen first, one of `timeline.TAU_SCHEMES`.
+
+    Raises:
+        ValueError: there is no keyframe and no clip.
+    """
     return _editor(plan, scheme, choose_scheme=True)
 
 
@@ -95,10 +117,18 @@ def _editor(plan: ChunkPlan | Storyboard, scheme: str, choose_scheme: bool) -> T
 
 
 class PictureSlider(VBox):
-    """Made by `step_slider` and `comparison_slider`: a slider over a picture that follows it. slider, picture."""
+    """A slider above a picture that follows it. `step_slider` and `comparison_slider` make it.
+
+    Attributes:
+        slider: the slider.
+        picture: the HTML widget with the picture.
+    """
 
     def __init__(self, slider: IntSlider, show: Callable[[int], Image.Image], alt: Callable[[int], str]):
-        self.slider, self.picture, self._show, self._alt = slider, HTML(), show, alt
+        self.slider = slider
+        self.picture = HTML()
+        self._show = show
+        self._alt = alt
         self._changed()
         super().__init__([slider, self.picture])
         slider.observe(self._changed, names="value")
@@ -117,9 +147,15 @@ def step_slider(
 ) -> PictureSlider:
     """Step through pictures, such as the denoising steps of one frame.
 
-    images: uint8 arrays (H, W, 3) or PIL images. alt: what they show; the slider's name and the label are added.
-    labels: one a picture; None: 0, 1, 2, ... scale: times as large, each pixel. ValueError for no pictures, or another
-    number of labels.
+    Args:
+        images: Pillow images, or uint8 (H, W, 3) each.
+        alt: a text that says what the pictures show; the slider's name and the picture's label follow it.
+        labels: a text for each picture; None numbers the pictures from 0.
+        name: the name of the slider.
+        scale: each pixel is enlarged so many times.
+
+    Raises:
+        ValueError: there are no pictures, or not as many labels as pictures.
     """
     if not len(images):
         raise ValueError("images is empty; give at least one picture")
@@ -127,7 +163,7 @@ def step_slider(
     if len(labels) != len(images):
         raise ValueError(f"labels: {len(labels)} for {len(images)} images; give one each")
     pictures = [_enlarge(image, scale) for image in images]
-    slider = IntSlider(0, 0, len(images) - 1, description=name, style=LABEL, layout=WIDE)
+    slider = IntSlider(0, 0, len(images) - 1, description=name, style=LABEL, layout=FULL_WIDTH)
     return PictureSlider(slider, lambda i: pictures[i], lambda i: f"{alt}: {name} {labels[i]}")
 
 
@@ -137,21 +173,28 @@ def comparison_slider(
     names: tuple[str, str] = ("left", "right"),
     scale: int = 1,
 ) -> PictureSlider:
-    """A wipe between two pictures of one size: left of the border `a`, right of it `b`.
+    """Compare two pictures: left of a border that the slider moves is `a`, and right of it is `b`.
 
-    a, b: uint8 arrays (H, W, 3) or PIL images; ValueError for two sizes. scale: times as large, each pixel.
+    Args:
+        a, b: Pillow images, or uint8 (H, W, 3) each, of one size.
+        names: what the two pictures are, for the alternative text.
+        scale: each pixel is enlarged so many times.
+
+    Raises:
+        ValueError: the pictures differ in size.
     """
     left, right = _enlarge(a, scale), _enlarge(b, scale)
     if left.size != right.size:
         raise ValueError(f"the pictures have two sizes, {left.size} and {right.size}; resize one of them")
 
     def wipe(percent: int) -> Image.Image:
-        picture, border = right.copy(), round(percent * left.width / 100)
+        picture = right.copy()
+        border = round(percent * left.width / 100)
         picture.paste(left.crop((0, 0, border, left.height)), (0, 0))
         picture.paste((255, 255, 255), (max(border - 1, 0), 0, min(border + 1, left.width), left.height))
         return picture
 
-    slider = IntSlider(50, 0, 100, description="border, percent", style=LABEL, layout=WIDE)
+    slider = IntSlider(50, 0, 100, description="border, percent", style=LABEL, layout=FULL_WIDTH)
     return PictureSlider(slider, wipe, lambda p: f"{names[0]} in the left {p} percent, {names[1]} in the rest")
 
 
@@ -163,7 +206,3 @@ def _enlarge(image: np.ndarray | Image.Image, scale: int) -> Image.Image:
 def _summary(plan: ChunkPlan) -> str:
     frames = ", ".join(str(condition.frame_index) for condition in plan.conditions)
     return f"{plan.num_frames} frames in {len(plan.chunks)} chunks and {plan.num_latents} latents; given at {frames}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,1 +1,1 @@
-"""Metrics and baselines: what the benches measure with."""
+"""Metrics, baselines and readers of the toy world, with which benches and notebooks measure videos."""

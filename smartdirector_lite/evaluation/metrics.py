@@ -1,4 +1,7 @@
-"""Metrics over videos as float tensors (T, 3, H, W) in [0, 1]."""
+"""Metrics of videos. A video here is a float tensor (T, 3, H, W) in [0, 1] unless the function says otherwise.
+
+How smoothly a video passes a chunk border is measured by `report.border_jump`.
+"""
 
 import math
 from dataclasses import dataclass
@@ -7,18 +10,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-MOVING_THRESHOLD = 0.06  # largest channel difference, of 1, from which a pixel counts as changed
+MOVING_THRESHOLD = 0.06  # a pixel counts as changed from this difference on, in its most changed channel
 
 
 @dataclass
 class PooledError:
-    """Squared error pooled over many videos; its PSNR is that of all pixels together, not a mean of decibels."""
+    """The squared error of many videos together.
+
+    The PSNR of the pooled error weighs every pixel alike. A mean of the videos' own PSNRs would not.
+
+    Attributes:
+        total: the sum of all squared differences.
+        count: the number of values that were compared.
+    """
 
     total: float = 0.0
     count: int = 0
 
     def add(self, a: Tensor, b: Tensor, mask: Tensor | None = None) -> None:
-        """a, b: (T, 3, H, W); mask: (T, 1, H, W) or (1, 1, H, W), the pixels that count."""
+        """Add the squared difference of two videos.
+
+        Args:
+            a, b: (T, 3, H, W).
+            mask: (T, 1, H, W) or (1, 1, H, W), true for the pixels that count. Without a mask every pixel counts.
+        """
         error = (a - b).square()
         if mask is None:
             self.total += float(error.sum())
@@ -30,39 +45,63 @@ class PooledError:
 
     @property
     def psnr(self) -> float:
-        """Decibels; NaN before anything was added, infinite for no error."""
+        """The peak signal-to-noise ratio in dB. It is NaN before anything was added, and infinite without an error."""
         if self.count == 0:
             return math.nan
         return math.inf if self.total == 0 else -10 * math.log10(self.total / self.count)
 
 
 def moving_pixels(a: Tensor, b: Tensor, threshold: float = MOVING_THRESHOLD) -> Tensor:
-    """Pixels that differ between two frames (3, H, W): (1, 1, H, W) bool."""
+    """Find the pixels that differ between two frames.
+
+    Args:
+        a, b: (3, H, W).
+        threshold: the least difference that counts, in the most changed channel.
+
+    Returns:
+        (1, 1, H, W) bools.
+    """
     return ((a - b).abs().amax(dim=0) > threshold)[None, None]
 
 
 def motion_mask(video: Tensor, threshold: float = MOVING_THRESHOLD) -> Tensor:
-    """Pixels that change from the frame before or to the frame after: (T, 1, H, W) bool."""
+    """Find the pixels of each frame that differ from the frame before or from the frame after.
+
+    Args:
+        video: (T, 3, H, W).
+        threshold: the least difference that counts, in the most changed channel.
+
+    Returns:
+        (T, 1, H, W) bools.
+    """
     change = video.diff(dim=0).abs().amax(dim=1, keepdim=True) > threshold
     still = torch.zeros_like(change[:1])
     return torch.cat([still, change]) | torch.cat([change, still])
 
 
-def steps(video: Tensor) -> Tensor:
-    """Mean absolute difference of neighbouring frames: (T - 1,), the k-th is the step into frame k + 1."""
+def frame_changes(video: Tensor) -> Tensor:
+    """Mean absolute difference between neighbouring frames.
+
+    Args:
+        video: (T, 3, H, W).
+
+    Returns:
+        (T - 1,). Entry k belongs to the step from frame k to frame k + 1.
+    """
     return video.diff(dim=0).abs().mean(dim=(1, 2, 3))
 
 
-def border_ratio(video: Tensor, frame: int) -> float | None:
-    """The step into `frame` over the mean of the two steps on either side; None where hardly anything moves."""
-    jumps = steps(video)
-    beside = [jumps[k] for k in (frame - 3, frame - 2, frame, frame + 1) if 0 <= k < len(jumps)]
-    reference = float(torch.stack(beside).mean())
-    return float(jumps[frame - 1]) / reference if reference > 1e-3 else None
-
-
 def ssim(a: Tensor, b: Tensor) -> float:
-    """Structural similarity (Wang et al. 2004) of two videos, in grey, mean over an 11 x 11 Gaussian window (1.5)."""
+    """Mean structural similarity of two videos (Wang et al. 2004), computed on their grey values.
+
+    Local means and variances use a Gaussian window of 11 x 11 pixels with a standard deviation of 1.5 pixels.
+
+    Args:
+        a, b: (T, 3, H, W).
+
+    Returns:
+        At most 1, which stands for equal videos.
+    """
     place = torch.arange(-5, 6, dtype=torch.float32)
     kernel = (-0.5 * (place / 1.5).square()).exp()
     kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
@@ -80,11 +119,18 @@ def ssim(a: Tensor, b: Tensor) -> float:
 
 
 def flicker(video: Tensor, truth: Tensor, reach: int = 4) -> float:
-    """Mean change from frame to frame where the true video stands still, over the truth's own change.
+    """Mean change from frame to frame where the true video stands still, divided by the truth's own change there.
 
-    Still are the pixels up to `reach` pixels around which none changes: nearer to something that moves, its blurred
-    outline sweeps over them, and what is merely soft would seem to flicker. About 1 / 255 is added to both, so that a
-    truth without any change gives no infinite ratio.
+    A pixel stands still if no pixel within `reach` of it changes. The blurred outline of something that moves sweeps
+    over the pixels beside it. Without `reach`, a video that is merely soft would seem to flicker.
+
+    Args:
+        video, truth: (T, 3, H, W).
+        reach: in pixels.
+
+    Returns:
+        1 for a video as steady as the truth. 1 / 255 is added to both changes, so that a truth without any change gives
+        no infinite ratio.
     """
     moves = truth.diff(dim=0).abs().amax(dim=1, keepdim=True) >= 0.01
     still = F.max_pool2d(moves.float(), 2 * reach + 1, stride=1, padding=reach) == 0
@@ -94,21 +140,29 @@ def flicker(video: Tensor, truth: Tensor, reach: int = 4) -> float:
 
 
 def warping_error(video: Tensor, truth: Tensor, reach: int = 4, block: int = 8) -> float:
-    """How badly each frame is predicted by moving the one before along the true motion, over the truth's own error.
+    """How badly each frame is predicted from the frame before it along the true motion, relative to the truth.
 
-    The motion is found in the true video: for every pixel the shift of up to `reach` pixels whose error over a block
-    around it is least. 1 for a video as steady as the truth.
+    The motion is searched in the true video. For every pixel it is the shift with the least error over a block around
+    the pixel.
+
+    Args:
+        video, truth: (T, 3, H, W).
+        reach: the longest shift in either direction, in pixels.
+        block: the side of the block, in pixels.
+
+    Returns:
+        1 for a video as steady as the truth. 1 / 255 is added to both errors.
     """
+    height, width = truth.shape[-2:]
     shifts = [(dy, dx) for dy in range(-reach, reach + 1) for dx in range(-reach, reach + 1)]
+
+    def at(padded: Tensor, shift: tuple[int, int]) -> Tensor:
+        top, left = reach + shift[0], reach + shift[1]
+        return padded[:, top : top + height, left : left + width]
+
     totals = [0.0, 0.0]
     for k in range(len(truth) - 1):
         moved = [F.pad(x[k][None], [reach] * 4, mode="replicate")[0] for x in (video, truth)]
-        height, width = truth.shape[-2:]
-
-        def at(x: Tensor, shift: tuple[int, int], height: int = height, width: int = width) -> Tensor:
-            top, left = reach + shift[0], reach + shift[1]
-            return x[:, top : top + height, left : left + width]
-
         costs = torch.stack([(at(moved[1], shift) - truth[k + 1]).abs().mean(dim=0) for shift in shifts])
         costs = F.avg_pool2d(costs[None], block + 1, stride=1, padding=block // 2, count_include_pad=False)[0]
         best = costs.argmin(dim=0)

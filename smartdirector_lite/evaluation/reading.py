@@ -1,6 +1,7 @@
-"""Reads what the toy world's videos show, against its truth: the letters on signs, and where eyes look.
+"""Reads what a video of the toy world shows, so that it can be compared with the scene's truth.
 
-Frames are (3, H, W) in [0, 1]; boxes and eyes are those of `toyworld.scene_truth` at the same size.
+It reads the letters on signs and the direction in which eyes look. Frames are (3, H, W) in [0, 1]. Boxes and eyes are
+those of `toyworld.scene_truth` at the frame's size, in pixels.
 """
 
 from functools import cache
@@ -9,41 +10,53 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..media.size import Size
 from ..toyworld import Box
 from ..toyworld.glyphs import ALPHABET, glyph_texture
 
-EDGE = 0.6  # grid units over which a template's ink fades, as a letter some ten pixels high does
-SLACK = (-1, 0, 1)  # pixels that a letter may be off
-LOOK = 0.12  # of an eye's radius: a pupil further from the middle looks to that side
+EDGE = 0.6  # grid units over which a template's ink fades, as the ink of a letter some ten pixels high does
+SLACK = (-1, 0, 1)  # pixels by which a letter may be off, down and across
+LOOK = 0.12  # radii of the eye; a pupil that lies further from the middle looks to that side
 
 
 @cache
 def _templates() -> Tensor:
-    """(letters, rows * columns): brightness of each letter, centred and of unit norm."""
+    """The brightness of each letter, (letters, rows * columns), with mean 0 and norm 1."""
     ink = torch.stack([torch.sigmoid(glyph_texture(letter) * 4 / EDGE) for letter in ALPHABET]).flatten(1)
     ink = ink - ink.mean(dim=1, keepdim=True)
     return ink / ink.norm(dim=1, keepdim=True)
 
 
 def read_letter(frame: Tensor, box: Box) -> str:
-    """The letter in a box, by template matching against the toy world's own glyphs."""
+    """Find the letter in a box: the one whose glyph in the toy world correlates best with the pixels.
+
+    Args:
+        frame: (3, H, W).
+        box: the letter's box. The letter may lie up to a pixel off.
+    """
     grey = frame.mean(dim=0)
-    height, width = grey.shape
-    size = glyph_texture(ALPHABET[0]).shape
+    size = Size(grey.shape[1], grey.shape[0])
+    grid = glyph_texture(ALPHABET[0]).shape
     scores = []
     for down in SLACK:
         for across in SLACK:
-            moved = Box(box.top + down, box.left + across, box.bottom + down, box.right + across).clip(height, width)
-            patch = F.interpolate(grey[moved.slices][None, None], size=size, mode="bilinear", align_corners=False)
+            moved = Box(box.top + down, box.left + across, box.bottom + down, box.right + across).clip(size)
+            patch = F.interpolate(grey[moved.slices][None, None], size=grid, mode="bilinear", align_corners=False)
             patch = patch.flatten() - patch.mean()
             scores.append(_templates() @ (patch / patch.norm().clamp(min=1e-6)))
     return ALPHABET[int(torch.stack(scores).amax(dim=0).argmax())]
 
 
 def pupil_offset(frame: Tensor, eye: tuple[float, float], radius: float) -> float:
-    """How far to the right of an eye's middle its dark part lies, in radii of the eye: -1 to 1.
+    """How far to the right of an eye's middle the eye's dark part lies.
 
-    eye: (column, row) of its centre; radius: with its outline, pixels. The outline is left out.
+    Args:
+        frame: (3, H, W).
+        eye: (column, row) of the eye's centre.
+        radius: the eye's radius in pixels, with its outline. The outline itself is left out.
+
+    Returns:
+        -1 to 1, in radii of the eye; 0 for an eye without a dark part.
     """
     columns = torch.arange(frame.shape[2]) + 0.5 - eye[0]
     rows = torch.arange(frame.shape[1]) + 0.5 - eye[1]
@@ -54,20 +67,31 @@ def pupil_offset(frame: Tensor, eye: tuple[float, float], radius: float) -> floa
 
 
 def look(offset: float) -> str:
-    """ "left", "right" or "ahead"."""
-    return "ahead" if abs(offset) < LOOK else "right" if offset > 0 else "left"
+    """Name the direction in which a pupil at this `pupil_offset` looks: "left", "right" or "ahead"."""
+    if abs(offset) < LOOK:
+        return "ahead"
+    return "right" if offset > 0 else "left"
 
 
 def eye_shift(frame: Tensor, truth: Tensor, eye: tuple[float, float], radius: float, reach: int = 4) -> float | None:
-    """Distance in pixels between an eye's place in a frame and in the true one: where the true eye fits best.
+    """How far an eye in a frame lies from its place in the true frame.
 
-    None if it is too near the border to be looked for.
+    The true eye is moved over the frame, and the place where it correlates best is taken for the frame's eye.
+
+    Args:
+        frame, truth: (3, H, W).
+        eye: (column, row) of the true eye's centre.
+        radius: the eye's radius in pixels, with its outline.
+        reach: the longest shift that is looked for, down and across, in pixels.
+
+    Returns:
+        The distance in pixels, or None for an eye too near the border to be looked for.
     """
     side = round(radius) + 1
     column, row = round(eye[0]), round(eye[1])
     box = Box(row - side, column - side, row + side, column + side)
     room = Box(box.top - reach, box.left - reach, box.bottom + reach, box.right + reach)
-    if room.clip(*frame.shape[1:]) != room:
+    if room.clip(Size(frame.shape[2], frame.shape[1])) != room:
         return None
     wanted = truth[(slice(None), *box.slices)]
     wanted = wanted - wanted.mean()

@@ -1,105 +1,83 @@
-"""What the two stages share: Wan's components, adopted, and the chunk plan that a call works in."""
+"""What the two stages share: Wan's components, adopted; the chunk plan of a call; checks of a call's arguments."""
 
 import json
-import math
+import reprlib
 from collections.abc import Sequence
 
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
-from diffusers.utils import logging
+from diffusers import AutoencoderKLWan, WanPipeline, WanTransformer3DModel
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
-from ..timeline import ChunkPlan
-from .checks import check_size
+from ..media.size import Size
+from ..timeline import ChunkPlan, check_int
 from .conditions import VideoCondition
 from .transformer import DirectorTransformer3DModel
 
-logger = logging.get_logger(__name__)
+OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
 
 class DirectorPipeline(WanPipeline):
-    """A `WanPipeline` over Multi-Chunk latents. Its prompt encoding, LoRA loading and offloading hooks are kept.
+    """A `WanPipeline` over Multi-Chunk latents; its prompt encoding, LoRA loading and offloading hooks are kept.
 
-    Components are those of `WanPipeline` (vae, transformer, scheduler, text_encoder, tokenizer). A plain
-    `WanTransformer3DModel`, as the hub's Wan folders hold, is adopted as a `DirectorTransformer3DModel` in place; a
-    saved folder states plain diffusers' names, so `WanPipeline` can load it too. Any component that a call does not
-    need may be None: the text encoder and tokenizer when prompt embeddings are given, for instance. expand_timesteps:
-    kept for diffusers, which reads it from a saved folder (Wan 2.2 TI2V states it, Wan 2.1 does not); here every latent
-    frame has its own timestep anyway.
-    sigma_data: of a transformer trained behind a skip, see `to_velocity`; None, as for Wan's, predicts the velocity.
-    cut_gap: between shots, see `ChunkPlan.tau`; 0 or more. Stage one's alone, as is sigma_data.
-
-    Raises:
-        ValueError: for numbers out of range, a model of two transformers (Wan 2.2 A14B), an image-to-video one, or a
-            VAE of other channels.
+    The components are those of `WanPipeline`: vae, transformer, scheduler, text_encoder and tokenizer. A component that
+    a call does not need may be None, such as the text encoder where embeddings are given. `expand_timesteps` is only
+    kept for diffusers, which reads it from a saved folder; here every latent frame has its own timestep anyway.
     """
 
     _optional_components = ["tokenizer", "text_encoder", "transformer", "transformer_2"]  # noqa: RUF012
-    is_wan = True  # whether diffusers' `WanPipeline` can do what this one does, but for the conditions
 
-    def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase | None,
-        text_encoder: UMT5EncoderModel | None,
-        vae: AutoencoderKLWan | None,
-        scheduler: FlowMatchEulerDiscreteScheduler,
-        transformer: DirectorTransformer3DModel | WanTransformer3DModel | None = None,
-        transformer_2: None = None,
-        boundary_ratio: None = None,
-        expand_timesteps: bool = False,
-        sigma_data: float | None = None,
-        cut_gap: float = 0.0,
-    ):
-        if transformer_2 is not None or boundary_ratio is not None:
+    @staticmethod
+    def adopt(
+        transformer: WanTransformer3DModel | None, vae: AutoencoderKLWan | None, second: object = None
+    ) -> DirectorTransformer3DModel | None:
+        """Turn a plain Wan transformer into a `DirectorTransformer3DModel`, in place.
+
+        Args:
+            transformer: of a Wan text-to-video model, or None.
+            vae: the VAE that it must fit, or None.
+            second: what belongs to a model of two transformers, which is refused.
+
+        Raises:
+            ValueError: for a model of two transformers (Wan 2.2 A14B), an image-to-video one, or another VAE.
+        """
+        if second is not None:
             raise ValueError(
                 "transformer_2: models of two transformers (Wan 2.2 A14B) are not supported; "
                 "use Wan 2.1 T2V or Wan 2.2 TI2V"
             )
-        if sigma_data is not None and not (self.is_wan and sigma_data > 0):
-            wanted = "more than 0, or None" if self.is_wan else "None, for this stage predicts the velocity itself"
-            raise ValueError(f"sigma_data = {sigma_data}: give {wanted}")
-        if not 0 <= cut_gap < math.inf:
-            raise ValueError(f"cut_gap = {cut_gap}: give 0 or more")
-        if transformer is not None:
-            transformer = DirectorTransformer3DModel.adopt(transformer)
-            if vae is not None and transformer.config.in_channels != vae.config.z_dim:
-                raise ValueError(
-                    f"transformer takes {transformer.config.in_channels} channels, the VAE's latents have "
-                    f"{vae.config.z_dim}; use the VAE that it was trained with"
-                )
-        super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
-        self.register_to_config(sigma_data=sigma_data)
-        if self.is_wan:
-            self.register_to_config(cut_gap=cut_gap)
+        if transformer is None:
+            return None
+        transformer = DirectorTransformer3DModel.adopt(transformer)
+        if vae is not None and transformer.config.in_channels != vae.config.z_dim:
+            raise ValueError(
+                f"transformer takes {transformer.config.in_channels} channels, the VAE's latents have "
+                f"{vae.config.z_dim}; use the VAE that it was trained with"
+            )
+        return transformer
 
     def to_json_string(self) -> str:
-        """The text of model_index.json, with the names of the plain diffusers classes that the folder loads into.
-
-        A pipeline with a skip or a gap keeps its own name: `WanPipeline` would leave them out.
-        """
-        index = json.loads(super().to_json_string())
-        for name, plain in (("sigma_data", None), ("cut_gap", 0.0)):
-            if index.get(name) == plain:
-                index.pop(name, None)
-        if self.is_wan and not {"sigma_data", "cut_gap"} & set(index):
-            index["_class_name"] = WanPipeline.__name__
-        index.pop("_name_or_path", None)  # where it was loaded from is nobody's business
-        if self.transformer is not None:
-            index["transformer"] = ["diffusers", WanTransformer3DModel.__name__]
+        """Return the text of model_index.json. The transformer goes by its plain class, so that diffusers loads it."""
+        index = self.model_index(json.loads(super().to_json_string()))
         return json.dumps(index, indent=2, sort_keys=True) + "\n"
 
-    @property
-    def size_multiple(self) -> tuple[int, int]:
-        """(height, width) of a frame must be multiples of these, in pixels."""
-        _, patch_height, patch_width = self.transformer.config.patch_size
-        return self.vae_scale_factor_spatial * patch_height, self.vae_scale_factor_spatial * patch_width
+    def model_index(self, index: dict) -> dict:
+        """Return what model_index.json says, given what diffusers would write. Children add to it."""
+        index.pop("_name_or_path", None)  # where a model was loaded from is nobody's business
+        if self.transformer is not None:
+            index["transformer"] = ["diffusers", WanTransformer3DModel.__name__]
+        return index
 
-    def check_size(self, height: int, width: int) -> None:
-        """ValueError if the model can't take this size; the message says which it can."""
-        check_size(height, width, self.size_multiple)
+    @property
+    def size_multiple(self) -> Size:
+        """The sides of a frame must be multiples of these, in pixels."""
+        _, down, across = self.transformer.config.patch_size
+        return Size(self.vae_scale_factor_spatial * across, self.vae_scale_factor_spatial * down)
+
+    def check_size(self, size: Size) -> None:
+        """Raise a ValueError if the model can't take this size; the message names the nearest that it can."""
+        check_size(size, self.size_multiple)
 
     def plan(self, num_frames: int, conditions: Sequence[VideoCondition] = (), cuts: Sequence[int] = ()) -> ChunkPlan:
-        """The chunks that a call with these arguments works in. ValueError names what does not fit."""
+        """Return the chunks that a call with these arguments works in. ValueError names what does not fit."""
         for i, condition in enumerate(conditions):
             if not isinstance(condition, VideoCondition):
                 kind = type(condition).__name__
@@ -107,18 +85,29 @@ class DirectorPipeline(WanPipeline):
         placements = [condition.placement() for condition in conditions]
         return ChunkPlan.build(num_frames, placements, self.vae_scale_factor_temporal, cuts)
 
-    def _embed(self, texts: tuple, embeds: tuple, copies: int, max_length: int) -> tuple[Tensor, Tensor | None]:
-        """Embeddings (B, L, D) of prompts and negative prompts: computed, or those given, once for each copy."""
-        prompt, device = texts[0], self._execution_device
-        if self.tokenizer is not None:  # longer padding than it was trained with would be other input to the model
-            max_length = min(max_length, self.tokenizer.model_max_length)
-        for text in [prompt] if isinstance(prompt, str) else prompt or ():
-            if len(self.tokenizer(text, truncation=True, max_length=max_length + 1).input_ids) > max_length:
-                logger.warning(f"The prompt has more than {max_length} tokens; the rest is not read: {text[-60:]!r}")
-        guided = self.do_classifier_free_guidance
-        made = self.encode_prompt(*texts, guided, copies, *embeds, max_sequence_length=max_length, device=device)
-        result = []
-        for given, value in zip(embeds, made, strict=True):
-            value = value if given is None else given.repeat_interleave(copies, dim=0)
-            result.append(None if value is None else value.to(device, self.transformer.dtype))
-        return tuple(result)
+
+# ---------------------------------------------------------------- checks: each raises a ValueError of one line
+
+
+def check_size(size: Size, multiple: Size) -> None:
+    """Check that the sides are multiples of those of `multiple`; the message names the nearest size that fits."""
+    check_int("height", size.height, 1)
+    check_int("width", size.width, 1)
+    if size.height % multiple.height or size.width % multiple.width:
+        near = Size(*(max(step, round(side / step) * step) for side, step in zip(size, multiple, strict=True)))
+        raise ValueError(
+            f"size {size}: the width must be a multiple of {multiple.width} and the height of {multiple.height}; "
+            f"the nearest is {near}"
+        )
+
+
+def check_output_type(output_type: str) -> None:
+    """Check that it is one of OUTPUT_TYPES."""
+    if output_type not in OUTPUT_TYPES:
+        raise ValueError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}, got {reprlib.repr(output_type)}")
+
+
+def check_latents(latents: Tensor, needed: tuple[int, ...]) -> None:
+    """Check the shape of latents that were given."""
+    if tuple(latents.shape) != needed:
+        raise ValueError(f"latents has shape {tuple(latents.shape)}; this call needs {needed}")

@@ -9,22 +9,31 @@ import torch
 from torch import Tensor
 
 from ..media import cover_crop, to_image
+from ..media.size import Size
 from ..timeline import Condition
 
-RANGE_TOLERANCE = 0.01  # how far a tensor's values may leave [-1, 1]: resampling overshoots a little
+RANGE_TOLERANCE = 0.01  # how far a tensor's values may leave [-1, 1], since resampling overshoots a little
+
+Frame = PIL.Image.Image | np.ndarray | Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class VideoCondition:
-    """A keyframe (`image`) or a clip (`video`) that stands at `frame_index` of the generated video (paper: keyframe).
+    """A keyframe or a clip that stands at `frame_index` of the generated video (paper, section 3: keyframe).
 
-    image: a PIL image, a uint8 array (H, W, 3), or a float tensor (3, H, W) in [-1, 1]. video: a list of such images, a
-    uint8 array (T, H, W, 3), or a float tensor (3, T, H, W) in [-1, 1]. Give exactly one of the two. Images and arrays
-    of another size are scaled to cover the frame and cropped in the middle; tensors must have the frame's size.
-    ValueError for anything else.
+    Give exactly one of `image` and `video`. Images and arrays of another size are scaled to cover the frame and cropped
+    in the middle. Tensors must have the frame's size.
+
+    Attributes:
+        image: a PIL image, a uint8 array (H, W, 3), or a float tensor (3, H, W) in [-1, 1].
+        frame_index: the first frame that the condition shows, from 0.
+        video: a list of such images, a uint8 array (T, H, W, 3), or a float tensor (3, T, H, W) in [-1, 1].
+
+    Raises:
+        ValueError: for anything else.
     """
 
-    image: PIL.Image.Image | np.ndarray | Tensor | None = None
+    image: Frame | None = None
     frame_index: int = 0
     video: Sequence[PIL.Image.Image] | np.ndarray | Tensor | None = None
 
@@ -41,34 +50,46 @@ class VideoCondition:
         self.placement()
 
     @property
-    def frames(self) -> list:
+    def frames(self) -> list[Frame]:
         """The condition's frames, one or more, as they were given."""
         if self.image is not None:
             return [self.image]
-        if isinstance(self.video, Tensor):
-            return list(self.video.unbind(1))
-        return list(self.video)
+        return list(self.video.unbind(1) if isinstance(self.video, Tensor) else self.video)
 
     def placement(self) -> Condition:
-        """Where it stands and how long it is, for `ChunkPlan.build`."""
+        """Return where the condition stands and how long it is, for `ChunkPlan.build`."""
         return Condition(self.frame_index, len(self.frames))
 
-    def to_tensor(self, height: int, width: int) -> Tensor:
-        """(1, 3, T, height, width) in [-1, 1], float32. ValueError for a tensor of another size or range."""
-        return torch.stack([_frame_tensor(frame, height, width) for frame in self.frames], dim=1)[None]
+    def to_tensor(self, size: Size) -> Tensor:
+        """Return the frames as float32 (1, 3, T, H, W) in [-1, 1]. ValueError for a tensor of another size or range."""
+        return torch.stack([frame_tensor(frame, size) for frame in self.frames], dim=1)[None]
 
 
-def _frame_tensor(frame: PIL.Image.Image | np.ndarray | Tensor, height: int, width: int) -> Tensor:
+def frame_size(frame: Frame) -> Size:
+    """Return the size of a frame as VideoCondition takes one. ValueError for anything else."""
     if isinstance(frame, Tensor):
-        if frame.shape != (3, height, width):
+        return Size(frame.shape[-1], frame.shape[-2])
+    if isinstance(frame, np.ndarray):
+        return Size(frame.shape[1], frame.shape[0])
+    if isinstance(frame, PIL.Image.Image):
+        return Size(*frame.size)
+    raise ValueError(f"a frame is a {type(frame).__name__}; give a PIL image, a uint8 array or a tensor")
+
+
+def frame_tensor(frame: Frame, size: Size) -> Tensor:
+    """Return a frame as float32 (3, H, W) in [-1, 1], cover-cropped to `size`.
+
+    Raises:
+        ValueError: for a tensor of another size or range, and for what is no frame.
+    """
+    if isinstance(frame, Tensor):
+        if frame.shape != (3, size.height, size.width):
             shape = tuple(frame.shape)
-            raise ValueError(f"VideoCondition: a tensor frame has shape {shape}; it must be (3, {height}, {width})")
+            raise ValueError(f"a tensor frame has shape {shape}; it must be (3, {size.height}, {size.width})")
         low, high = frame.min().item(), frame.max().item()
         if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):  # true for NaN too
-            raise ValueError(f"VideoCondition: a tensor frame holds {low:g} to {high:g}; scale it to [-1, 1]")
+            raise ValueError(f"a tensor frame holds {low:g} to {high:g}; scale it to [-1, 1]")
         return frame.float()
-    if not isinstance(frame, PIL.Image.Image | np.ndarray):
-        kind = type(frame).__name__
-        raise ValueError(f"VideoCondition: a frame is a {kind}; give a PIL image, a uint8 array or a tensor")
-    pixels = np.array(cover_crop(to_image(frame), (width, height)))
+    frame_size(frame)
+    pixels = np.array(cover_crop(to_image(frame), size))
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 127.5 - 1

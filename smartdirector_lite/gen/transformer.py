@@ -1,16 +1,15 @@
-"""The diffusion transformer: diffusers' Wan, with explicit temporal positions and one timestep per latent frame.
+"""The diffusion transformer: diffusers' Wan, with explicit temporal positions and one timestep for each latent frame.
 
-`DirectorTransformer3DModel` has the config and the weights of `WanTransformer3DModel`; a folder saved by one loads
-into the other. Two things differ, and both are what Multi-Chunk needs (SmartDirector, arXiv 2605.27891, "MC-RoPE"
-and the clean anchors of "Multi-Chunk"):
+`DirectorTransformer3DModel` has the config and the weights of `WanTransformer3DModel`, and a folder saved by one loads
+into the other. Two things differ, and both are what Multi-Chunk needs (SmartDirector, arXiv 2605.27891, section 3):
 
-- The temporal rotary position of a latent frame is a float tensor `tau` that the caller gives, not its row number.
-- The timestep is given per latent frame, `(B, F)`: 0 for anchors, t for the others. Wan 2.2 does the same per token
-  and holds a modulation table `(B, F*S, 6, D)`, about 2 GB at 720p; here it is `(B, F, 6, D)` and is broadcast
+- The temporal rotary position of a latent frame is a float, tau, that the caller gives. It is not the frame's number.
+- The timestep is given for each latent frame, (B, F): 0 for anchors, t for the others. Wan 2.2 does the same for each
+  token, with a modulation table (B, F*S, 6, D) of about 2 GB at 720p. Here the table is (B, F, 6, D), and is broadcast
   over the S tokens of each frame.
 
-Axes: B batch, C channels, F latent frames, H, W latent height and width, h, w the same in tokens, S = h*w tokens per
-frame, D width of the model, D_head of one attention head.
+Axes: B batch, C channels, F latent frames, H, W latent height and width, h, w the same in tokens, S = h*w tokens of a
+frame, L text tokens, D width of the model, D_head of one attention head.
 """
 
 import functools
@@ -22,88 +21,67 @@ from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
 from diffusers.utils import apply_lora_scale
+from torch import Tensor
 
-
-def modulated_block(
-    block: WanTransformerBlock,
-    x: torch.Tensor,
-    text: torch.Tensor,
-    mod: torch.Tensor,
-    rotary: tuple[torch.Tensor, torch.Tensor],
-) -> torch.Tensor:
-    """Run the modules of a Wan block with one shift, scale and gate per latent frame.
-
-    The operations, their order and their precision are those of `WanTransformerBlock.forward`; only the shape that
-    the modulation is broadcast in differs.
-
-    Args:
-        block: a diffusers `WanTransformerBlock`; its weights are used where they are.
-        x: (B, F*S, D) tokens, frame by frame.
-        text: (B, L, D) embedded text.
-        mod: (B, F, 6, D) projected timestep of every latent frame.
-        rotary: cosines and sines, each (1 or B, F*S, 1, D_head), from `DirectorTransformer3DModel.rotary`.
-
-    Returns:
-        (B, F*S, D), in the dtype of `x`.
-    """
-    frames = (mod.shape[1], -1)
-    shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = (block.scale_shift_table.unsqueeze(0) + mod.float()).chunk(
-        6, dim=2
-    )  # each (B, F, 1, D)
-
-    def modulate(normed: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        return (normed.unflatten(1, frames) * (1 + scale) + shift).flatten(1, 2).type_as(x)
-
-    def add_gated(base: torch.Tensor, update: torch.Tensor, gate: torch.Tensor) -> torch.Tensor:
-        return (base.float().unflatten(1, frames) + update.unflatten(1, frames) * gate).flatten(1, 2).type_as(x)
-
-    # 1. self-attention over all tokens of all frames
-    update = block.attn1(modulate(block.norm1(x.float()), scale_1, shift_1), None, None, rotary)
-    x = add_gated(x, update, gate_1)
-
-    # 2. cross-attention to the text
-    x = x + block.attn2(block.norm2(x.float()).type_as(x), text, None, None)
-
-    # 3. feed-forward
-    update = block.ffn(modulate(block.norm3(x.float()), scale_2, shift_2))
-    return add_gated(x, update.float(), gate_2)
+Rotary = tuple[Tensor, Tensor]  # cosines and sines, each (1 or B, F*S, 1, D_head)
 
 
 class DirectorTransformerBlock(WanTransformerBlock):
-    """A Wan block whose forward is `modulated_block`.
+    """A Wan block with one shift, scale and gate for each latent frame.
 
-    It is a module that is called, so whatever hooks on to blocks (group and sequential offloading, first-block
-    cache, regional compilation, gradient checkpointing) works as with the parent. Argument names are the parent's.
+    The operations, their order and their precision are those of `WanTransformerBlock.forward`. Only the shape in which
+    the modulation is broadcast differs. It is a module that is called, so that whatever hooks on to Wan's blocks works
+    here too: offloading, caches, regional compilation, gradient checkpointing.
     """
 
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor,
-        temb: torch.Tensor,
-        rotary_emb: tuple[torch.Tensor, torch.Tensor],
-    ) -> torch.Tensor:
-        """hidden_states (B, F*S, D), encoder_hidden_states (B, L, D), temb (B, F, 6, D) -> (B, F*S, D)."""
-        return modulated_block(self, hidden_states, encoder_hidden_states, temb, rotary_emb)
+    def forward(self, hidden_states: Tensor, encoder_hidden_states: Tensor, temb: Tensor, rotary_emb: Rotary) -> Tensor:
+        """Run the block.
+
+        Args:
+            hidden_states: (B, F*S, D) tokens, frame by frame.
+            encoder_hidden_states: (B, L, D) embedded text.
+            temb: (B, F, 6, D), the projected timestep of every latent frame.
+            rotary_emb: from `DirectorTransformer3DModel.rotary`.
+
+        Returns:
+            (B, F*S, D), in the dtype of `hidden_states`.
+        """
+        x, frames = hidden_states, (temb.shape[1], -1)
+        modulation = (self.scale_shift_table.unsqueeze(0) + temb.float()).chunk(6, dim=2)
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = modulation  # each (B, F, 1, D)
+
+        def modulate(normed: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+            return (normed.unflatten(1, frames) * (1 + scale) + shift).flatten(1, 2).type_as(x)
+
+        def add_gated(base: Tensor, update: Tensor, gate: Tensor) -> Tensor:
+            return (base.float().unflatten(1, frames) + update.unflatten(1, frames) * gate).flatten(1, 2).type_as(x)
+
+        # self-attention over all tokens of all frames, cross-attention to the text, feed-forward
+        update = self.attn1(modulate(self.norm1(x.float()), scale_1, shift_1), None, None, rotary_emb)
+        x = add_gated(x, update, gate_1)
+        x = x + self.attn2(self.norm2(x.float()).type_as(x), encoder_hidden_states, None, None)
+        update = self.ffn(modulate(self.norm3(x.float()), scale_2, shift_2))
+        return add_gated(x, update.float(), gate_2)
 
 
 class DirectorTransformer3DModel(WanTransformer3DModel):
-    """Wan's transformer with explicit `tau` and one timestep per latent frame; same config, same weights.
+    """Wan's transformer with explicit tau and one timestep for each latent frame; same config, same weights.
 
     Raises:
-        ValueError: for image-to-video checkpoints (they need an image encoder) and for a temporal patch other than 1.
+        ValueError: for image-to-video checkpoints, which need an image encoder, and for a temporal patch other than 1.
     """
 
     _no_split_modules: ClassVar[list[str]] = ["DirectorTransformerBlock"]
     _repeated_blocks: ClassVar[list[str]] = ["DirectorTransformerBlock"]
-    _cp_plan = None  # the parent's knows nothing of one timestep per frame
+    _cp_plan = None  # diffusers would split tokens by the parent's plan, which knows no timestep for each frame
 
     @functools.wraps(WanTransformer3DModel.__init__)
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._check_and_adopt_blocks()
+        self._adopt_blocks()
 
-    def _check_and_adopt_blocks(self) -> None:
+    def _adopt_blocks(self) -> None:
+        """Check the config, and give the blocks their class, with the weights that the parent made."""
         for name in ("image_dim", "added_kv_proj_dim"):
             if getattr(self.config, name) is not None:
                 raise ValueError(
@@ -115,18 +93,17 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
                 f"patch_size={tuple(self.config.patch_size)}: the temporal patch must be 1, "
                 "so that every latent frame has its own tau and timestep"
             )
-        # Adopting the class keeps the weights as the parent made them: nothing is initialised twice or copied, on
-        # the meta device as elsewhere, and every state-dict key stays.
         for block in self.blocks:
             block.__class__ = DirectorTransformerBlock
 
     @classmethod
     def adopt(cls, transformer: WanTransformer3DModel) -> "DirectorTransformer3DModel":
-        """Turn a loaded `WanTransformer3DModel` into this class, in place; one of this class is returned as it is.
+        """Turn a loaded `WanTransformer3DModel` into this class, in place; return one of this class as it is.
 
-        ValueError as in the constructor, for another class, and where a cache or group offloading holds old methods.
+        Raises:
+            ValueError: as in the constructor; for another class; where a cache or group offloading holds old methods.
         """
-        core = getattr(transformer, "_orig_mod", transformer)  # of torch.compile
+        core = getattr(transformer, "_orig_mod", transformer)  # the module inside torch.compile's wrapper
         if isinstance(core, cls):
             return transformer
         if type(core) is not WanTransformer3DModel:
@@ -134,15 +111,18 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         modules = (core, *core.blocks)
         if any("forward" in vars(module) and not hasattr(module, "_old_forward") for module in modules):
             raise ValueError("transformer has hooks: make the pipeline first, then enable group offloading or a cache")
-        cls._check_and_adopt_blocks(core)
+        cls._adopt_blocks(core)
         core.__class__ = cls
         for module in modules:
-            if hasattr(module, "_old_forward"):  # what accelerate's hooks call
+            if hasattr(module, "_old_forward"):  # accelerate's hooks call it
                 module._old_forward = types.MethodType(type(module).forward, module)
         return transformer
 
     def enable_cache(self, config) -> None:
-        """As in diffusers (first-block cache and others), which look blocks up by their class."""
+        """Enable one of diffusers' caches, such as the first-block cache.
+
+        diffusers looks blocks up by their class in a registry for which it has no public name.
+        """
         from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
 
         metadata = TransformerBlockMetadata(return_hidden_states_index=0, return_encoder_hidden_states_index=None)
@@ -150,14 +130,13 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         super().enable_cache(config)
 
     def rotary(
-        self, tau: torch.Tensor | list[float], height: int, width: int, device: torch.device | str | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rotary tables of every token, from explicit temporal positions (MC-RoPE). Compute once per generation.
+        self, tau: Tensor | list[float], height: int, width: int, device: torch.device | str | None = None
+    ) -> Rotary:
+        """Make the rotary tables of every token from explicit temporal positions (paper: MC-RoPE).
 
         Args:
             tau: (F,), the same for the whole batch, or (B, F); any finite floats, negative and fractional ones too.
-            height: H, in latent cells (not tokens).
-            width: W, in latent cells.
+            height, width: H and W, in latent cells (not tokens).
             device: where to put the tables; None keeps them on the CPU, where cosines and sines are computed.
 
         Returns:
@@ -165,10 +144,10 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
             tau. At tau = 0, 1, 2, ... they are bit for bit the tables of `WanRotaryPosEmbed`.
 
         Raises:
-            ValueError: tau of another shape or not finite; height or width not a multiple of the patch size.
+            ValueError: for tau of another shape or not finite; for sides that are no multiples of the patch size.
         """
         h, w = self._grid(height, width)
-        dtype = torch.float32 if torch.backends.mps.is_available() else torch.float64  # MPS has none
+        dtype = torch.float32 if torch.backends.mps.is_available() else torch.float64  # MPS has no float64
         tau = torch.as_tensor(tau).to("cpu", dtype)
         if tau.ndim not in (1, 2):
             raise ValueError(f"tau has shape {tuple(tau.shape)}: give one position per latent frame, (F,) or (B, F)")
@@ -176,28 +155,19 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
             raise ValueError(f"tau={tau.tolist()}: every position must be finite")
         rows, num_frames = (1 if tau.ndim == 1 else tau.shape[0]), tau.shape[-1]
 
-        def tables(dim: int, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return get_1d_rotary_pos_embed(dim, positions, use_real=True, freqs_dtype=dtype)
+        def table(dim: int, positions: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+            """The cosines and sines of one axis, (rows, F, h, w, dim)."""
+            pair = get_1d_rotary_pos_embed(dim, positions, use_real=True, freqs_dtype=dtype)
+            return tuple(part.to(device).view(*shape, -1).expand(rows, num_frames, h, w, -1) for part in pair)
 
-        in_time = tables(self.rope.t_dim, tau.flatten())
-        in_height = tables(self.rope.h_dim, torch.arange(h, dtype=dtype))
-        in_width = tables(self.rope.w_dim, torch.arange(w, dtype=dtype))
-        grid = (rows, num_frames, h, w, -1)
-        cos, sin = (
-            torch.cat(
-                [
-                    t.to(device).view(rows, num_frames, 1, 1, -1).expand(grid),
-                    y.to(device).view(1, 1, h, 1, -1).expand(grid),
-                    x.to(device).view(1, 1, 1, w, -1).expand(grid),
-                ],
-                dim=-1,
-            ).reshape(rows, num_frames * h * w, 1, -1)
-            for t, y, x in zip(in_time, in_height, in_width, strict=True)
-        )
-        return cos, sin
+        in_time = table(self.rope.t_dim, tau.flatten(), (rows, num_frames, 1, 1))
+        in_height = table(self.rope.h_dim, torch.arange(h, dtype=dtype), (1, 1, h, 1))
+        in_width = table(self.rope.w_dim, torch.arange(w, dtype=dtype), (1, 1, 1, w))
+        axes = zip(in_time, in_height, in_width, strict=True)
+        return tuple(torch.cat(parts, dim=-1).reshape(rows, num_frames * h * w, 1, -1) for parts in axes)
 
     def _grid(self, height: int, width: int) -> tuple[int, int]:
-        """Latent height and width -> the same in tokens."""
+        """Latent height and width, in tokens."""
         _, p_h, p_w = self.config.patch_size
         if height % p_h or width % p_w:
             raise ValueError(f"latents are {height} x {width}: height and width must be multiples of {p_h} x {p_w}")
@@ -206,26 +176,26 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
     @apply_lora_scale("attention_kwargs")
     def forward(
         self,
-        hidden_states: torch.Tensor,
-        timestep: torch.Tensor,
-        encoder_hidden_states: torch.Tensor,
-        encoder_hidden_states_image: torch.Tensor | None = None,
+        hidden_states: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        encoder_hidden_states_image: Tensor | None = None,
         return_dict: bool = True,
         attention_kwargs: dict[str, Any] | None = None,
         *,
-        tau: torch.Tensor | list[float] | None = None,
-        rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
-    ) -> Transformer2DModelOutput | tuple[torch.Tensor]:
+        tau: Tensor | list[float] | None = None,
+        rotary_emb: Rotary | None = None,
+    ) -> Transformer2DModelOutput | tuple[Tensor]:
         """Predict the velocity v = x_1 - x_0 of noisy latents.
 
         Args:
             hidden_states: (B, C, F, H, W) normalised latents.
-            timestep: (B,), or (B, F) with one per latent frame; 0 (clean, an anchor) to 1000 (noise).
+            timestep: (B,), or (B, F) with one for each latent frame; from 0 (clean, an anchor) to 1000 (noise).
             encoder_hidden_states: (B, L, text_dim) text embeddings.
-            encoder_hidden_states_image: must be None; it is here to keep the parent's argument order.
+            encoder_hidden_states_image: must be None; it keeps the parent's argument order.
             attention_kwargs: as in diffusers; `scale` scales LoRA layers.
             tau: temporal positions, (F,) or (B, F); None is 0, 1, ..., F-1, which is plain Wan.
-            rotary_emb: instead of `tau`, the tables made by `rotary`, so that many calls share them.
+            rotary_emb: in place of `tau`, the tables made by `rotary`, so that many calls share them.
 
         Returns:
             (B, C, F, H, W), in a `Transformer2DModelOutput` or, without `return_dict`, in a tuple.
@@ -236,39 +206,38 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         if encoder_hidden_states_image is not None:
             raise ValueError("encoder_hidden_states_image is given: put keyframes into hidden_states, as anchors")
         batch_size, _, num_frames, height, width = hidden_states.shape
-        h, w = self._grid(height, width)
-        timestep = _timestep_per_frame(timestep, batch_size, num_frames)
+        (h, w), (_, p_h, p_w) = self._grid(height, width), self.config.patch_size
+        if timestep.shape not in ((batch_size,), (batch_size, num_frames)):
+            raise ValueError(
+                f"timestep has shape {tuple(timestep.shape)}: give one per sample, ({batch_size},), "
+                f"or one per latent frame, ({batch_size}, {num_frames})"
+            )
+        timestep = timestep.view(batch_size, -1).expand(batch_size, num_frames)
         rotary_emb = self._rotary_for(hidden_states, tau, rotary_emb)
 
         x = self.patch_embedding(hidden_states).flatten(2).transpose(1, 2).contiguous()  # (B, F*S, D)
-        temb, mod, text, _ = self.condition_embedder(
+        temb, modulation, text, _ = self.condition_embedder(
             timestep.flatten(), encoder_hidden_states, None, timestep_seq_len=num_frames
         )
-        mod = mod.unflatten(2, (6, -1))  # (B, F, 6, D)
-
+        modulation = modulation.unflatten(2, (6, -1))  # (B, F, 6, D)
         for block in self.blocks:
             if torch.is_grad_enabled() and self.gradient_checkpointing:
-                x = self._gradient_checkpointing_func(block, x, text, mod, rotary_emb)
+                x = self._gradient_checkpointing_func(block, x, text, modulation, rotary_emb)
             else:
-                x = block(x, text, mod, rotary_emb)
+                x = block(x, text, modulation, rotary_emb)
 
-        # (B, F, 1, D) each; with a model spread over several devices, x ends on the last one
+        # (B, F, 1, D) each; where a model is spread over several devices, x ends on the last one
         table = self.scale_shift_table.unsqueeze(0).to(temb.device)
         shift, scale = (table + temb.unsqueeze(2)).to(x.device).chunk(2, dim=2)
         normed = self.norm_out(x.float()).unflatten(1, (num_frames, h * w))
         x = self.proj_out((normed * (1 + scale) + shift).type_as(x))  # (B, F, S, p_h*p_w*C)
-
-        _, p_h, p_w = self.config.patch_size
         x = x.reshape(batch_size, num_frames, h, w, p_h, p_w, -1)
         sample = x.permute(0, 6, 1, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
         return Transformer2DModelOutput(sample=sample) if return_dict else (sample,)
 
     def _rotary_for(
-        self,
-        hidden_states: torch.Tensor,
-        tau: torch.Tensor | list[float] | None,
-        rotary_emb: tuple[torch.Tensor, torch.Tensor] | None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, hidden_states: Tensor, tau: Tensor | list[float] | None, rotary_emb: Rotary | None
+    ) -> Rotary:
         """The rotary tables for latents (B, C, F, H, W), given or computed, checked against them."""
         batch_size, _, num_frames, height, width = hidden_states.shape
         if tau is not None and rotary_emb is not None:
@@ -284,15 +253,3 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
                 f"of {num_frames * h * w} tokens ({num_frames} frames); give one tau per latent frame, (F,) or (B, F)"
             )
         return tuple(table.to(hidden_states.device) for table in rotary_emb)
-
-
-def _timestep_per_frame(timestep: torch.Tensor, batch_size: int, num_frames: int) -> torch.Tensor:
-    """(B,) or (B, F) -> (B, F)."""
-    if timestep.shape == (batch_size,):
-        return timestep[:, None].expand(batch_size, num_frames)
-    if timestep.shape == (batch_size, num_frames):
-        return timestep
-    raise ValueError(
-        f"timestep has shape {tuple(timestep.shape)}: give one per sample, ({batch_size},), "
-        f"or one per latent frame, ({batch_size}, {num_frames})"
-    )

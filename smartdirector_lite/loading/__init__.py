@@ -1,6 +1,6 @@
 """One call to a ready director."""
 
-from .hub import BUNDLED, LoadError, bundled_folder
-from .loader import find_model, load_director
+from .hub import BUNDLED, LoadError, bundled_folder, find_model
+from .loader import load_director
 
 __all__ = ["BUNDLED", "LoadError", "bundled_folder", "find_model", "load_director"]

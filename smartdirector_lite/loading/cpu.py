@@ -1,7 +1,8 @@
-"""Models made fast on a CPU: their layers run in oneDNN, where torch alone would choose something slower.
+"""Models made fast on a CPU: their layers run in oneDNN where torch would choose something slower.
 
-For a single float32 sample torch leaves a convolution over time to its own older code, many times as slow, unless
-channels x frames x height exceed 20480; and products of float32 matrices to MKL, which is slow on processors of AMD's.
+For a single float32 sample torch takes slower code in two places. A convolution over time runs in torch's own older
+code, many times as slow, unless channels x frames x height exceed 20480. A product of matrices runs in MKL, which is
+slow on AMD's processors.
 """
 
 import torch
@@ -9,12 +10,12 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, Wa
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-EPSILON = 1e-12  # as torch's `normalize`
-MANY = 256  # rows, from which on a product is worth having its weights laid out for oneDNN
+EPSILON = 1e-12  # as in torch's `normalize`
+MANY = 256  # with so many rows a product gains more in oneDNN than it costs to lay its weights out
 
 
 def prepare_for_cpu(model: nn.Module) -> None:
-    """Make a VAE, a transformer or a restorer fast on a CPU, in place; results stay the same within float rounding.
+    """Make a VAE, a transformer or a restorer fast on a CPU, in place. Results stay the same within float rounding.
 
     Convolutions' kernels are laid out with the channels innermost. Parameters keep their names, values and shapes.
     """
@@ -28,6 +29,7 @@ def prepare_for_cpu(model: nn.Module) -> None:
 
 
 def _is_for_onednn(x: Tensor) -> bool:
+    """Whether a layer may hand `x` to oneDNN: float32 on a CPU, without autocast and compilation."""
     if torch.compiler.is_compiling():
         return False
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
@@ -35,12 +37,12 @@ def _is_for_onednn(x: Tensor) -> bool:
 
 
 class _CausalConv3d(WanCausalConv3d):
-    """Runs in oneDNN whatever the batch, and leaves the padding in space to it: no padded copy is made."""
+    """A convolution that always runs in oneDNN and leaves the padding in space to oneDNN, without a padded copy."""
 
     def forward(self, x: Tensor, cache_x: Tensor | None = None) -> Tensor:
         if not _is_for_onednn(x):
             return super().forward(x, cache_x)
-        columns, _, rows, _, before, _ = self._padding
+        columns, _, rows, _, before, _ = self._padding  # diffusers keeps it nowhere else
         if cache_x is not None and before > 0:
             x = torch.cat([cache_x, x], dim=2)
             before -= cache_x.shape[2]
@@ -50,10 +52,10 @@ class _CausalConv3d(WanCausalConv3d):
 
 
 class _RMSNorm(WanRMS_norm):
-    """Goes over its input fewer times. Works in, and gives back, the type it was given, but for the sum of squares.
+    """A normalisation that goes over its input fewer times and keeps its type; the sum of squares is in float32.
 
-    Under autocast the parent casts what it is given to float32 and leaves it so, up to the convolution that narrows it
-    again: a step of training takes an eighth longer.
+    Under autocast the parent returns float32 for any input, and the layers up to the next convolution work on twice the
+    bytes.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,7 +66,7 @@ class _RMSNorm(WanRMS_norm):
 
 
 class _Linear(nn.Linear):
-    """A convolution with a kernel of 1 x 1, which is the same product, in oneDNN."""
+    """A product that runs in oneDNN as a convolution with a kernel of 1 x 1, which is the same."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not _is_for_onednn(x) or x.numel() < MANY * self.in_features:

@@ -1,38 +1,33 @@
 """One call to a ready director: the bundled tiny model, a local folder, or a Wan model of the hub.
 
-A folder has the layout that diffusers saves a Wan pipeline in. Beside its `model_index.json` may lie a
-`smartdirector.json` that says what the model was made for: {"steps": 12, "guidance_scale": 1.5, "size": [112, 64],
-"fps": 12}, any of the four; what it leaves out is as for Wan (50 steps, guidance 5.0, 832x480; 1280x704 where the VAE
-is Wan 2.2's).
+A folder has the layout in which diffusers saves a Wan pipeline. Beside its `model_index.json` may lie a
+`smartdirector.json` that says what the model was made for, such as {"steps": 12, "guidance_scale": 1.5, "size": [112,
+64], "fps": 12}. Each of the four may be left out; Wan's value then holds.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from diffusers.quantizers import PipelineQuantizationConfig
 
-from ..director import Director
+from ..director import Defaults, Director
+from ..gen.base import DirectorPipeline
 from ..gen.pipeline import DirectorGenPipeline
+from ..media.size import Size
 from ..sr.pipeline import DirectorSRPipeline
 from ..timeline import check_int
 from .cpu import prepare_for_cpu
-from .estimate import SR_FOLDER, STAGE_FOLDER, MetaModels, read_configs
-from .hub import BUNDLED, LoadError, bundled_folder, model_folder
-from .memory import MODES, Call, Estimate
-from .placement import choose, place, shortage
-from .quantize import quantization, quantized
-from .text_encoder import LazyTextEncoder, load_text_encoder
-
-__all__ = ["BUNDLED", "LoadError", "bundled_folder", "find_model", "load_director", "read_defaults"]
+from .estimate import MetaModels, read_configs
+from .hub import BUNDLED, SR_FOLDER, LoadError, find_model, read_object
+from .memory import MODES, Call
+from .placement import choose_on, place
+from .quantize import quantization
+from .text import LazyTextEncoder, TextCache, load_text_encoder
 
 DEFAULTS_FILE = "smartdirector.json"
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError)
-PIPELINES = ("WanPipeline", "DirectorGenPipeline")  # what model_index.json may name
-MAX_STEPS, MAX_GUIDANCE, MAX_SIDE, MAX_FPS = 1000, 100, 8192, 240
-USUAL_FRAMES = 121  # of a call, where `memory="auto"` is told no other
+USUAL_FRAMES, USUAL_KEYFRAMES = 121, 3  # of the call that `memory="auto"` makes room for
 
 
 def load_director(
@@ -50,194 +45,121 @@ def load_director(
 ) -> Director:
     """Load a director.
 
-    Nothing is downloaded unasked, no pickle is read, no code that lies in the folder is run.
+    Nothing is downloaded unasked, no pickle is read, and no code that lies in the folder is run.
 
     Args:
-        model: "smartdirector-tiny" (ships with the package, works offline); a local folder in the diffusers layout: a
-            Wan text-to-video pipeline, or a folder with such a one in `director-gen` and, if there is a second stage,
-            that in `director-sr`, which uses the first one's VAE; or a hub id such as
-            "Wan-AI/Wan2.2-TI2V-5B-Diffusers", which is looked for in the hub's cache.
+        model: "smartdirector-tiny", which ships with the package; a local folder in the diffusers layout; or a hub id
+            such as "Wan-AI/Wan2.2-TI2V-5B-Diffusers", which is looked for in the hub's cache. A folder holds a Wan
+            text-to-video pipeline, or it holds one in `director-gen` and, where there is a second stage, that stage in
+            `director-sr`, which uses the first stage's VAE.
         device: None takes CUDA where there is one, else the CPU.
-        dtype: of the transformers and the text encoder; None is float32 on the CPU and bfloat16 on CUDA. The VAE stays
-            in float32, as Wan's authors advise: its errors end up in every anchor.
-        memory: where the models are while they work: "full", "model", "group", "sequential" (see `placement`), or
-            "auto", the fastest that fits the GPU's free memory by `estimate`. On the CPU there is one place.
-        fit: the largest call that "auto" makes room for; None: the model's own size, USUAL_FRAMES frames, 3 keyframes.
-        revision: branch, tag or commit of a hub id.
+        dtype: the type of the transformers and the text encoder. None is float32 on the CPU and bfloat16 on CUDA. The
+            VAE stays in float32, as Wan's authors advise, since its errors end up in every anchor.
+        memory: where the models are while they work: "full", "model", "group" or "sequential" (see `placement`), or
+            "auto" for the fastest of them that fits the GPU's free memory. On the CPU there is one place.
+        fit: the largest call that must fit. None is a call of the model's own size, USUAL_FRAMES frames and
+            USUAL_KEYFRAMES keyframes.
+        revision: a branch, tag or commit of a hub id.
         download: whether files of a hub id that are not in the cache may be fetched.
         text_cache: a folder to keep text embeddings in. The text encoder is then loaded for a text that is not there
-            yet, and dropped before anything else runs.
-        compile: compile the transformers' blocks; needs memory="full".
-        quantize: "int8" or "nf4", for the transformer's weights (see `quantization`); not layer by layer.
+            yet, and is gone before anything else runs.
+        compile: whether to compile the transformers' blocks; this needs memory="full".
+        quantize: "int8" or "nf4" for the transformer's weights (see `quantization`); not with memory="sequential".
 
     Raises:
-        LoadError: for the model. ValueError: for another argument.
+        LoadError: for a model that can't be loaded.
+        ValueError: for another argument.
     """
     folder = find_model(model, revision, download)
     device = _check_device(device)
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     defaults = read_defaults(folder)
-    smaller = None if quantize is None else quantization(quantize, dtype, device)
-    wanted = _Wanted(dtype, fit, defaults.get("size"), text_cache is None, quantize)
-    memory, tiled = _choose_memory(folder, device, memory, wanted)
-    _check_options(memory, compile, quantize)
-    director = _read_models(model, folder, dtype, defaults, text_cache is None, smaller)
-    if text_cache is not None:
-        director.encode_texts = LazyTextEncoder(folder, director.gen.tokenizer, dtype, device, text_cache)
-    for part in _models(director) if device.type == "cpu" else ():
-        prepare_for_cpu(part)
-    if tiled:
-        director.gen.vae.enable_tiling()
-        director.gen.vae.enable_slicing()
-    place(director, memory, device)
-    for stage in (director.gen, director.sr) if compile else ():
-        if stage is not None:
-            stage.transformer.compile_repeated_blocks(dynamic=True)
-    return director
-
-
-def _models(director: Director) -> set[torch.nn.Module]:
-    stages = filter(None, (director.gen, director.sr))
-    parts = (part for stage in stages for part in stage.components.values())
-    return {part for part in parts if isinstance(part, torch.nn.Module)}
-
-
-def _check_options(memory: str, compile: bool, quantize: str | None) -> None:
+    quantized = {} if quantize is None else {"quantization_config": quantization(quantize, dtype, device)}
+    memory, tiled = _check_memory(memory, device), False
+    if device.type == "cuda":
+        configs = read_configs(folder)
+        if text_cache is not None:
+            configs.pop("text_encoder", None)
+        call = fit or Call(defaults.size, USUAL_FRAMES, USUAL_KEYFRAMES)
+        needs = [estimate.quantized(quantize) for estimate in MetaModels(configs, dtype).estimate_both(call)]
+        memory, tiled = choose_on(device, memory, call, needs)
     if quantize is not None and memory == "sequential":
         raise ValueError("quantize: its weights can't go layer by layer (memory='sequential'); leave one of them out")
     if compile and memory != "full":
         raise ValueError(f"compile: needs memory='full', and it is {memory!r}; leave compile out")
 
-
-def _read_models(
-    model: str | Path,
-    folder: Path,
-    dtype: torch.dtype,
-    defaults: dict,
-    with_text: bool,
-    smaller: PipelineQuantizationConfig | None,
-) -> Director:
-    """The director of a pipeline's folder, on the CPU. LoadError."""
-    options = {"local_files_only": True, "use_safetensors": True}
-    more = {} if smaller is None else {"quantization_config": smaller}
-    try:
-        encoder = load_text_encoder(folder, dtype) if with_text else None
+    with _loading(model):
+        encoder = load_text_encoder(folder, dtype) if text_cache is None else None
         precision = {"default": dtype, "vae": torch.float32}
-        gen = DirectorGenPipeline.from_pretrained(folder, dtype=precision, text_encoder=encoder, **options, **more)
-        _check_complete(gen)
-    except LOADING_ERRORS as error:
-        raise _not_loaded(model, error) from error
-    defaults = {"size": wan_size(gen.vae.config if gen.vae is not None else {}), **defaults}
-    return Director(gen, **defaults, **_load_second_stage(folder, gen, dtype, options))
+        gen = _read(DirectorGenPipeline, folder, dtype=precision, text_encoder=encoder, **quantized)
+    sr, sr_folder = None, folder.parent / SR_FOLDER
+    if sr_folder.is_dir():
+        with _loading(sr_folder):
+            precision = {"default": dtype, "restorer": torch.float32}
+            sr = _read(DirectorSRPipeline, sr_folder, dtype=precision, vae=gen.vae)
+    director = Director(gen, sr, defaults)
+    if text_cache is not None:
+        encode = LazyTextEncoder(folder, gen.tokenizer, dtype, device)
+        director.encode_texts = TextCache(text_cache, encode, encode.made_by)
+
+    stages = [stage for stage in (gen, sr) if stage is not None]
+    if device.type == "cpu":
+        for part in {part for stage in stages for part in stage.components.values()}:
+            if isinstance(part, torch.nn.Module):
+                prepare_for_cpu(part)
+    if tiled:
+        gen.vae.enable_tiling()
+        gen.vae.enable_slicing()
+    place(director, memory, device)
+    for stage in stages if compile else ():
+        stage.transformer.compile_repeated_blocks(dynamic=True)
+    return director
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What a memory mode is chosen for; see `load_director`. size: the model's own; with_text: the encoder stays."""
-
-    dtype: torch.dtype
-    fit: Call | None = None
-    size: tuple[int, int] | None = None
-    with_text: bool = True
-    quantize: str | None = None
+# ---------------------------------------------------------------- what the model was made for
 
 
-def _choose_memory(folder: Path, device: torch.device, memory: str, wanted: _Wanted) -> tuple[str, bool]:
-    """The memory mode, and whether the VAE must work in tiles. ValueError for a mode that can't be had."""
-    if memory not in ("auto", *MODES):
-        raise ValueError(f"memory must be one of auto, {', '.join(MODES)}, got {memory!r}")
-    if device.type != "cuda":
-        if memory not in ("auto", "full"):
-            raise ValueError(
-                f"memory = {memory!r}: offloading needs a CUDA GPU, and the device is {device}; leave memory at 'auto'"
-            )
-        return "full", False
-    free, _ = torch.cuda.mem_get_info(device)
-    call, whole, tiled = estimates(folder, wanted)
-    if memory == "auto":
-        chosen = choose(whole, tiled, free)
-        if chosen is None:
-            raise ValueError(shortage(call, whole, tiled, "sequential", free, device))
-        return chosen
-    if min(whole.peak(memory)[0], tiled.peak(memory)[0]) > free:
-        raise ValueError(shortage(call, whole, tiled, memory, free, device))
-    return memory, whole.peak(memory)[0] > free
+def read_defaults(folder: Path) -> Defaults:
+    """Read what a call of a model uses unless it says otherwise.
+
+    Args:
+        folder: of stage one. A second stage beside it says its own steps in its own `smartdirector.json`.
+
+    Raises:
+        LoadError: for a file that says something else, or a value out of range.
+    """
+    given, config = _read_given(folder), folder / "vae" / "config.json"
+    second = _read_given(folder.parent / SR_FOLDER)
+    if "steps" in second:
+        given["sr_steps"] = second["steps"]
+    return Defaults(**{"size": wan_size(read_object(config) if config.is_file() else {}), **given})
 
 
-def estimates(folder: Path, wanted: _Wanted) -> tuple[Call, Estimate, Estimate]:
-    """A call, what it needs, and what it needs with the VAE in tiles."""
-    configs = read_configs(folder.parent if folder.name == STAGE_FOLDER else folder)
-    if not wanted.with_text:
-        configs.pop("text_encoder", None)
-    call = wanted.fit or Call(wanted.size or wan_size(configs["vae"]), USUAL_FRAMES, 3)
-    whole, tiled = MetaModels(configs, wanted.dtype).estimate_both(call)
-    return call, quantized(whole, wanted.quantize), quantized(tiled, wanted.quantize)
+def wan_size(vae: Mapping) -> Size:
+    """Return the size that Wan was made for, by the config of its VAE: 2.2's is residual, 2.1's is not."""
+    return Size(1280, 704) if vae.get("is_residual") else Size(832, 480)
 
 
-def wan_size(vae: Mapping) -> tuple[int, int]:
-    """(width, height) that Wan was made for, by the VAE's config: 2.2's is residual, 2.1's is not."""
-    return (1280, 704) if vae.get("is_residual") else (832, 480)
-
-
-def _load_second_stage(folder: Path, gen: DirectorGenPipeline, dtype: torch.dtype, options: dict) -> dict:
-    """Director-SR beside the folder of Director-Gen, and its steps, as arguments of `Director`; {} without one."""
-    folder = folder.parent / SR_FOLDER
-    if gen.vae is None or not folder.is_dir():
-        return {}
-    steps = read_defaults(folder).get("steps")
-    try:
-        sr = DirectorSRPipeline.from_pretrained(
-            folder, vae=gen.vae, dtype={"default": dtype, "restorer": torch.float32}, **options
-        )
-        _check_complete(sr)
-    except LOADING_ERRORS as error:
-        raise _not_loaded(folder, error) from error
-    return {"sr": sr} if steps is None else {"sr": sr, "sr_steps": steps}
-
-
-def _not_loaded(model: str | Path, error: Exception) -> LoadError:
-    reason = " ".join(str(error).split())[:300] or "no reason given"
-    kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
-    return LoadError(f"model {str(model)!r} can't be loaded: {kind}{reason}")
-
-
-def find_model(model: str | Path, revision: str | None = None, download: bool = False) -> Path:
-    """The folder of a model's Director-Gen pipeline, seen to hold a Wan one. LoadError."""
-    folder = model_folder(model, revision, download)
-    if (folder / STAGE_FOLDER).is_dir():
-        folder = folder / STAGE_FOLDER
-    index = folder / "model_index.json"
-    if not index.is_file():
-        raise LoadError(f"model {str(model)!r}: no model_index.json in {folder}; give the folder of a saved pipeline")
-    pipeline = _read_json(index).get("_class_name")
-    if pipeline not in PIPELINES:
-        raise LoadError(f"model {str(model)!r} is a {pipeline}; give a Wan text-to-video pipeline ({PIPELINES[0]})")
-    return folder
-
-
-def read_defaults(folder: Path) -> dict:
-    """What `smartdirector.json` in this folder says, checked, as arguments of `Director`; {} without one. LoadError."""
+def _read_given(folder: Path) -> dict:
+    """The content of the file `smartdirector.json` in a folder, checked; {} without one."""
     path = folder / DEFAULTS_FILE
     if not path.is_file():
         return {}
-    given, known = _read_json(path), ("steps", "guidance_scale", "size", "fps")
+    given, known = read_object(path), ("steps", "guidance_scale", "size", "fps")
     for key in given:
         if key not in known:
             raise LoadError(f"{path}: unknown key {key!r}; known are {', '.join(known)}")
     try:
-        if "steps" in given:
-            check_int("steps", given["steps"], 1, MAX_STEPS)
-        if "guidance_scale" in given:
-            _check_number("guidance_scale", given["guidance_scale"], 0, MAX_GUIDANCE)
-        if "fps" in given:
-            _check_number("fps", given["fps"], 1, MAX_FPS)
+        check_int("steps", given.get("steps", 1), 1, 1000)
+        _check_number("guidance_scale", given.get("guidance_scale", 0), 0, 100)
+        _check_number("fps", given.get("fps", 1), 1, 240)
         if "size" in given:
             if not isinstance(given["size"], list) or len(given["size"]) != 2:
                 raise ValueError(f"size must be [width, height], got {given['size']!r}")
-            for name, side in zip(("width", "height"), given["size"], strict=True):
-                check_int(f"size: {name}", side, 1, MAX_SIDE)
-            given["size"] = tuple(given["size"])
+            given["size"] = Size(*given["size"])
+            for name, side in given["size"]._asdict().items():
+                check_int(f"size: {name}", side, 1, 8192)
     except ValueError as error:
         raise LoadError(f"{path}: {error}") from error
     return given
@@ -248,14 +170,7 @@ def _check_number(name: str, value: object, low: float, high: float) -> None:
         raise ValueError(f"{name} must be a number from {low} to {high}, got {value!r}")
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise LoadError(f"{path}: can't be read as JSON ({' '.join(str(error).split())})") from error
-    if not isinstance(value, dict):
-        raise LoadError(f"{path}: must hold an object {{...}}, not a {type(value).__name__}")
-    return value
+# ---------------------------------------------------------------- devices and memory
 
 
 def _check_device(device: str | torch.device | None) -> torch.device:
@@ -266,15 +181,42 @@ def _check_device(device: str | torch.device | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         first_line = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"device {str(device)!r} can't be used here ({first_line}); leave it out: the CPU, where there is no CUDA"
-        ) from error
+        remedy = "leave it out to take CUDA where there is one, else the CPU"
+        raise ValueError(f"device {str(device)!r} can't be used here ({first_line}); {remedy}") from error
     return device
 
 
-def _check_complete(pipeline: DirectorGenPipeline | DirectorSRPipeline) -> None:
-    """diffusers leaves weights that are missing without data, on the meta device."""
+def _check_memory(memory: str, device: torch.device) -> str:
+    """Return the mode. Without CUDA there is one place, and "auto" is "full"."""
+    if memory not in ("auto", *MODES):
+        raise ValueError(f"memory must be one of auto, {', '.join(MODES)}, got {memory!r}")
+    if device.type == "cuda":
+        return memory
+    if memory not in ("auto", "full"):
+        needed = f"offloading needs a CUDA GPU, and the device is {device}"
+        raise ValueError(f"memory = {memory!r}: {needed}; leave memory at 'auto'")
+    return "full"
+
+
+# ---------------------------------------------------------------- reading
+
+
+def _read(kind: type[DirectorPipeline], folder: Path, **options: object) -> DirectorPipeline:
+    """Read a pipeline onto the CPU, and check that its weights are all there."""
+    pipeline = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, **options)
     for name in ("transformer", "vae"):
         for parameter, value in getattr(pipeline, name).named_parameters():
-            if value.is_meta:
+            if value.is_meta:  # diffusers leaves it without data
                 raise ValueError(f"{name}: the weight {parameter} is missing")
+    return pipeline
+
+
+@contextmanager
+def _loading(model: str | Path) -> Iterator[None]:
+    """Turn what goes wrong inside into a LoadError of one line."""
+    try:
+        yield
+    except LOADING_ERRORS as error:
+        reason = " ".join(str(error).split())[:300] or "no reason given"
+        kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
+        raise LoadError(f"model {str(model)!r} can't be loaded: {kind}{reason}") from error

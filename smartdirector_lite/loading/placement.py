@@ -1,8 +1,8 @@
 """Where the models of a director are while it works: whole on the GPU, or brought there when they are needed.
 
-Memory modes, the fastest first. `full`: everything on the GPU. `model`: one model at a time. `group`: the transformer
-and the text encoder in parts, the next one on its way while one runs; the VAE as a whole. `sequential`: layer by layer.
-The mechanisms are those of accelerate and diffusers.
+There are four memory modes, the fastest first. `full`: everything is on the GPU. `model`: one model at a time. `group`:
+the transformer and the text encoder in parts, the next part on its way while one runs, and the VAE as a whole.
+`sequential`: layer by layer. accelerate and diffusers do the moving.
 """
 
 import torch
@@ -10,18 +10,19 @@ from accelerate import cpu_offload, cpu_offload_with_hook
 from diffusers.hooks import apply_group_offloading
 
 from ..director import Director
+from ..media.size import Size
 from .memory import MODES, RESERVE, Call, Estimate, gigabytes
 
 
 def place(director: Director, memory: str, device: torch.device) -> None:
-    """Put the models of a director, which are on the CPU, where the memory mode wants them. One of MODES."""
+    """Put the models of a director, which are on the CPU, where a memory mode wants them."""
     gen, sr = director.gen, director.sr
+    stages = [gen] if sr is None else [gen, sr]
     if sr is not None and sr.restorer is not None:
         sr.restorer.to(device)  # it is small
     if memory == "full":
-        gen.to(device)
-        if sr is not None:
-            sr.to(device)
+        for stage in stages:
+            stage.to(device)
     elif memory == "model":
         gen.enable_model_cpu_offload(device=device)
         if sr is not None:
@@ -29,16 +30,14 @@ def place(director: Director, memory: str, device: torch.device) -> None:
     elif memory == "group":
         streams = device.type == "cuda"
         options = {"onload_device": device, "use_stream": streams, "record_stream": streams, "non_blocking": streams}
-        for stage in (gen, sr):
-            if stage is not None:
-                blocks = {"offload_type": "block_level", "num_blocks_per_group": 1}
-                apply_group_offloading(stage.transformer, **blocks, **options)
+        for stage in stages:
+            apply_group_offloading(stage.transformer, offload_type="block_level", num_blocks_per_group=1, **options)
         if gen.text_encoder is not None:
             apply_group_offloading(gen.text_encoder, offload_type="leaf_level", **options)
-        # Not in groups: the hooks of those would hand a copy of its feature cache to every layer.
+        # The VAE is not in groups: the hooks of groups would hand a copy of its feature cache to every layer.
         cpu_offload_with_hook(gen.vae, device)
     elif memory == "sequential":
-        for model in (gen.text_encoder, gen.transformer, gen.vae, sr and sr.transformer):
+        for model in (gen.text_encoder, gen.vae, *(stage.transformer for stage in stages)):
             if model is not None:
                 cpu_offload(model, device, offload_buffers=True)
     else:
@@ -46,9 +45,17 @@ def place(director: Director, memory: str, device: torch.device) -> None:
 
 
 def choose(whole: Estimate, tiled: Estimate, free: int) -> tuple[str, bool] | None:
-    """The fastest mode that fits into `free` bytes, and whether the VAE must work in tiles; None if none does.
+    """Find the fastest mode that fits into a GPU's free memory.
 
-    Tiles cost some decoding time, which is little beside the steps: they come before a slower mode.
+    Tiles cost some decoding time, which is little beside the steps. They are therefore taken before a slower mode.
+
+    Args:
+        whole: what a call needs.
+        tiled: what the call needs with the VAE in tiles.
+        free: bytes.
+
+    Returns:
+        The mode, and whether the VAE must work in tiles; None if nothing fits.
     """
     for mode in MODES:
         for estimate in (whole, tiled):
@@ -57,17 +64,33 @@ def choose(whole: Estimate, tiled: Estimate, free: int) -> tuple[str, bool] | No
     return None
 
 
-def shortage(call: Call, whole: Estimate, tiled: Estimate, memory: str, free: int, device: torch.device) -> str:
-    """One line: what a call needs, what there is, and what would fit."""
-    size, needed = f"{call.size[0]}x{call.size[1]}", gigabytes(whole.peak(memory)[0] + RESERVE)
-    fits = choose(whole, tiled, free)
+def choose_on(device: torch.device, memory: str, call: Call, needs: tuple[Estimate, Estimate]) -> tuple[str, bool]:
+    """Find how a call is made to fit a GPU, as `choose` does.
+
+    Args:
+        memory: "auto", or the mode that must be taken.
+        call: what is asked for.
+        needs: what the call needs as it is, and with the VAE in tiles.
+
+    Raises:
+        ValueError: says what the call needs, what there is, and what would fit.
+    """
+    free, _ = torch.cuda.mem_get_info(device)
+    fits = choose(*needs, free)
+    if memory == "auto" and fits is not None:
+        return fits
+    if memory != "auto":
+        for estimate in needs:
+            if estimate.peak(memory)[0] <= free:  # the reserve may not be needed, and the mode was asked for
+                return memory, estimate is needs[1]
+    mode = "sequential" if memory == "auto" else memory
     if fits is None:
-        smallest = gigabytes(min(tiled.peak(mode)[0] for mode in MODES) + RESERVE)
+        smallest = gigabytes(min(needs[1].peak(other)[0] for other in MODES) + RESERVE)
         remedy = f"no mode fits (the smallest needs {smallest}): take a smaller size or fewer frames"
     else:
         tiles = " with vae.enable_tiling() and vae.enable_slicing()" if fits[1] else ""
         remedy = f"memory={fits[0]!r}{tiles} would fit"
-    return (
-        f"memory={memory!r} needs about {needed} of GPU memory for {call.num_frames} frames of {size}; "
-        f"{device} has {gigabytes(free)} free; {remedy}"
+    raise ValueError(
+        f"memory={mode!r} needs about {gigabytes(needs[0].peak(mode)[0] + RESERVE)} of GPU memory for "
+        f"{call.num_frames} frames of {Size(*call.size)}; {device} has {gigabytes(free)} free; {remedy}"
     )

@@ -1,50 +1,43 @@
-"""Images and videos, in and out, with Pillow and PyAV only.
+"""Images, videos and sound, in and out, with Pillow and PyAV only.
 
-Frames are uint8 RGB arrays, (H, W, 3) or (T, H, W, 3), in [0, 255]; sizes are (width, height) as in Pillow. What is
-read may be hostile: sizes are looked at before pixels are decoded, the formats are a fixed list, and a damaged file is
-an error, never a shorter video. What is written appears under its name only when it is whole.
+Frames are uint8 RGB arrays, (H, W, 3) or (T, H, W, 3), in [0, 255]. Sizes are (width, height), as in Pillow. A file
+that is read may be hostile: its size is looked at before pixels are decoded, the formats are a fixed list, and a
+damaged file is an error, never a shorter video. A file that is written appears under its name only when it is whole.
 """
 
 from .files import MediaError, PathLike, atomic_path, write_json
-from .images import IMAGE_FORMATS, MAX_IMAGE_PIXELS, cover_crop, crop_note, read_image, to_image, write_image
-from .sheets import contact_sheet, strip
+from .images import check_image, cover_crop, crop_note, read_image, to_image, write_image
+from .sheets import contact_sheet, film_strip
+from .size import Size
 from .videos import (
-    MAX_FRAME_PIXELS,
-    MAX_VIDEO_FRAMES,
-    MAX_VIDEO_PIXELS,
-    VIDEO_FORMATS,
     VideoInfo,
     count_frames,
     decoded_frames,
     frame_pixels,
-    iter_video,
     probe_video,
     read_video,
-    write_video,
+    read_video_at,
 )
+from .writing import write_video
 
 __all__ = [
-    "IMAGE_FORMATS",
-    "MAX_FRAME_PIXELS",
-    "MAX_IMAGE_PIXELS",
-    "MAX_VIDEO_FRAMES",
-    "MAX_VIDEO_PIXELS",
-    "VIDEO_FORMATS",
     "MediaError",
     "PathLike",
+    "Size",
     "VideoInfo",
     "atomic_path",
+    "check_image",
     "contact_sheet",
     "count_frames",
     "cover_crop",
     "crop_note",
     "decoded_frames",
+    "film_strip",
     "frame_pixels",
-    "iter_video",
     "probe_video",
     "read_image",
     "read_video",
-    "strip",
+    "read_video_at",
     "to_image",
     "write_image",
     "write_json",

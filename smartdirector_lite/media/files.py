@@ -1,4 +1,4 @@
-"""Files: what is written appears under its name only when it is whole; what is read is looked at first."""
+"""Files. What is written appears under its name only when it is whole. What is read is looked at first."""
 
 import contextlib
 import json
@@ -11,12 +11,12 @@ PathLike = str | os.PathLike[str]
 
 
 class MediaError(ValueError):
-    """An image or video that can't be read or written; one line that names the file."""
+    """An image, a video or a sound can't be read or written. The message is one line that names the file."""
 
 
 @contextlib.contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; rename it to `path` at the end, or remove it if the body fails."""
+    """Yield a temporary name beside `path`, and rename the file to `path` at the end. A failure removes the file."""
     path = Path(path)
     if not path.parent.is_dir():
         raise MediaError(f"{path}: the folder {path.parent} does not exist; make it first")
@@ -29,13 +29,19 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 
 def write_json(path: PathLike, value: object) -> None:
-    """Write `value` as indented UTF-8 JSON. ValueError for NaN or infinity, TypeError for what JSON can't hold."""
+    """Write `value` as indented JSON in UTF-8.
+
+    Raises:
+        ValueError: the value holds NaN or infinity.
+        TypeError: the value holds something that JSON has no form for.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def check_file(path: PathLike) -> None:
+    """Raise a MediaError unless `path` is a file."""
     try:
         found = Path(path).is_file()
     except (OSError, ValueError) as error:
@@ -45,5 +51,5 @@ def check_file(path: PathLike) -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's text without its line breaks, error number or file name."""
+    """The error's text without its line breaks, its error number and its file name."""
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:200] or type(error).__name__

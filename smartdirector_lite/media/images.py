@@ -1,64 +1,103 @@
-"""Images in and out with Pillow: RGB, upright, of a checked size."""
+"""Images are read and written here with Pillow: RGB, upright, of a checked size."""
+
+import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from .files import MediaError, PathLike, atomic_path, check_file, one_line
+from .size import Size
 
-MAX_IMAGE_PIXELS = 64_000_000  # one image, width x height
+MAX_IMAGE_PIXELS = 64_000_000  # width x height of one image
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
 
+def check_pixels(name: str, pixels: object) -> None:
+    """Raise a MediaError that begins with `name` unless `pixels` is an (H, W, 3) uint8 array."""
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise MediaError(f"{name} must be a uint8 array (height, width, 3), got {found}")
+
+
 def to_image(image: Image.Image | np.ndarray) -> Image.Image:
-    """A PIL image of any mode, or an (H, W, 3) uint8 array, as an RGB PIL image; transparency is laid over white."""
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise MediaError(f"an image must be a uint8 array (height, width, 3), got {image.dtype} {image.shape}")
+    """Make an RGB PIL image of a PIL image of any mode or of an (H, W, 3) uint8 array. Transparency turns white."""
+    if not isinstance(image, Image.Image):
+        check_pixels("an image", image)
         return Image.fromarray(image)
-    if image.mode == "F" or image.mode.startswith("I"):
-        raise MediaError(f"images of mode {image.mode} (16 or 32 bits a pixel) are not read; save it with 8 bits")
+    check_image(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
-def cover_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Scale (Lanczos) and crop around the centre, so that the image fills `size` (width, height) undistorted."""
+def cover_crop(image: Image.Image, size: Size) -> Image.Image:
+    """Scale the image (Lanczos) and crop it around its centre, so that it fills `size` undistorted."""
     return image if image.size == tuple(size) else ImageOps.fit(image, size, Image.Resampling.LANCZOS)
 
 
-def crop_note(name: str, given: tuple[int, int], size: tuple[int, int]) -> str | None:
-    """A sentence on what `cover_crop` cuts off, sizes as (width, height); None where the shape is the same."""
-    if abs(given[0] * size[1] - given[1] * size[0]) <= 0.01 * given[0] * size[1]:
-        return None
-    return f"{name} is {given[0]} x {given[1]}: its middle was cut out, in the shape of {size[0]} x {size[1]}"
+def crop_note(name: str, given: Size, size: Size) -> str | None:
+    """A sentence that says what `cover_crop` to `size` cuts off a picture of the size `given`.
 
-
-def read_image(path: PathLike, size: tuple[int, int] | None = None) -> Image.Image:
-    """Read an image (the first, of an animation) as RGB, turned upright by its EXIF tag, and cover-cropped to `size`.
-
-    MediaError if it is missing, not one of IMAGE_FORMATS, damaged, or over MAX_IMAGE_PIXELS (seen before decoding).
+    Returns:
+        None where both have the same shape, within a hundredth.
     """
+    if abs(given.width * size.height - given.height * size.width) <= 0.01 * given.width * size.height:
+        return None
+    shape = f"{size.width} x {size.height}"
+    return f"{name} is {given.width} x {given.height}: its middle was cut out, in the shape of {shape}"
+
+
+def check_image(image: PathLike | Image.Image) -> None:
+    """Raise a MediaError unless the image can be read, as far as its header tells. No pixel is decoded.
+
+    Args:
+        image: a file or a PIL image.
+    """
+    if not isinstance(image, Image.Image):
+        with _open_image(image):
+            return
+    if image.mode == "F" or image.mode.startswith("I"):
+        raise MediaError(f"images of mode {image.mode} (16 or 32 bits a pixel) are not read; save it with 8 bits")
+
+
+@contextlib.contextmanager
+def _open_image(path: PathLike) -> Iterator[Image.Image]:
+    """The opened file, of which only the header has been read and checked. Every failure becomes a MediaError."""
     check_file(path)
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as image:
             if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise MediaError(f"{path}: {image.width} x {image.height} pixels, over {MAX_IMAGE_PIXELS}; shrink it")
-            upright = to_image(ImageOps.exif_transpose(image))
+                raise MediaError(f"{image.width} x {image.height} pixels, over {MAX_IMAGE_PIXELS}; shrink it")
+            check_image(image)
+            yield image
     except MediaError as error:
-        raise error if str(path) in str(error) else MediaError(f"{path}: {error}") from error
+        raise MediaError(f"{path}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f"{path}: more than {MAX_IMAGE_PIXELS} pixels; shrink it") from error
     except Image.UnidentifiedImageError as error:
         raise MediaError(f"{path}: not an image that can be read ({', '.join(IMAGE_FORMATS)})") from error
-    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+    except Exception as error:  # Pillow's decoders raise nearly any error at a damaged file
         raise MediaError(f"{path}: damaged image ({one_line(error)})") from error
+
+
+def read_image(path: PathLike, size: Size | None = None) -> Image.Image:
+    """Read an image as RGB, turned upright by its EXIF tag and cover-cropped to `size`.
+
+    Of an animation, the first image is read.
+
+    Raises:
+        MediaError: the file is missing, damaged, none of IMAGE_FORMATS, or over MAX_IMAGE_PIXELS. The last is found
+            before any pixel is decoded.
+    """
+    with _open_image(path) as image:
+        upright = to_image(ImageOps.exif_transpose(image))
     return upright if size is None else cover_crop(upright, size)
 
 
 def write_image(path: PathLike, image: Image.Image | np.ndarray) -> None:
-    """Write a PIL image or an (H, W, 3) uint8 array; the format follows from the name (.png, .jpg, .webp)."""
+    """Write a PIL image or an (H, W, 3) uint8 array. The format follows from the name (.png, .jpg, .webp)."""
     with atomic_path(path) as temporary:
         try:
             to_image(image).save(temporary)

@@ -7,7 +7,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from .images import to_image
 
-KEYFRAME_COLOUR = "#e8a33d"
+KEYFRAME_COLOUR = "#e8a33d"  # the gold of everything that is given
 
 
 def contact_sheet(
@@ -17,10 +17,15 @@ def contact_sheet(
     borders: Sequence[str | None] | None = None,
     gap: int = 4,
 ) -> Image.Image:
-    """Lay equal-sized frames out in rows of `columns` on white, read left to right, each unscaled.
+    """Lay frames of one size out in rows, unscaled and on white. They read from left to right.
 
-    frames: (T, H, W, 3) uint8, or a sequence of arrays or images. labels: a text under each frame. borders: a colour
-    (any Pillow name) to outline a frame with, or None for no outline; it takes the place of the gap, never of pixels.
+    Args:
+        frames: (T, H, W, 3) uint8, or a sequence of arrays (H, W, 3) or PIL images.
+        columns: how many frames a row has.
+        labels: a text under each frame.
+        borders: for each frame the colour of its outline (any name that Pillow knows), or None. The outline takes the
+            place of the gap and covers no pixel of the frame.
+        gap: pixels of white around each frame.
     """
     images = [to_image(frame) for frame in frames]
     if not images:
@@ -51,10 +56,13 @@ def contact_sheet(
     return sheet
 
 
-def strip(frames: np.ndarray, count: int = 8, keyframes: Sequence[int] = ()) -> Image.Image:
-    """One row of `count` evenly spaced frames (first and last among them), numbered, with all keyframes outlined.
+def film_strip(frames: np.ndarray, count: int = 8, keyframes: Sequence[int] = ()) -> Image.Image:
+    """One row of numbered frames, evenly spaced, with the first, the last and every keyframe among them.
 
-    frames: (T, H, W, 3) uint8. keyframes: frame numbers that are shown whatever the spacing, in KEYFRAME_COLOUR.
+    Args:
+        frames: (T, H, W, 3) uint8.
+        count: how many evenly spaced frames are shown.
+        keyframes: the frame numbers that are shown besides, outlined in KEYFRAME_COLOUR.
     """
     if count < 1 or any(not 0 <= frame < len(frames) for frame in keyframes):
         raise ValueError(f"count must be at least 1 and keyframes in 0 to {len(frames) - 1}: {count}, {[*keyframes]}")

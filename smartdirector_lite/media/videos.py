@@ -1,57 +1,56 @@
-"""Videos in and out with PyAV. A damaged or shortened file is an error, never a shorter video."""
+"""Videos are read here with PyAV. A damaged or shortened file is an error, never a shorter video."""
 
 import contextlib
-import itertools
+import heapq
 import math
 import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
-from av.codec.context import Flags
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
 from PIL import Image
 
-from .files import MediaError, PathLike, atomic_path, check_file, one_line
+from .files import MediaError, PathLike, check_file, one_line
 from .images import cover_crop
-from .sound import sound_track
+from .size import Size
 
-MAX_FRAME_PIXELS = 36_000_000  # one video frame: 8K and a little
-MAX_VIDEO_FRAMES = 3_600  # that read_video returns at once: 60 s at 60 fps
-MAX_VIDEO_PIXELS = 1_500_000_000  # that read_video returns at once: 4.5 GB, 60 s of 720p at 24 fps
+MAX_FRAME_PIXELS = 36_000_000  # pixels of one video frame: 8K and a little
+MAX_VIDEO_FRAMES = 3_600  # frames that read_video returns at once: 60 s at 60 fps
+MAX_VIDEO_PIXELS = 1_500_000_000  # pixels that read_video returns at once: 4.5 GB, or 60 s of 720p at 24 fps
 VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg"  # no playlists: they open other files
-SOUND_FORMATS = "wav,mp3,flac,ogg,aac"  # that write_video takes sound from besides
-SAME_EVERY_TIME = {"mbtree": "0"}  # of x264, whose macroblock tree gives another file for the same frames now and then
-TICK = Fraction(1, 90_000)  # seconds; of frames that have times of their own
-ROUNDING = 0.001  # seconds: Matroska's times are this coarse
-TOLERANCE = 0.1  # seconds that may be missing where a header states the duration only (Matroska), not the frames
-# The default conversion is fast and darkens by a level or two, with misplaced chroma (mean error 3.5, this 0.5).
+TIMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "gif")  # containers that state the time of every frame
+PACKET_CODECS = ("h264", "hevc", "vp9", "av1", "gif")  # codecs that hold exactly one shown frame in each packet
+MAX_REORDERED = 16  # frames that may be decoded between a frame and one that is shown before it (H.264, HEVC)
+TOLERANCE = 0.1  # seconds that may be missing where a header states only the duration (Matroska), not the frames
+# The default conversion is fast, but it darkens by a level or two and misplaces chroma (mean error 3.5; this one: 0.5).
 CONVERSION = Interpolation.BICUBIC.value | Interpolation.FULL_CHR_H_INT.value | Interpolation.ACCURATE_RND.value
+
+OpenVideo = tuple[av.container.InputContainer, av.VideoStream, float]
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video's header says. width, height: as shown, after `rotation` (degrees, a multiple of 90).
+    """What the header of a video says."""
 
-    num_frames: as the header counts them, else estimated from the duration (seconds).
-    """
-
-    width: int
-    height: int
+    size: Size  # as shown, after the rotation
     fps: float
-    num_frames: int
-    duration: float
-    rotation: int
+    num_frames: int  # as the header counts them, else estimated from the duration
+    duration: float  # seconds
+    rotation: int  # degrees, a multiple of 90
     has_audio: bool
 
 
+class _TimesUnknownError(Exception):
+    """The frames of a video can't be told from its packets."""
+
+
 @contextlib.contextmanager
-def _open_video(path: PathLike) -> Iterator[tuple[av.container.InputContainer, av.VideoStream, float]]:
-    """The open container, its video stream and its fps; every failure inside becomes a MediaError."""
+def _open_video(path: PathLike) -> Iterator[OpenVideo]:
+    """The open container, its video stream and its fps. Every failure inside becomes a MediaError."""
     check_file(path)
     options = {"format_whitelist": VIDEO_FORMATS, "protocol_whitelist": "file"}
     try:
@@ -73,7 +72,11 @@ def _open_video(path: PathLike) -> Iterator[tuple[av.container.InputContainer, a
 
 
 def probe_video(path: PathLike) -> VideoInfo:
-    """Read a video's header and first frame. MediaError if it is missing, not a video, damaged or too large."""
+    """Read the header and the first frame of a video.
+
+    Raises:
+        MediaError: the file is missing, no video, damaged or too large.
+    """
     with _open_video(path) as (container, stream, fps):
         frame = next(container.decode(stream), None)
         if frame is None:
@@ -82,65 +85,113 @@ def probe_video(path: PathLike) -> VideoInfo:
             duration = float(stream.duration * stream.time_base)
         else:
             duration = (container.duration or 0) / av.time_base
-        width, height = (frame.height, frame.width) if frame.rotation % 180 else (frame.width, frame.height)
+        size = Size(frame.height, frame.width) if frame.rotation % 180 else Size(frame.width, frame.height)
         num_frames = stream.frames or max(1, round(duration * fps))
         has_audio = bool(container.streams.audio)
-        return VideoInfo(width, height, fps, num_frames, duration, round(frame.rotation) % 360, has_audio)
+        return VideoInfo(size, fps, num_frames, duration, round(frame.rotation) % 360, has_audio)
 
 
 def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame]]:
-    """(seconds since the first frame, seconds it lasts, frame) of each frame; MediaError where the file is cut."""
-    with _open_video(path) as (container, stream, fps):
-        origin, end, num_frames, num_packets = None, 0.0, 0, 0
-        for packet in container.demux(stream):
-            if packet.is_corrupt:
-                raise MediaError(f"{path}: damaged or cut short after {num_frames} frames")
-            num_packets += packet.size > 0
+    """Decode a video frame by frame.
+
+    Yields:
+        For each frame: the seconds since the first frame, the seconds that the frame lasts, and the frame.
+
+    Raises:
+        MediaError: the file is damaged or cut short.
+    """
+    with _open_video(path) as video:
+        origin, num_frames = 0.0, 0
+        for packet in _packets(path, video):
             for frame in packet.decode():
                 if frame.is_corrupt:
                     raise MediaError(f"{path}: frame {num_frames} is damaged")
-                time = num_frames / fps if frame.time is None else frame.time
-                origin = time if origin is None else origin
-                lasts = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 1 / fps
-                end, num_frames = time - origin + lasts, num_frames + 1
+                time, lasts = _times(frame, num_frames, video[2])
+                origin = origin if num_frames else time
+                num_frames += 1
                 yield time - origin, lasts, frame
-        if num_packets < stream.frames:  # not frames decoded: an edit list may rightly hide some
-            raise MediaError(f"{path}: cut short, {num_packets} of {stream.frames} frames are there")
-        duration = (container.duration or 0) / av.time_base
-        if not stream.frames and len(container.streams) == 1 and duration > end + TOLERANCE:
-            raise MediaError(f"{path}: cut short at {end:.2f} of {duration:.2f} s")
 
 
-def frame_pixels(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndarray:
-    """An upright RGB array (H, W, 3) of a decoded frame, cover-cropped to `size`."""
-    array = frame.reformat(format="rgb24", interpolation=CONVERSION).to_ndarray()
-    array = np.rot90(array, round(frame.rotation / 90))
-    return np.ascontiguousarray(array) if size is None else np.array(cover_crop(Image.fromarray(array), size))
+def _packets(path: PathLike, video: OpenVideo) -> Iterator[av.Packet]:
+    """The packets of a video in the file's order, then an empty one. A file that is cut short is a MediaError."""
+    container, stream, fps = video
+    num_packets, end = 0, 0.0
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise MediaError(f"{path}: damaged or cut short after {num_packets} frames")
+        if packet.size:
+            num_packets, end = num_packets + 1, max(end, sum(_times(packet, num_packets, fps)))
+        yield packet
+    if num_packets < stream.frames:  # the frames shown may rightly be fewer: an edit list hides some
+        raise MediaError(f"{path}: cut short, {num_packets} of {stream.frames} frames are there")
+    duration = (container.duration or 0) / av.time_base
+    if not stream.frames and len(container.streams) == 1 and duration > end + TOLERANCE:
+        raise MediaError(f"{path}: cut short at {end:.2f} of {duration:.2f} s")
 
 
-def iter_video(path: PathLike, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
-    """Yield every frame, (H, W, 3) uint8, one at a time: for films too long for read_video."""
-    for _, _, frame in decoded_frames(path):
-        yield frame_pixels(frame, size)
+def _times(part: av.Packet | av.VideoFrame, index: int, fps: float) -> tuple[float, float]:
+    """When a packet or a frame is shown and how long, in seconds; by its number where it does not say so."""
+    time = index / fps if part.pts is None else float(part.pts * part.time_base)
+    return time, float(part.duration * part.time_base) if part.duration else 1 / fps
 
 
-def _select(path: PathLike, start: int | float, stop: int | float | None, fps: float | None, convert: Callable) -> list:
-    """convert(frame) for the frames in [start, stop), resampled to `fps`: what read_video and count_frames share."""
+def _packet_times(path: PathLike) -> Iterator[tuple[float, float, None]]:
+    """What `decoded_frames` yields, with None for the frame, found from the packets alone.
+
+    Raises:
+        _TimesUnknownError: packets and frames do not correspond, or may not. A field of an interlaced frame has a
+            packet of its own in some containers, and a decoder drops frames that need one from before the file begins.
+    """
+    with _open_video(path) as video:
+        container, stream, fps = video
+        if container.format.name not in TIMED_FORMATS or stream.codec_context.codec.canonical_name not in PACKET_CODECS:
+            raise _TimesUnknownError
+        waiting: list[tuple[float, float]] = []  # a heap, since packets come in the order of decoding
+        first = origin = None
+        for packet in _packets(path, video):
+            if packet.size:
+                time, lasts = _times(packet, 0, fps)
+                first = (time if packet.is_keyframe else math.inf) if first is None else first
+                if not packet.is_discard:  # an edit list hides the others
+                    if packet.pts is None or time < first:
+                        raise _TimesUnknownError
+                    heapq.heappush(waiting, (time, lasts))
+            while len(waiting) > (MAX_REORDERED if packet.size else 0):
+                time, lasts = heapq.heappop(waiting)
+                origin = time if origin is None else origin
+                yield time - origin, lasts, None
+
+
+def frame_pixels(frame: av.VideoFrame) -> NDArray:
+    """The upright RGB pixels (H, W, 3) of a decoded frame, uint8."""
+    pixels = frame.reformat(format="rgb24", interpolation=CONVERSION).to_ndarray()
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+
+
+def _select(path, frames: Iterable, start: float, stop: float | None, fps: float | None, convert: Callable) -> list:
+    """convert(frame) of each of the `frames` in [start, stop), resampled to `fps`.
+
+    `read_video` and `count_frames` share this function, so that both choose the same frames.
+
+    Args:
+        path: for messages.
+        frames: (seconds since the first frame, seconds that it lasts, frame) of each frame of the file.
+    """
     if not start >= 0 or (fps is not None and not 0 < fps <= 1000):
         raise MediaError(f"{path}: start must be at least 0 and fps over 0 and at most 1000, got {start} and {fps}")
     kept, times, count, end, period = [], [], 0, 0.0, 0.0
 
-    def reached(bound: int | float, index: int, time: float) -> bool:
+    def reached(bound: float, index: int, time: float) -> bool:
         return index >= bound if isinstance(bound, numbers.Integral) else time + period / 2 >= bound
 
-    for time, period, frame in decoded_frames(path):
+    for time, period, frame in frames:
         if stop is not None and reached(stop, count, time):
             break
         if reached(start, count, time):
             kept.append(convert(frame))
             times.append(time)
             if len(kept) > MAX_VIDEO_FRAMES:
-                raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames; give start and stop, or use iter_video")
+                raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames; give start and stop")
         count, end = count + 1, time + period
     else:
         if stop is not None and not reached(stop, count, end):
@@ -157,110 +208,64 @@ def _select(path: PathLike, start: int | float, stop: int | float | None, fps: f
 
 def _nearest(times: Sequence[float], num_frames: int, fps: float) -> list[int]:
     """Indices into `times` (seconds) of the frames nearest to 0, 1/fps, 2/fps, ... after the first; ties go back."""
-    wanted = times[0] + np.arange(num_frames) / fps - 1e-6  # a microsecond: ties are not left to float rounding
+    wanted = times[0] + np.arange(num_frames) / fps - 1e-6  # a microsecond, so that rounding does not decide ties
     return np.abs(np.asarray(times)[None] - wanted[:, None]).argmin(axis=1).tolist()
 
 
 def read_video(
-    path: PathLike,
-    start: int | float = 0,
-    stop: int | float | None = None,
-    size: tuple[int, int] | None = None,
-    fps: float | None = None,
-) -> np.ndarray:
-    """Read the frames in [start, stop) as a (T, H, W, 3) uint8 RGB array, upright, cover-cropped to `size`.
+    path: PathLike, start: float = 0, stop: float | None = None, size: Size | None = None, fps: float | None = None
+) -> NDArray:
+    """Read the frames in [start, stop), upright and cover-cropped to `size`.
 
-    start, stop: an int counts the file's frames, a float its seconds; stop=None reads to the end. fps: resample by the
-    nearest timestamp (the duration stays). The file is decoded from its beginning, so every frame number is exact.
-    MediaError if the file is damaged or ends before `stop`, or the result passes MAX_VIDEO_FRAMES or MAX_VIDEO_PIXELS.
+    The file is decoded from its beginning, so every frame number is exact.
+
+    Args:
+        start, stop: an int counts the file's frames, a float its seconds; without `stop`, all that follow are read.
+        fps: the frame rate to resample to, by the nearest time stamp; the duration stays.
+
+    Returns:
+        (T, H, W, 3) uint8 RGB.
+
+    Raises:
+        MediaError: the file is damaged or ends before `stop`, or passes MAX_VIDEO_FRAMES or MAX_VIDEO_PIXELS.
     """
-    num_pixels, shape = 0, None
+    return read_video_at(path, [size], start, stop, fps)[1][0]
 
-    def convert(frame: av.VideoFrame) -> np.ndarray:
-        nonlocal num_pixels, shape
-        pixels = frame_pixels(frame, size)
-        num_pixels, shape = num_pixels + pixels.shape[0] * pixels.shape[1], shape or pixels.shape
-        if num_pixels > MAX_VIDEO_PIXELS:
+
+def read_video_at(
+    path: PathLike, sizes: Sequence[Size | None], start: float = 0, stop: float | None = None, fps: float | None = None
+) -> tuple[Size, list[NDArray]]:
+    """Do what `read_video` does for several sizes, and decode the file once.
+
+    Returns:
+        The size of the first frame read, before cropping, and a (T, H, W, 3) uint8 array for each of the `sizes`.
+    """
+    given: list[Size] = []
+
+    def convert(frame: av.VideoFrame) -> list[NDArray]:
+        pixels = frame_pixels(frame)
+        given.append(Size(pixels.shape[1], pixels.shape[0]))
+        if None in sizes and given[-1] != given[0]:
+            raise MediaError(f"{path}: the frame size changes from {given[0]} to {given[-1]}; give a size")
+        if len(given) * max(math.prod(size or given[0]) for size in sizes) > MAX_VIDEO_PIXELS:
             raise MediaError(f"{path}: more than {MAX_VIDEO_PIXELS} pixels; give stop or a smaller size")
-        if pixels.shape != shape:
-            raise MediaError(f"{path}: the frame size changes from {shape} to {pixels.shape}; give a size")
-        return pixels
+        return [pixels if size is None else np.array(cover_crop(Image.fromarray(pixels), size)) for size in sizes]
 
-    return np.stack(_select(path, start, stop, fps, convert))
-
-
-def count_frames(
-    path: PathLike, start: int | float = 0, stop: int | float | None = None, fps: float | None = None
-) -> int:
-    """How many frames read_video would return. It decodes them all, so that damage is found too."""
-    return len(_select(path, start, stop, fps, lambda frame: None))
+    frames = _select(path, decoded_frames(path), start, stop, fps, convert)
+    return given[0], [np.stack(video) for video in zip(*frames)]
 
 
-def write_video(
-    path: PathLike,
-    frames: np.ndarray | Iterable[np.ndarray],
-    fps: float,
-    quality: int = 16,
-    times: Sequence[float] | None = None,
-    sound: PathLike | None = None,
-) -> None:
-    """Write an H.264 mp4 (yuv420p, BT.709, ready to stream).
+def count_frames(path: PathLike, start: float = 0, stop: float | None = None, fps: float | None = None) -> int:
+    """How many frames `read_video` returns. Only a file whose packets do not tell them is decoded.
 
-    frames: (T, H, W, 3) uint8 RGB, or any iterable of (H, W, 3), so that a long video need not be in memory.
-    quality: x264's constant rate factor, 0 (best) to 51 (worst). times: of the frames, in seconds from the first, and
-    of the end if that is known; every 1 / fps when not given. sound: a file whose sound goes with them. MediaError for
-    odd sizes (4:2:0 has none), frames of unequal size or type, and no frames at all.
+    Raises:
+        MediaError: the file is cut short, or ends before `stop`. Damage inside a frame shows only in decoding.
     """
-    if Path(path).suffix.lower() != ".mp4":
-        raise MediaError(f"{path}: videos are written as .mp4; end the name so")
-    if not (math.isfinite(fps) and 0 < fps <= 1000):
-        raise MediaError(f"{path}: fps must be over 0 and at most 1000, got {fps}")
-    if not 0 <= quality <= 51:
-        raise MediaError(f"{path}: quality must be from 0 (best) to 51 (worst), got {quality}")
-    frames = iter(frames)
-    first = next(frames, None)
-    if first is None:
-        raise MediaError(f"{path}: no frames to write")
-    _check_frame(path, first, np.shape(first))
-    height, width = first.shape[:2]
-    if height % 2 or width % 2:
-        raise MediaError(f"{path}: H.264 needs an even width and height, got {width} x {height}; crop or resize first")
-    if times is not None and all(abs(time - i / fps) < ROUNDING for i, time in enumerate(times)):
-        times = None
-    with (
-        atomic_path(path) as temporary,
-        av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container,
-        sound_track(sound, container, f"{VIDEO_FORMATS},{SOUND_FORMATS}") as track,
-    ):
-        stream = container.add_stream("libx264", rate=Fraction(float(fps)).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": str(quality), "preset": "medium", **SAME_EVERY_TIME}
-        if times is not None:  # without frames out of order: an mp4 can't state how long each of those lasts
-            stream.codec_context.time_base, stream.codec_context.max_b_frames = TICK, 0
-            stream.codec_context.flags |= Flags.frame_duration
-        stream.codec_context.colorspace = stream.codec_context.color_primaries = Colorspace.ITU709.value
-        stream.codec_context.color_trc, stream.codec_context.color_range = 1, ColorRange.MPEG.value
-        for index, pixels in enumerate(itertools.chain([first], frames)):
-            _check_frame(path, pixels, first.shape, index)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=CONVERSION)
-            time = index / fps if times is None else times[index]
-            frame.pts = index
-            if times is not None:
-                end = times[index + 1] if index + 1 < len(times) else time + 1 / fps
-                frame.pts, frame.time_base = round(time / TICK), TICK
-                frame.duration = round(end / TICK) - frame.pts
-            container.mux(stream.encode(frame))
-            if track is not None:
-                track.advance(time)
-        container.mux(stream.encode())
-        if track is not None:
-            track.advance(math.inf)
 
+    def count(frames: Iterable) -> int:
+        return len(_select(path, frames, start, stop, fps, lambda frame: None))
 
-def _check_frame(path: PathLike, frame: object, shape: tuple[int, ...], index: int = 0) -> None:
-    if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-        found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
-        raise MediaError(f"{path}: frame {index} must be a uint8 array (height, width, 3), got {found}")
-    if frame.shape != shape:
-        raise MediaError(f"{path}: frame {index} has shape {frame.shape}, the first has {shape}; make them equal")
+    try:
+        return count(_packet_times(path))
+    except _TimesUnknownError:
+        return count(decoded_frames(path))

@@ -1,6 +1,5 @@
 """Stage two: a draft becomes a large video with the detail of its keyframes."""
 
-from .options import SROptions
-from .pipeline import DirectorSRPipeline
+from .pipeline import DirectorSRPipeline, SROptions
 
 __all__ = ["DirectorSRPipeline", "SROptions"]

@@ -1,16 +1,18 @@
 """Director-SR: a small video becomes a large one, and the original keyframes carry the detail (paper: Director-SR).
 
-Flow matching from low-resolution to high-resolution latents, `x_t = (1 - t) z_HR + t z_LR`, `v = z_LR - z_HR`, over the
-Multi-Chunk plan of stage one. Where a keyframe is known in full size its latents take the place of the upsampled ones:
-an anchor, clean, at timestep 0, which every other latent attends to. Without keyframes it is a plain video
-super-resolver.
+A flow leads from low-resolution to high-resolution latents (see `flow`), over the Multi-Chunk plan of stage one. Where
+a keyframe is known in full size, its latents take the place of the enlarged ones. They are anchors: clean, at timestep
+0, and every other latent attends to them. Without keyframes this is a plain video super-resolver.
 
-Latents are restored in windows that overlap and are blended, so that memory does not grow with the video's length, and
-in tiles where asked. LR / HR: low / high resolution, half and full size. B is 1 throughout.
+Director-SR reads no text: the transformer gets one zero vector in its place, as in training.
+
+Latents flow in windows that overlap and are blended, so that memory does not grow with the video's length, and in tiles
+where asked. LR and HR mean low and high resolution, half and full size. B is 1 throughout.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,28 +22,67 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
-from ..gen.base import DirectorPipeline
-from ..gen.checks import check_latents, check_numbers, check_output_type, check_texts
-from ..gen.conditions import VideoCondition
+from ..flow import State
+from ..gen.base import DirectorPipeline, check_latents, check_output_type
+from ..gen.conditions import Frame, VideoCondition, frame_size
 from ..gen.transformer import DirectorTransformer3DModel
+from ..media.size import Size
 from ..timeline import ChunkPlan, check_int
-from ..vae.multichunk import encode_clip, iter_decode, iter_encode
-from .options import SROptions, check_upsample
+from ..vae.causal import encode_clip
+from ..vae.multichunk import iter_decode, iter_encode
+from .frames import FACTOR, Sizes, pad, resize, small_frame, to_bytes, upsample_latents
 from .restorer import FrameRestorer, Restoration
-from .sizes import FACTOR, Sizes, frame_size, large_condition, pad, resize, small_frame, to_bytes, upsample_latents
-from .windows import Window, blend_tiles, blend_windows, tiles, windows
+from .windows import blend_tiles, blend_windows, tiles, windows
+
+WINDOW, OVERLAP = 24, 4  # latent frames that flow together, and that two windows share
+UPSAMPLING = ("latent", "pixel")  # how what the flow starts from is enlarged
+
+
+def check_upsample(value: str) -> None:
+    """Raise a ValueError unless it is one of UPSAMPLING."""
+    if value not in UPSAMPLING:
+        raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class SROptions:
+    """How Director-SR works on a video.
+
+    Attributes:
+        steps: steps of the flow; 1 to 8 make sense.
+        rope: a scheme of `ChunkPlan.tau`.
+        upsample: "latent" enlarges latents (the paper's way), "pixel" enlarges the frames and encodes them. None is
+            what the model was trained with.
+        restore: whether decoded frames go through the model's restorer, if it has one. Latents that are given in place
+            of frames leave it nothing to compare with, and are not restored.
+        window, overlap: latent frames that flow together, and that two neighbouring windows share.
+        tile: side, in pixels, of the HR tiles that flow one by one; None for whole frames.
+    """
+
+    steps: int = 4
+    rope: str = "frame_time"
+    upsample: str | None = None
+    restore: bool = True
+    window: int = WINDOW
+    overlap: int = OVERLAP
+    tile: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """A call of Director-SR, checked. `videos` holds the conditions as HR tensors (1, 3, L, H, W), padded."""
+
+    plan: ChunkPlan
+    sizes: Sizes
+    videos: list[Tensor]
+    options: SROptions
+    upsample: str
 
 
 class DirectorSRPipeline(DirectorPipeline):
-    """Video super-resolution by 2 with keyframes as anchors. Components: see DirectorPipeline.
-
-    Text encoder and tokenizer may be None: the transformer then reads one zero vector in place of a text. upsample:
-    how the latents that the flow starts from were enlarged when the transformer was trained, one of UPSAMPLING.
-    restorer: puts the decoded frames right; without one they stay as they are.
-    """
+    """Video super-resolution by 2 with keyframes as anchors. Components: see DirectorPipeline, and `restorer`."""
 
     _optional_components = [*DirectorPipeline._optional_components, "restorer"]  # noqa: RUF012
-    is_wan = False
 
     def __init__(
         self,
@@ -53,13 +94,18 @@ class DirectorSRPipeline(DirectorPipeline):
         transformer_2: None = None,
         boundary_ratio: None = None,
         expand_timesteps: bool = False,
-        sigma_data: None = None,
         upsample: str = "latent",
         restorer: FrameRestorer | None = None,
     ):
+        """Make a pipeline of its components.
+
+        Args:
+            upsample: how the start of the flow was enlarged when the transformer was trained; one of UPSAMPLING.
+            restorer: puts the decoded frames right; None leaves them as they are.
+        """
         check_upsample(upsample)
-        parts = tokenizer, text_encoder, vae, scheduler, transformer, transformer_2
-        super().__init__(*parts, boundary_ratio, expand_timesteps, sigma_data)
+        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio)
+        super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
         self.register_modules(restorer=restorer)
         self.register_to_config(upsample=upsample)
 
@@ -72,8 +118,6 @@ class DirectorSRPipeline(DirectorPipeline):
         *,
         latents: Tensor | None = None,
         num_frames: int | None = None,
-        prompt: str = "",
-        prompt_embeds: Tensor | None = None,
         num_inference_steps: int = 4,
         cuts: Sequence[int] = (),
         rope: str = "frame_time",
@@ -88,10 +132,9 @@ class DirectorSRPipeline(DirectorPipeline):
         Args:
             video: the small video, as `VideoCondition` takes one: images, a uint8 array, or a tensor in [-1, 1].
             conditions: keyframes and clips in full size; images of another size are cover-cropped.
-            scale: of width and height. 2 is native; after it the frames are resized to another one.
-            latents: instead of `video`, normalised LR latents (1, C, F, h, w), as `DirectorGenPipeline` gives for these
-                conditions and cuts; `num_frames` says how many frames they hold.
-            prompt, prompt_embeds: for a model with a text encoder; at most one.
+            scale: of width and height. 2 is native; for another, the frames are resized afterwards.
+            latents: in place of `video`, normalised LR latents (1, C, F, h, w), as `DirectorGenPipeline` gives for
+                these conditions and cuts; `num_frames` says how many frames they hold.
             num_inference_steps, rope, upsample, restore, tile: see `SROptions`.
             output_type: as in `DirectorGenPipeline`; "latent" gives HR latents (1, C, F, 2h, 2w).
 
@@ -99,7 +142,6 @@ class DirectorSRPipeline(DirectorPipeline):
             ValueError: naming the argument, before any model runs.
         """
         check_output_type(output_type)
-        self._check_components()
         if (video is None) == (latents is None):
             raise ValueError("give video or latents, and not both")
         if latents is not None:
@@ -111,11 +153,11 @@ class DirectorSRPipeline(DirectorPipeline):
             num_frames, size = len(source), frame_size(source[0])
             for frame in source:
                 small_frame(frame, size)  # each is checked before any model runs
-        plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
         options = SROptions(num_inference_steps, rope, upsample, restore, tile=tile)
-        latents, parts = self._enlarge(plan, source, sizes, conditions, options, prompt, prompt_embeds)
+        call = self._check(num_frames, size, conditions, scale, cuts, options)
+        hr_latents, parts = self._upscale(call, source)
         if output_type == "latent":
-            result = torch.cat(list(latents), dim=2)
+            result = torch.cat(list(hr_latents), dim=2)
         else:
             frames = torch.cat([part for _, part in parts], dim=2)
             result = self.video_processor.postprocess_video(frames, output_type=output_type)
@@ -126,7 +168,7 @@ class DirectorSRPipeline(DirectorPipeline):
         self,
         frames: Iterable[np.ndarray] | Tensor,
         num_frames: int,
-        size: tuple[int, int],
+        size: Size,
         conditions: Sequence[VideoCondition] = (),
         scale: float = FACTOR,
         cuts: Sequence[int] = (),
@@ -134,13 +176,18 @@ class DirectorSRPipeline(DirectorPipeline):
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Upscale a video of any length as its frames come; memory does not grow with it.
 
-        frames: num_frames uint8 arrays (H, W, 3), or LR latents (1, C, F, h, w). size: their (height, width). The rest
-        is as in `__call__`. Returns an iterator over (index of the first frame, uint8 (t, H', W', 3)). ValueError for
-        bad arguments at once, for a frame of another size when it comes.
+        Args:
+            frames: `num_frames` uint8 arrays (H, W, 3), or LR latents (1, C, F, h, w).
+            size: the frames' size. The other arguments are as in `__call__`.
+
+        Returns:
+            An iterator over (index of the first frame, uint8 (t, H', W', 3)).
+
+        Raises:
+            ValueError: for bad arguments at once, and for a frame of another size when it comes.
         """
-        self._check_components()
-        plan, sizes = self.plan(num_frames, conditions, cuts), self._sizes(size, scale)
-        return self._as_bytes(self._enlarge(plan, frames, sizes, conditions, options or SROptions())[1])
+        call = self._check(num_frames, size, conditions, scale, cuts, options or SROptions())
+        return self._as_bytes(self._upscale(call, frames)[1])
 
     @torch.no_grad()
     def _as_bytes(self, parts: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, np.ndarray]]:
@@ -148,73 +195,65 @@ class DirectorSRPipeline(DirectorPipeline):
             yield start, to_bytes(part)
         self.maybe_free_model_hooks()
 
-    def _check_components(self) -> None:
+    def _check(
+        self,
+        num_frames: int,
+        size: Size,
+        conditions: Sequence[VideoCondition],
+        scale: float,
+        cuts: Sequence[int],
+        options: SROptions,
+    ) -> _Call:
+        """Check a call's arguments, all but its frames."""
         for name in ("transformer", "vae"):
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: this pipeline was made without one; nothing can be upscaled")
+        smallest = (max(self.vae_scale_factor_spatial, side // FACTOR) for side in self.size_multiple)
+        plan, sizes = self.plan(num_frames, conditions, cuts), Sizes.of(Size(*size), scale, Size(*smallest))
+        check_int("num_inference_steps", options.steps, 1, self.scheduler.config.num_train_timesteps)
+        if options.tile is not None:
+            check_int("tile", options.tile, 2 * max(self.size_multiple))
+        upsample = self.config.upsample if options.upsample is None else options.upsample
+        check_upsample(upsample)
+        videos = [pad(condition.to_tensor(sizes.native), sizes.padded.times(FACTOR)) for condition in conditions]
+        return _Call(plan, sizes, videos, options, upsample)
 
-    def _sizes(self, given: tuple[int, int], scale: float) -> Sizes:
-        return Sizes.of(given, scale, [max(self.vae_scale_factor_spatial, m // FACTOR) for m in self.size_multiple])
-
-    def _size_of(self, latents: Tensor) -> tuple[int, int]:
+    def _size_of(self, latents: Tensor) -> Size:
         if not isinstance(latents, Tensor) or latents.ndim != 5:
             kind = f"{type(latents).__name__} {tuple(getattr(latents, 'shape', ()))}"
             raise ValueError(f"latents is a {kind}; give a tensor (1, C, F, h, w)")
-        return tuple(self.vae_scale_factor_spatial * side for side in latents.shape[-2:])
+        return Size(latents.shape[-1], latents.shape[-2]).times(self.vae_scale_factor_spatial)
 
-    def _enlarge(
-        self,
-        plan: ChunkPlan,
-        source: Iterable | Tensor,
-        sizes: Sizes,
-        conditions: Sequence[VideoCondition],
-        options: SROptions,
-        prompt: str = "",
-        prompt_embeds: Tensor | None = None,
+    def _upscale(
+        self, call: _Call, source: Iterable[Frame] | Tensor
     ) -> tuple[Iterator[Tensor], Iterator[tuple[int, Tensor]]]:
-        """HR latents and the frames they make; one of them is to be read. Checks its arguments at once."""
-        restore, videos = None, [large_condition(condition, sizes) for condition in conditions]
-        if options.restore and self.restorer is not None and not isinstance(source, Tensor):
+        """HR latents, and the frames that they make, of frames or LR latents; the caller reads one of the two."""
+        restoration = None
+        if call.options.restore and self.restorer is not None and not isinstance(source, Tensor):
             source, kept = itertools.tee(source)
-            restore = Restoration(self.restorer, plan, kept, videos, sizes.given)
-        latents = self._flow(plan, source, sizes, videos, options, prompt, prompt_embeds)
-        return latents, self._decoded(plan, latents, sizes, restore)
+            restoration = Restoration(self.restorer, call.plan, kept, call.videos, call.sizes.given)
+        latents = self._flow(call, source)
+        return latents, self._decoded(call, latents, restoration)
 
     @torch.no_grad()
-    def _flow(
-        self,
-        plan: ChunkPlan,
-        source: Iterable | Tensor,
-        sizes: Sizes,
-        videos: list[Tensor],
-        options: SROptions,
-        prompt: str,
-        prompt_embeds: Tensor | None,
-    ) -> Iterator[Tensor]:
-        """HR latents (1, C, 1, 2h, 2w), one by one, of frames or LR latents. Checks its arguments at once."""
-        check_numbers(options.steps, self.scheduler.config.num_train_timesteps, 1.0, 1, 1)
-        tau, smallest = plan.tau(options.rope), 2 * max(self.size_multiple)
-        upsample = self.config.upsample if options.upsample is None else options.upsample
-        check_upsample(upsample)
+    def _flow(self, call: _Call, source: Iterable[Frame] | Tensor) -> Iterator[Tensor]:
+        """HR latents (1, C, 1, 2h, 2w), one by one."""
+        plan, ratio = call.plan, self.vae_scale_factor_spatial
         if isinstance(source, Tensor):
-            cells = (side // self.vae_scale_factor_spatial for side in sizes.padded)
-            check_latents(source, (1, self.transformer.config.in_channels, plan.num_latents, *cells))
-            if upsample != "latent":
-                raise ValueError(f"upsample is {upsample!r}, which needs frames: give them, or upsample='latent'")
-        if options.tile is not None:
-            check_int("tile", options.tile, smallest)
-        spans = windows(plan.num_latents, options.window, options.overlap)
-        embeds = self._text(prompt, prompt_embeds)
-        latents = self._upsampled(plan, source, sizes, upsample)
-        cells = None if options.tile is None else options.tile // self.vae_scale_factor_spatial
-        anchored = torch.tensor(plan.anchors, device=self._execution_device).view(1, 1, -1, 1, 1)
+            width, height = (side // ratio for side in call.sizes.padded)
+            check_latents(source, (1, self.transformer.config.in_channels, plan.num_latents, height, width))
+            if call.upsample != "latent":
+                raise ValueError(f"upsample is {call.upsample!r}, which needs frames: give them, or upsample='latent'")
+        tau, spans = plan.tau(call.options.rope), windows(plan.num_latents, call.options.window, call.options.overlap)
+        side = None if call.options.tile is None else call.options.tile // ratio
+        anchored = torch.tensor(plan.anchors, device=self._execution_device)
 
-        def restore(span: Window, latents: Tensor) -> Tensor:
+        def flow(span: range, latents: Tensor) -> Tensor:
             inside, whole = slice(span.start, span.stop), latents.shape[-2:]
-            fixed, place = anchored[:, :, inside], tau[inside]
+            state = State(latents, anchored[inside], tau[inside])
             parts = [
-                (box, self._integrate(latents[..., box.rows, box.columns], fixed, place, embeds, options.steps))
-                for box in tiles(whole, cells, self.transformer.config.patch_size[1:])
+                (tile, self._integrate(state.crop(tile.rows, tile.columns), call.options.steps))
+                for tile in tiles(whole, side, self.transformer.config.patch_size[1:])
             ]
             bar.update()
             if span is spans[-1]:
@@ -222,67 +261,52 @@ class DirectorSRPipeline(DirectorPipeline):
             return blend_tiles(parts, whole)
 
         bar = self.progress_bar(total=len(spans))
-        return blend_windows(spans, latents, self._anchors(plan, videos), restore)
+        return blend_windows(spans, self._start(call, source), self._anchors(call), flow)
 
-    def _anchors(self, plan: ChunkPlan, videos: list[Tensor]) -> dict[int, Tensor]:
+    def _anchors(self, call: _Call) -> dict[int, Tensor]:
         """The conditions' HR latents, (1, C, 1, 2h, 2w) each, by their place among the plan's."""
         device, anchors = get_module_execution_device(self.vae), {}
-        for chunk in plan.chunks:
+        for chunk in call.plan.chunks:
             if chunk.condition is not None:
-                encoded = encode_clip(self.vae, videos[chunk.condition].to(device)).to(self._execution_device)
+                encoded = encode_clip(self.vae, call.videos[chunk.condition].to(device)).to(self._execution_device)
                 anchors |= {chunk.latent_start + i: part for i, part in enumerate(encoded.split(1, dim=2))}
         return anchors
 
-    def _upsampled(self, plan: ChunkPlan, source: Iterable | Tensor, sizes: Sizes, upsample: str) -> Iterator[Tensor]:
-        """The LR latents at twice the size, one by one: what the flow starts from."""
+    def _start(self, call: _Call, source: Iterable[Frame] | Tensor) -> Iterator[Tensor]:
+        """The LR latents at twice the size, one by one; the flow starts from them."""
         if isinstance(source, Tensor):
             small: Iterable[Tensor] = source.split(1, dim=2)
         else:
-            device = get_module_execution_device(self.vae)
-            padded = (pad(small_frame(frame, sizes.given), sizes.padded).to(device) for frame in source)
-            if upsample == "pixel":
-                padded = (resize(frame, tuple(FACTOR * side for side in sizes.padded)) for frame in padded)
-            small = iter_encode(self.vae, plan, padded)
+            device, sizes = get_module_execution_device(self.vae), call.sizes
+            frames = (pad(small_frame(frame, sizes.given), sizes.padded).to(device) for frame in source)
+            if call.upsample == "pixel":
+                frames = (resize(frame, sizes.padded.times(FACTOR)) for frame in frames)
+            small = iter_encode(self.vae, call.plan, frames)
         for latent in small:
             latent = latent.to(self._execution_device, torch.float32)
-            yield latent if upsample == "pixel" else upsample_latents(latent)
+            yield latent if call.upsample == "pixel" else upsample_latents(latent)
 
-    def _integrate(self, latents: Tensor, anchored: Tensor, tau: list[float], embeds: Tensor, steps: int) -> Tensor:
-        """The flow from LR latents (1, C, F, h, w), anchors in their places, to HR ones, in Euler steps."""
-        anchors, free = latents, ~anchored.view(1, -1)
-        if anchored.all():
-            return latents
-        rotary = self.transformer.rotary(tau, *latents.shape[-2:], device=latents.device)
+    def _integrate(self, state: State, steps: int) -> Tensor:
+        """Follow the flow from LR latents, anchors in their places, to HR ones (1, C, F, h, w), in Euler steps."""
+        if state.is_complete:
+            return state.latents
+        dtype, device = self.transformer.dtype, state.latents.device
+        text = torch.zeros(1, 1, self.transformer.config.text_dim, device=device, dtype=dtype)
+        rotary = self.transformer.rotary(state.tau, *state.latents.shape[-2:], device=device)
         times = torch.linspace(1, 0, steps + 1).tolist()
         for t, t_next in itertools.pairwise(times):
-            timestep = free * t * self.scheduler.config.num_train_timesteps
-            velocity = self.transformer(
-                latents.to(self.transformer.dtype), timestep, embeds, return_dict=False, rotary_emb=rotary
-            )[0].float()
-            latents = torch.where(anchored, anchors, latents - (t - t_next) * velocity)
-        return latents
-
-    def _text(self, prompt: str, prompt_embeds: Tensor | None) -> Tensor:
-        """(1, L, D) embeddings; one zero vector for a model without a text encoder."""
-        device, dtype, text_dim = self._execution_device, self.transformer.dtype, self.transformer.config.text_dim
-        has_encoder = self.text_encoder is not None and self.tokenizer is not None
-        if prompt or prompt_embeds is not None:
-            given = (prompt or None, None), (prompt_embeds, None)
-            if check_texts(*given, False, has_encoder, text_dim) != 1:
-                raise ValueError("prompt: give one text, since there is one video")
-        if prompt_embeds is not None:
-            return prompt_embeds.to(device, dtype)
-        if not has_encoder:
-            return torch.zeros(1, 1, text_dim, device=device, dtype=dtype)
-        self._guidance_scale = 1.0
-        return self._embed((prompt, None), (None, None), 1, 512)[0]
+            timestep = state.times(t) * self.scheduler.config.num_train_timesteps
+            latents = state.latents.to(dtype)
+            velocity = self.transformer(latents, timestep, text, return_dict=False, rotary_emb=rotary)[0].float()
+            state = state.euler_step(velocity, t, t_next)
+        return state.latents
 
     def _decoded(
-        self, plan: ChunkPlan, restored: Iterator[Tensor], sizes: Sizes, restore: Restoration | None
+        self, call: _Call, latents: Iterator[Tensor], restoration: Restoration | None
     ) -> Iterator[tuple[int, Tensor]]:
         """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
-        device = get_module_execution_device(self.vae)
-        parts = iter_decode(self.vae, plan, (latent.to(device) for latent in restored))
-        parts = ((start, frames[..., : sizes.native[0], : sizes.native[1]]) for start, frames in parts)
-        for start, frames in parts if restore is None else restore(parts):
-            yield start, frames if sizes.out == sizes.native else resize(frames, sizes.out)
+        device, native, out = get_module_execution_device(self.vae), call.sizes.native, call.sizes.out
+        parts = iter_decode(self.vae, call.plan, (latent.to(device) for latent in latents))
+        parts = ((start, frames[..., : native.height, : native.width]) for start, frames in parts)
+        for start, frames in parts if restoration is None else restoration(parts):
+            yield start, frames if out == native else resize(frames, out)

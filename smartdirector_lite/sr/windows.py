@@ -1,6 +1,9 @@
-"""Overlapping windows in time and tiles in space, blended: a long or large video through a model, part by part."""
+"""A long or large video goes through a model part by part: in windows of time and tiles of space that are blended.
 
-from collections.abc import Callable, Iterator
+Axes: B batch, C channels, F latent frames, h, w latent height and width. A cell is one place of a latent frame.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,64 +11,73 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Window:
-    """Latent frames [start, stop)."""
-
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True)
 class Tile:
-    """A part of a latent frame."""
+    """The part of a latent frame with these rows and columns."""
 
     rows: slice
     columns: slice
 
 
-def spans(length: int, size: int, overlap: int, multiple: int = 1) -> list[tuple[int, int]]:
-    """[start, stop) pairs of at most `size` that cover `length` and overlap by `overlap` or more, evenly spread.
+def cover(length: int, size: int, overlap: int, multiple: int = 1) -> list[range]:
+    """Cover `length` places with as few ranges of `size` places as an overlap of at least `overlap` allows.
 
-    Starts are multiples of `multiple`, as length and size are.
+    The ranges are evenly spread, and their starts are multiples of `multiple`, as all arguments must be. If one range
+    is enough, it has `length` places.
     """
     if length <= size:
-        return [(0, length)]
+        return [range(length)]
     count = -(-(length - overlap) // (size - overlap))
     starts = [round(i * (length - size) / (count - 1) / multiple) * multiple for i in range(count)]
-    return [(start, start + size) for start in starts]
+    return [range(start, start + size) for start in starts]
 
 
-def windows(num_latents: int, size: int, overlap: int) -> list[Window]:
-    """Windows over latent frames. ValueError unless 0 <= overlap <= size / 2."""
+def windows(num_latents: int, size: int, overlap: int) -> list[range]:
+    """Cover latent frames with windows of `size` latent frames.
+
+    Raises:
+        ValueError: the size is below 1, or the overlap is negative or more than half of the size.
+    """
     if size < 1 or not 0 <= 2 * overlap <= size:
         raise ValueError(f"window = {size}, overlap = {overlap}: give a window of 1 or more and at most half of it")
-    return [Window(*span) for span in spans(num_latents, size, overlap)]
+    return cover(num_latents, size, overlap)
 
 
 def tiles(whole: tuple[int, int], side: int | None, patch: tuple[int, int]) -> list[Tile]:
-    """Tiles over a latent frame of (height, width) cells, overlapping by a quarter; side None: the whole frame.
+    """Cover a latent frame with tiles that overlap by a quarter of their side.
 
-    patch: cells of a token, (height, width); tiles begin and end on tokens.
+    Args:
+        whole: rows and columns of the latent frame, in cells.
+        side: the largest side of a tile, in cells; None makes one tile of the whole frame.
+        patch: rows and columns of a token, in cells. Tiles begin and end with whole tokens.
     """
     if side is None:
         return [Tile(slice(0, whole[0]), slice(0, whole[1]))]
-    ranges = []
-    for length, step in zip(whole, patch, strict=True):
+
+    def slices(length: int, step: int) -> list[slice]:
         size = max(step, side // step * step)
-        ranges.append(spans(length, size, size // 4 // step * step, step))
-    return [Tile(slice(*rows), slice(*columns)) for rows in ranges[0] for columns in ranges[1]]
+        return [slice(part.start, part.stop) for part in cover(length, size, size // 4 // step * step, step)]
+
+    return [Tile(rows, columns) for rows in slices(whole[0], patch[0]) for columns in slices(whole[1], patch[1])]
 
 
 def ramp(length: int, before: int, after: int) -> Tensor:
-    """Weights (length,) that rise over the first `before` places and fall over the last `after`, never 0."""
+    """Weights (length,) that rise over the first `before` places and fall over the last `after`. None of them is 0."""
     place = torch.arange(length, dtype=torch.float32)
     rise = ((place + 1) / (before + 1)).clamp(max=1)
     fall = ((length - place) / (after + 1)).clamp(max=1)
     return rise * fall
 
 
-def blend_tiles(parts: list[tuple[Tile, Tensor]], whole: tuple[int, int]) -> Tensor:
-    """Put restored tiles (B, C, F, h, w) together, weighted by ramps where they overlap."""
+def blend_tiles(parts: Sequence[tuple[Tile, Tensor]], whole: tuple[int, int]) -> Tensor:
+    """Put tiles together that a model has worked on, and let them fade into each other where they overlap.
+
+    Args:
+        parts: each tile with its latents (B, C, F, rows, columns).
+        whole: h and w, in cells.
+
+    Returns:
+        Latents (B, C, F, h, w).
+    """
     if len(parts) == 1:
         return parts[0][1]
     first = parts[0][1]
@@ -81,33 +93,39 @@ def blend_tiles(parts: list[tuple[Tile, Tensor]], whole: tuple[int, int]) -> Ten
 
 
 def blend_windows(
-    spans: list[Window],
+    spans: Sequence[range],
     latents: Iterator[Tensor],
     anchors: dict[int, Tensor],
-    restore: Callable[[Window, Tensor], Tensor],
+    flow: Callable[[range, Tensor], Tensor],
 ) -> Iterator[Tensor]:
-    """Restore windows of a stream of latent frames (B, C, 1, h, w) and hand on each frame when it is settled.
+    """Take a stream of latent frames through Director-SR's flow, window by window.
 
-    anchors: latents, by index, that stand in for those of the stream. Two windows fade into each other where they
-    overlap, on latents that both have restored, so that nothing jumps. Holds about one window at a time.
+    Two windows fade into each other where they overlap, on latent frames that both have worked on, so that nothing
+    jumps. About one window of latents is held at a time.
+
+    Args:
+        spans: the windows, from `windows`.
+        latents: the stream of latent frames, (B, C, 1, h, w) each.
+        anchors: latent frames, by their index, that take the place of those in the stream.
+        flow: takes a window and its latents (B, C, F, h, w), and returns new latents of the same shape.
+
+    Returns:
+        An iterator over the new latent frames. Each one comes as soon as no later window can change it.
     """
-    held: dict[int, Tensor] = {}  # what was read and is still needed
-    settled: dict[int, tuple[Tensor, float]] = {}  # weighted sums of the restored, and their weights
-    position = 0
+    held: dict[int, Tensor] = {}  # latent frames that were read and are still needed
+    sums: dict[int, tuple[Tensor, float]] = {}  # the weighted sum of each new latent frame, and the sum of the weights
     for number, span in enumerate(spans):
-        while position < span.stop:
+        shared_until = spans[number - 1].stop if number else 0
+        settled_until = spans[number + 1].start if number + 1 < len(spans) else span.stop
+        for i in range(shared_until, span.stop):
             latent = next(latents)
-            held[position] = anchors.get(position, latent)
-            position += 1
-        result = restore(span, torch.cat([held[i] for i in range(span.start, span.stop)], dim=2))
-        before = spans[number - 1].stop - span.start if number else 0
-        after = span.stop - spans[number + 1].start if number + 1 < len(spans) else 0
-        weights = ramp(span.stop - span.start, before, after).tolist()
-        for k, i in enumerate(range(span.start, span.stop)):
-            total, weight = settled.get(i, (0.0, 0.0))
-            settled[i] = (total + weights[k] * result[:, :, k : k + 1], weight + weights[k])
-        done = spans[number + 1].start if number + 1 < len(spans) else span.stop
-        for i in sorted(i for i in settled if i < done):
-            total, weight = settled.pop(i)
+            held[i] = anchors.get(i, latent)
+        result = flow(span, torch.cat([held[i] for i in span], dim=2))
+        weights = ramp(len(span), shared_until - span.start, span.stop - settled_until).tolist()
+        for i, weight, part in zip(span, weights, result.split(1, dim=2), strict=True):
+            total, weight_before = sums.get(i, (0.0, 0.0))
+            sums[i] = total + weight * part, weight_before + weight
+        for i in range(span.start, settled_until):
+            del held[i]
+            total, weight = sums.pop(i)
             yield total / weight
-        held = {i: latent for i, latent in held.items() if i >= done}

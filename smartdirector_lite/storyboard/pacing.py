@@ -1,13 +1,14 @@
 """Pacing: the same keyframes in the same order, at other times. Pure Python on frame numbers.
 
-A preset spaces the conditions anew between the first and the last, which stay where they are. The cuts between them
-move along, so a keyframe that stands at a cut stays at the cut, and none changes its shot.
+The first and the last condition stay where they are, and a preset spaces those between them anew. The cuts move along.
+So a keyframe that stands at a cut stays at the cut, and no keyframe changes its shot.
 """
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-# Each maps [0, 1] (first to last condition, by rank) to [0, 1] (first to last frame), rising, with both ends fixed.
+# A preset maps a condition's rank (0 for the first, 1 for the last) to its place between the first and the last frame
+# (0 to 1). It rises and keeps both ends.
 PACING: dict[str, Callable[[float], float]] = {
     "documentary": lambda u: u,  # even spacing
     "suspense": lambda u: u**0.5,  # slow start, fast end: most of the time passes before the second condition
@@ -16,7 +17,11 @@ PACING: dict[str, Callable[[float], float]] = {
 
 
 def preset_targets(starts: Sequence[int], preset: str) -> list[float]:
-    """Where `preset` puts the conditions that now begin at the frames `starts` (rising, at least three)."""
+    """The places that a preset gives to conditions, in frames, not yet rounded.
+
+    Args:
+        starts: the frames at which the conditions begin now, rising; at least three.
+    """
     if preset not in PACING:
         raise ValueError(f"pacing must be one of {', '.join(PACING)}, got {preset!r}")
     if len(starts) < 3:
@@ -31,11 +36,21 @@ def preset_targets(starts: Sequence[int], preset: str) -> list[float]:
 def move_frames(
     num_frames: int, lengths: Mapping[int, int], cuts: Sequence[int], targets: Mapping[int, float], fixed: Sequence[int]
 ) -> dict[int, int]:
-    """New frame of every condition and cut, by its old frame; they keep their order and never share a frame.
+    """Find a new frame for every condition and cut, so that they keep their order and never share a frame.
 
-    lengths: frames that the condition beginning at a frame covers. targets: where each condition shall begin. A cut
-    without a condition moves in proportion between its neighbours. Targets are rounded to frames, and what then stands
-    too close gives way by the frames needed, except the conditions at the old frames `fixed`: ValueError if one must.
+    A cut without a condition moves in proportion between its neighbours. Targets are rounded to frames. What then
+    stands too close to another gives way by as many frames as needed.
+
+    Args:
+        lengths: how many frames each condition covers, by the frame at which it begins.
+        targets: where each condition shall begin, by the frame at which it begins now.
+        fixed: the conditions that may not give way, each by the frame at which it begins now.
+
+    Returns:
+        The new frame of every condition and cut, by its old frame.
+
+    Raises:
+        ValueError: there is no room.
     """
     old = sorted({*lengths, *cuts})
     known = sorted(targets.items())
@@ -60,7 +75,7 @@ def move_frames(
 
 
 def _interpolate(points: Sequence[tuple[int, float]], frame: int) -> float:
-    """Piecewise linear through `points` (frame, value), both rising."""
+    """The value at `frame` of the straight lines through `points` (frame, value), whose frames and values rise."""
     for (left, low), (right, high) in itertools.pairwise(points):
         if left <= frame <= right:
             return low + (high - low) * (frame - left) / (right - left)

@@ -1,113 +1,139 @@
-"""The storyboard: what to show and when. Text, shots, keyframes and clips; JSON in and out.
+"""What a storyboard may say: texts, shots, keyframes and clips, and when each of them comes.
 
-All checks happen when a Storyboard is made, so that the rest of the library can trust it. A time in seconds means the
-nearest frame (halves go up). Files named in a JSON lie in its folder; media in memory may stand in for any of them.
+Everything that can be checked without decoding a picture is checked when a Storyboard is made, so that the rest of the
+library can trust it. A time in seconds means the nearest frame, and halves go up. Files that a JSON names lie in its
+folder. A PIL image or an array in memory may stand in for any of them.
 """
 
+import copy
 import dataclasses
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+from PIL import Image
 
-from ..media import MediaError, PathLike, crop_note, write_json
-from ..storyboard import checks as check
-from ..timeline import ChunkPlan, Condition, check_placement
-from .checks import StoryboardError
-from .items import Clip, Keyframe, Shot, put_beside, to_entry
-from .pacing import PACING, move_frames, preset_targets
+from ..media import MediaError, PathLike, Size, check_image, count_frames, write_json
+from ..timeline import ChunkPlan, Condition, check_int, check_placement
+from .complaints import StoryboardError, checked, keys_of, unknown_key
+from .files import inside, put_beside, read_json
+from .pacing import move_frames, preset_targets
+from .parts import MAX_DURATION, MAX_FRAMES, Clip, Fps, Keyframe, Length, Seconds, Shot, Sides, Text, nearest_frame
 
-__all__ = ["DEFAULT_FPS", "PACING", "Clip", "Keyframe", "Shot", "Storyboard", "StoryboardError"]
-
-DEFAULT_FPS = 12  # of smartdirector-tiny
+DEFAULT_FPS = 12  # smartdirector-tiny was made for it
 
 
-@dataclass(frozen=True)
+@checked
 class Storyboard:
-    """A video to be made. StoryboardError, in one line, for whatever does not fit.
+    """A video to be made. A StoryboardError, in one line, says what does not fit.
 
-    Give `duration` (seconds) or `num_frames`; num_frames is always filled in. size: (width, height), or None to leave
-    it to the pipeline. folder: where relative paths start and what they may not leave; None trusts every path.
+    Attributes:
+        description: the holistic caption.
+        duration, num_frames: the length, in seconds or in frames. One of them is enough; num_frames is filled in.
+        size: (width, height) of the draft in pixels; None leaves it to the pipeline.
+        negative: a description of what to avoid.
+        folder: where relative paths start and what no path may leave; None trusts every path.
+        conditions: the place and length of each keyframe, then of each clip.
     """
 
-    description: str = ""
+    description: Text = ""
     shots: tuple[Shot, ...] = ()
     keyframes: tuple[Keyframe, ...] = ()
     clips: tuple[Clip, ...] = ()
-    duration: float | None = None
-    num_frames: int | None = None
-    fps: float = DEFAULT_FPS
-    size: tuple[int, int] | None = None
-    negative: str = ""
-    title: str = ""
+    duration: Seconds | None = None
+    num_frames: Length | None = None
+    fps: Fps = DEFAULT_FPS
+    size: Sides | None = None
+    negative: Text = ""
+    title: Text = ""
     folder: Path | None = None
-    conditions: tuple[Condition, ...] = dataclasses.field(init=False, repr=False, compare=False)  # keyframes, clips
+    conditions: tuple[Condition, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("title", "description", "negative"):
-            check.text(name, getattr(self, name))
-        check.size(self.size)
-        for name, kind in (("shots", Shot), ("keyframes", Keyframe), ("clips", Clip)):
-            values = tuple(check.items(name, getattr(self, name)))
-            for i, value in enumerate(values):
-                if not isinstance(value, kind):
-                    raise StoryboardError(f"{name}[{i}] must be a {kind.__name__}, got {type(value).__name__}")
-            object.__setattr__(self, name, values)
-        object.__setattr__(self, "num_frames", check.length(self.duration, self.num_frames, self.fps))
-        object.__setattr__(self, "size", None if self.size is None else tuple(self.size))
-        object.__setattr__(self, "folder", None if self.folder is None else Path(self.folder))
         if not (self.keyframes or self.clips or self.shots or self.description.strip()):
-            raise StoryboardError("the storyboard is empty; give a description, a shot, a keyframe or a clip")
+            raise ValueError("the storyboard is empty; give a description, a shot, a keyframe or a clip")
+        object.__setattr__(self, "size", None if self.size is None else Size(*self.size))
+        object.__setattr__(self, "num_frames", self._length())
         self._check_shots()
         object.__setattr__(self, "conditions", self._find_conditions())
 
-    def _check_shots(self) -> None:
-        previous = -1
-        for i, shot in enumerate(self.shots):
-            start = check.when(f"shots[{i}].start", shot.start, self.fps, self.num_frames)
-            if i == 0 and start != 0:
-                raise StoryboardError(f"shots[0].start must be 0, got {shot.start}; the first shot opens the video")
-            if start <= previous:
-                raise StoryboardError(f"shots[{i}].start is frame {start}, not after shots[{i - 1}] ({previous})")
-            previous = start
-            check.text(f"shots[{i}].description", shot.description)
-            check.text(f"shots[{i}].camera", shot.camera)
-            for j, name in enumerate(check.items(f"shots[{i}].characters", shot.characters)):
-                check.text(f"shots[{i}].characters[{j}]", name)
+    def _length(self) -> int:
+        """The number of frames, from `duration`, from `num_frames`, or from both if they agree."""
+        if self.duration is None:
+            if self.num_frames is None:
+                raise ValueError("the storyboard needs duration (seconds) or num_frames")
+            return self.num_frames
+        frames = nearest_frame(self.duration, self.fps)
+        found = f"duration {self.duration} s at {self.fps} fps is {frames} frames"
+        if not 1 <= frames <= MAX_FRAMES:
+            raise ValueError(f"{found}; 1 to {MAX_FRAMES} can be made")
+        if self.num_frames not in (None, frames):
+            raise ValueError(f"{found}, but num_frames is {self.num_frames}; give only one")
+        return frames
 
-    def _named(self) -> list[tuple[str, Keyframe | Clip]]:
+    def _check_shots(self) -> None:
+        starts = [self.frame_at(f"shots[{i}].start", shot.start) for i, shot in enumerate(self.shots)]
+        if starts and starts[0] != 0:
+            raise ValueError(f"shots[0].start must be 0, got {self.shots[0].start}; the first shot opens the video")
+        for i, (previous, start) in enumerate(itertools.pairwise(starts)):
+            if start <= previous:
+                raise ValueError(
+                    f"shots[{i + 1}].start is frame {start}, not after shots[{i}] ({previous}); let it start later"
+                )
+
+    def _find_conditions(self) -> tuple[Condition, ...]:
+        """The place and length of every keyframe and clip. Each file is opened, and none is decoded."""
+        found = []
+        for name, item in self.given:
+            field, moment = ("time", float(item.time)) if item.frame is None else ("frame", item.frame)
+            found.append(Condition(self.frame_at(f"{name}.{field}", moment), self._count(name, item)))
+        check_placement(self.num_frames, found, self.cuts, [name for name, _ in self.given])
+        return tuple(found)
+
+    def _count(self, name: str, item: Keyframe | Clip) -> int:
+        """How many frames a keyframe or a clip shows."""
+        try:
+            if isinstance(item, Keyframe):
+                check_image(self.source(f"{name}.image", item.image))
+                return 1
+            if isinstance(item.video, np.ndarray):
+                return len(item.cut(self.fps))
+            return count_frames(self.source(f"{name}.video", item.video), *(item.trim or (0, None)), fps=self.fps)
+        except MediaError as error:
+            raise StoryboardError(f"{name}: {error}") from error
+
+    def source(self, name: str, media: str | Path | Image.Image | np.ndarray) -> Path | Image.Image | np.ndarray:
+        """The file that a path names, checked to lie in the folder; a picture or clip in memory as it is."""
+        return inside(name, media, self.folder) if isinstance(media, str | Path) else media
+
+    def frame_at(self, name: str, moment: int | float) -> int:
+        """The frame of a moment, which is a frame if it is an int and seconds if it is a float."""
+        last = self.num_frames - 1
+        if not isinstance(moment, float):
+            return check_int(name, moment, 0, last)
+        if not 0 <= moment <= MAX_DURATION:  # true for NaN, too
+            raise ValueError(f"{name} must be from 0 to {MAX_DURATION:g}, got {moment}")
+        frame = nearest_frame(moment, self.fps)
+        if frame > last:
+            end = f"the last frame is {last} ({last / self.fps:.3f} s)"
+            raise ValueError(f"{name} {moment:g} s is frame {frame}, past the end; {end}")
+        return frame
+
+    @property
+    def given(self) -> list[tuple[str, Keyframe | Clip]]:
         """The keyframes, then the clips, each with its name in messages."""
         keyframes = [(f"keyframes[{i}]", item) for i, item in enumerate(self.keyframes)]
         return keyframes + [(f"clips[{i}]", item) for i, item in enumerate(self.clips)]
 
-    def _find_conditions(self) -> tuple[Condition, ...]:
-        """The place and length of every keyframe and clip; opens and decodes each of them."""
-        starts = [check.moment(name, item.time, item.frame, self.fps, self.num_frames) for name, item in self._named()]
-        names, found = [name for name, _ in self._named()], []
-        self._check_placement([Condition(start) for start in starts], (), names)
-        for start, (name, item) in zip(starts, self._named(), strict=True):
-            try:
-                found.append(Condition(start, item.count(name, self.folder, self.fps)))
-            except MediaError as error:
-                raise StoryboardError(f"{name}: {error}") from error
-        self._check_placement(found, self.cuts, names)
-        return tuple(found)
-
-    def _check_placement(self, conditions: Sequence[Condition], cuts: Sequence[int], names: Sequence[str]) -> None:
-        try:
-            check_placement(self.num_frames, conditions, cuts, names)
-        except ValueError as error:
-            raise StoryboardError(str(error)) from error
-
     @property
     def cuts(self) -> tuple[int, ...]:
         """The first frames of shots 2, 3, ..."""
-        return tuple(check.when("start", shot.start, self.fps, self.num_frames) for shot in self.shots[1:])
+        return tuple(self.frame_at("start", shot.start) for shot in self.shots[1:])
 
     def plan(self, stride: int = 4) -> ChunkPlan:
-        """The chunks for a VAE of this temporal stride. Conditions in order: the keyframes, then the clips."""
+        """The chunks for a VAE of this temporal stride. Its conditions are the keyframes, then the clips."""
         return ChunkPlan.build(self.num_frames, self.conditions, stride, self.cuts)
 
     def caption(self) -> str:
@@ -121,29 +147,15 @@ class Storyboard:
             parts.append(_sentence(shot.characters and f"Characters: {', '.join(shot.characters)}"))
         return " ".join(part for part in parts if part)
 
-    def load_conditions(self, size: tuple[int, int] | None = None) -> list[tuple[int, np.ndarray]]:
-        """(frame_index, (T, H, W, 3) uint8 RGB) of each condition, in the plan's order, cover-cropped to one size.
+    def retime(self, pacing: str | Sequence[int | float]) -> Self:
+        """Move the keyframes and clips to other times, in the same order. The cuts between them move along.
 
-        size: (width, height); the storyboard's own when None.
-        """
-        size = self.size if size is None else size
-        if size is None:
-            raise StoryboardError("load_conditions needs a size (width, height): the storyboard has none")
-        return [
-            (condition.frame_index, item.read(name, self.folder, self.fps, size))
-            for condition, (name, item) in zip(self.conditions, self._named(), strict=True)
-        ]
+        Args:
+            pacing: a name in PACING, or the new times: one for each keyframe, then one for each clip. An int is a
+                frame, a float is seconds.
 
-    def crops(self, size: tuple[int, int]) -> list[str]:
-        """What `load_conditions(size)` cuts off, a sentence for each condition of another shape than size."""
-        notes = [crop_note(name, item.size(name, self.folder), size) for name, item in self._named()]
-        return [note for note in notes if note]
-
-    def retime(self, pacing: str | Sequence[int | float]) -> "Storyboard":
-        """The same keyframes and clips, in the same order, at other times; the cuts between them move along.
-
-        pacing: a name in PACING, or the new times: one for each keyframe, then one for each clip, an int being a frame
-        and a float seconds. StoryboardError if the order would change or two would meet.
+        Raises:
+            StoryboardError: the order would change, or two would meet.
         """
         starts = [condition.frame_index for condition in self.conditions]
         ordered = sorted(starts)
@@ -151,80 +163,79 @@ class Storyboard:
             if isinstance(pacing, str):
                 targets = dict(zip(ordered, preset_targets(ordered, pacing), strict=True))
                 fixed = (ordered[0], ordered[-1])
+            elif not starts or len(pacing) != len(starts):
+                raise ValueError(f"retime needs {len(starts)} times, one a keyframe or clip, got {len(pacing)}")
             else:
-                if not starts or len(pacing) != len(starts):
-                    raise StoryboardError(
-                        f"retime needs {len(starts)} times, one a keyframe or clip, got {len(pacing)}"
-                    )
-                new = [check.when(f"times[{i}]", t, self.fps, self.num_frames) for i, t in enumerate(pacing)]
-                targets = dict(zip(starts, new, strict=True))
-                fixed = tuple(starts)
-                if any(targets[a] >= targets[b] for a, b in itertools.pairwise(ordered)):
-                    raise StoryboardError(f"times must keep the keyframes' order and differ, got {list(pacing)}")
+                new = [self.frame_at(f"times[{i}]", time) for i, time in enumerate(pacing)]
+                targets, fixed = dict(zip(starts, new, strict=True)), tuple(starts)
+                if any(targets[one] >= targets[two] for one, two in itertools.pairwise(ordered)):
+                    raise ValueError(f"times must keep the keyframes' order and differ, got {list(pacing)}")
             lengths = {condition.frame_index: condition.num_frames for condition in self.conditions}
             moved = move_frames(self.num_frames, lengths, self.cuts, targets, fixed)
         except ValueError as error:
             raise StoryboardError(str(error)) from error
-        placed = [
-            dataclasses.replace(item, time=None, frame=moved[start])
-            for item, start in zip([*self.keyframes, *self.clips], starts, strict=True)
-        ]
+        return self._moved(moved)
+
+    def _moved(self, moved: Mapping[int, int]) -> Self:
+        """The storyboard with every condition and cut at the frame that `moved` gives for its frame now.
+
+        The result is a changed copy, not a new Storyboard, because nothing of it needs another check: the media are
+        the same, and `move_frames` keeps the conditions and cuts apart. So no file is opened again.
+        """
+        conditions = tuple(dataclasses.replace(c, frame_index=moved[c.frame_index]) for c in self.conditions)
+        frames = iter(condition.frame_index for condition in conditions)
+
+        def placed(items: Sequence[Keyframe | Clip]) -> tuple:
+            return tuple(dataclasses.replace(item, time=None, frame=next(frames)) for item in items)
+
         later = zip(self.shots[1:], self.cuts, strict=True)
-        shots = [*self.shots[:1], *(dataclasses.replace(shot, start=moved[cut]) for shot, cut in later)]
-        n = len(self.keyframes)
-        return dataclasses.replace(self, keyframes=tuple(placed[:n]), clips=tuple(placed[n:]), shots=tuple(shots))
+        shots = (*self.shots[:1], *(dataclasses.replace(shot, start=moved[cut]) for shot, cut in later))
+        result = copy.copy(self)
+        vars(result).update(
+            keyframes=placed(self.keyframes), clips=placed(self.clips), shots=shots, conditions=conditions
+        )
+        return result
 
     @classmethod
-    def from_dict(cls, value: object, folder: PathLike | None = None) -> "Storyboard":
-        """Make a storyboard from the JSON's object. folder: the only place files may come from; default: here."""
-        lists = {"shots": (Shot, ()), "keyframes": (Keyframe, ("image",)), "clips": (Clip, ("video",))}
-        plain = ("title", "description", "fps", "duration", "num_frames", "size", "negative")
-        given = dict(check.keys("the storyboard", value, (*plain, *lists)))
-        if "duration" in given and "num_frames" in given:
+    def from_dict(cls, value: object, folder: PathLike | None = None) -> Self:
+        """Make a storyboard of the JSON's object.
+
+        Args:
+            folder: the only place that files may come from; None is the current one.
+        """
+        if not isinstance(value, dict):
+            raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
+        if unknown := [key for key in value if key not in keys_of(cls)]:
+            raise StoryboardError(unknown_key("the storyboard", unknown[0], [*keys_of(cls)]))
+        if "duration" in value and "num_frames" in value:
             raise StoryboardError("the storyboard has both duration and num_frames; give one of them")
-        for name, (kind, required) in lists.items():
-            allowed = [field.name for field in dataclasses.fields(kind)]
-            entries = check.items(name, given.pop(name, []))
-            made = []
-            for i, entry in enumerate(entries):
-                need = ("start",) if kind is Shot and i else required
-                fields = dict(check.keys(f"{name}[{i}]", entry, allowed, need))
-                made.append(kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}))
-            given[name] = tuple(made)
-        return cls(**given, folder=Path.cwd() if folder is None else Path(folder))
+        return cls(**value, folder=Path.cwd() if folder is None else folder)
 
     @classmethod
-    def load(cls, path: PathLike) -> "Storyboard":
-        """Read a storyboard's JSON. StoryboardError, naming the file, for whatever is wrong in it."""
+    def load(cls, path: PathLike) -> Self:
+        """Read a storyboard's JSON. A StoryboardError that names the file says what is wrong in it."""
         path = Path(path)
-        value = check.read_json(path)
         try:
-            return cls.from_dict(value, path.parent)
+            return cls.from_dict(read_json(path), path.parent)
         except StoryboardError as error:
             raise StoryboardError(f"{path}: {error}") from error
 
     def to_dict(self) -> dict:
-        """The JSON's object; what equals its default is left out. StoryboardError for media in memory (use save)."""
-        result = {} if self.duration is None else {"duration": self.duration}
-        result = result or {"num_frames": self.num_frames}
-        result["fps"] = self.fps
-        for name in ("title", "description", "size", "negative", "shots", "keyframes", "clips"):
-            value = getattr(self, name)
-            if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-                value = [to_entry(f"{name}[{i}]", item) for i, item in enumerate(value)]
-            if value:
-                result[name] = list(value) if isinstance(value, tuple) else value
-        return result
+        """The JSON's object, without what is empty. Media in memory are a StoryboardError: only `save` writes them."""
+        length = "num_frames" if self.duration is None else "duration"
+        names = (length, "fps", "title", "description", "size", "negative", "shots", "keyframes", "clips")
+        values = {name: _plain(name, getattr(self, name)) for name in names}
+        return {name: value for name, value in values.items() if value or name == length}
 
     def save(self, path: PathLike) -> None:
         """Write the JSON. Media in memory or from another folder are written beside it, as <name>_keyframe0.png, ..."""
         path = Path(path)
 
-        def put(media: object, name: str) -> str:
-            return put_beside(media, path, name, self.folder, self.fps)
+        def put(name: str, media: object) -> str:
+            return put_beside(path, name, self.source(name, media), self.fps)
 
-        frames = [dataclasses.replace(k, image=put(k.image, f"keyframe{i}")) for i, k in enumerate(self.keyframes)]
-        clips = [dataclasses.replace(c, video=put(c.video, f"clip{i}")) for i, c in enumerate(self.clips)]
+        frames = [dataclasses.replace(k, image=put(f"keyframe{i}", k.image)) for i, k in enumerate(self.keyframes)]
+        clips = [dataclasses.replace(c, video=put(f"clip{i}", c.video)) for i, c in enumerate(self.clips)]
         saved = dataclasses.replace(self, keyframes=tuple(frames), clips=tuple(clips), folder=path.parent)
         write_json(path, saved.to_dict())
 
@@ -233,3 +244,15 @@ def _sentence(text: str) -> str:
     """The text with a full stop, if it has any words and no stop of its own."""
     text = text.strip() if text else ""
     return f"{text}." if text and text[-1] not in ".!?" else text
+
+
+def _plain(name: str, value: object) -> object:
+    """A field's value as JSON takes it, with what is empty left out of objects."""
+    if isinstance(value, Image.Image | np.ndarray):
+        raise StoryboardError(f"{name} is in memory; save(path) writes it to a file")
+    if isinstance(value, tuple):
+        return [_plain(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    if dataclasses.is_dataclass(value):
+        entries = {f.name: _plain(f"{name}.{f.name}", getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {key: entry for key, entry in entries.items() if entry not in (None, "", [])}
+    return value.as_posix() if isinstance(value, Path) else value

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..media.size import Size
 from .tracks import ShotTracks
 
 
@@ -33,10 +34,11 @@ class Window:
 class Canvas:
     """T frames of one shot, painted in place: `image: (T, 3, rows, columns)` in [0, 1].
 
-    height, width: of the whole frame, in pixels. crop: (top, left, rows, columns) of the part to paint, or None.
+    size: of the whole frame, in pixels. crop: (top, left, rows, columns) of the part to paint, or None.
     """
 
-    def __init__(self, tracks: ShotTracks, height: int, width: int, crop: tuple[int, int, int, int] | None = None):
+    def __init__(self, tracks: ShotTracks, size: Size, crop: tuple[int, int, int, int] | None = None):
+        width, height = size
         top, left, rows, columns = crop or (0, 0, height, width)
         self.tracks = tracks
         device = tracks.view.device

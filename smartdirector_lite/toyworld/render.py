@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..media.size import Size
 from .canvas import Canvas, circle, ellipse, per_frame, rounded_box
 from .figures import paint_character, paint_prop, paint_sign
 from .scene import Scene, SceneShot, Setting
@@ -19,40 +20,40 @@ FRAMES_AT_ONCE = 8  # on CPU, small groups stay in the cache and make tight wind
 
 def render(
     scene: Scene,
-    height: int,
-    width: int,
+    size: Size,
     crop: tuple[int, int, int, int] | None = None,
-    frames: slice = slice(None),
+    frames: slice | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Render frames of a scene.
 
-    height, width: the frame's size in pixels. crop: (top, left, rows, columns) of the part of the frame to draw.
+    size: the frame's, in pixels. crop: (top, left, rows, columns) of the part of the frame to draw.
     frames: which frames, in ascending order. Returns (T, 3, H, W) in [0, 1], float32, on `device`. Raises ValueError
     for an empty size, a crop that leaves the frame, and frames that select none or run backwards.
     """
-    wanted = range(scene.num_frames)[frames]
+    wanted = range(scene.num_frames)[slice(None) if frames is None else frames]
     if not wanted or wanted.step < 0:
         raise ValueError(f"frames = {frames} selects {list(wanted)} of {scene.num_frames}: give one or more, ascending")
+    width, height = size
     top, left, rows, columns = crop or (0, 0, height, width)
     if min(rows, columns) < 1 or min(top, left) < 0 or top + rows > height or left + columns > width:
-        raise ValueError(f"crop = {crop} of a frame of {height} x {width}: give (top, left, rows, columns) inside it")
-    size = FRAMES_AT_ONCE if torch.device(device).type == "cpu" else scene.num_frames
+        raise ValueError(f"crop = {crop} of a frame of {Size(*size)}: give (top, left, rows, columns) inside it")
+    at_once = FRAMES_AT_ONCE if torch.device(device).type == "cpu" else scene.num_frames
     images = []
     for shot in scene.shots:
         index = [f - shot.start for f in range(shot.start, shot.stop) if f in wanted]
         if index:
             tracks = track_shot(scene, shot, device)
-            for group in torch.tensor(index, device=device).split(size):
-                images.append(_render_group(scene, shot, select_frames(tracks, group), height, width, crop))
+            for group in torch.tensor(index, device=device).split(at_once):
+                images.append(_render_group(scene, shot, select_frames(tracks, group), size, crop))
     return torch.cat(images)
 
 
 def _render_group(
-    scene: Scene, shot: SceneShot, tracks: ShotTracks, height: int, width: int, crop: tuple[int, int, int, int] | None
+    scene: Scene, shot: SceneShot, tracks: ShotTracks, size: Size, crop: tuple[int, int, int, int] | None
 ) -> Tensor:
     """The frames of `tracks`, which belong to `shot`, from the back to the front."""
-    canvas = Canvas(tracks, height, width, crop)
+    canvas = Canvas(tracks, size, crop)
     _paint_backdrop(canvas, scene)
     if scene.sign:
         paint_sign(canvas, scene)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..media.size import Size
 from .figures import (
     BALL_OUTLINE,
     BALLOON,
@@ -44,8 +45,9 @@ class Box(NamedTuple):
         """To index the last two axes of a (..., H, W) frame."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
-    def clip(self, height: int, width: int) -> "Box | None":
-        """The part inside a frame of `height` x `width`, or None."""
+    def clip(self, size: Size) -> "Box | None":
+        """The part inside a frame of this size, or None."""
+        width, height = size
         box = Box(max(0, self.top), max(0, self.left), min(height, self.bottom), min(width, self.right))
         return box if box.top < box.bottom and box.left < box.right else None
 
@@ -105,28 +107,28 @@ class FrameTruth:
     letters: tuple[LetterTruth, ...]
 
 
-def scene_truth(scene: Scene, height: int, width: int) -> list[FrameTruth]:
-    """The truth of every frame of a scene that is rendered at `height` x `width` pixels."""
-    return [truth for shot in range(len(scene.shots)) for truth in _shot_truth(scene, shot, height, width)]
+def scene_truth(scene: Scene, size: Size) -> list[FrameTruth]:
+    """The truth of every frame of a scene that is rendered at this size."""
+    return [truth for shot in range(len(scene.shots)) for truth in _shot_truth(scene, shot, size)]
 
 
 @dataclass(frozen=True)
 class Screen:
-    """How T frames of one shot show the world, at `height` x `width` pixels."""
+    """How T frames of one shot show the world, at this size."""
 
     tracks: ShotTracks
-    height: int
-    width: int
+    size: Size
 
     @property
     def pixels_per_unit(self) -> Tensor:
         """(T,)"""
-        return self.height / self.tracks.view
+        return self.size[1] / self.tracks.view
 
     def to_pixels(self, x: Tensor | float, y: Tensor | float) -> tuple[Tensor, Tensor]:
         """World coordinates, floats or (T,), -> columns and rows, each (T,)."""
         across, up = x - self.tracks.camera_x, y - self.tracks.camera_y
-        return self.width / 2 + self.pixels_per_unit * across, self.height / 2 - self.pixels_per_unit * up
+        width, height = self.size
+        return width / 2 + self.pixels_per_unit * across, height / 2 - self.pixels_per_unit * up
 
     def boxes(self, extent: Extent) -> list[Box]:
         """The pixels that an extent touches, frame by frame, in or outside the frame."""
@@ -137,12 +139,12 @@ class Screen:
         return [Box(*edge) for edge in edges.tolist()]
 
     def clipped(self, extent: Extent) -> list[Box | None]:
-        return [box.clip(self.height, self.width) for box in self.boxes(extent)]
+        return [box.clip(self.size) for box in self.boxes(extent)]
 
 
-def _shot_truth(scene: Scene, index: int, height: int, width: int) -> list[FrameTruth]:
+def _shot_truth(scene: Scene, index: int, size: Size) -> list[FrameTruth]:
     shot, tracks = scene.shots[index], track_shot(scene, scene.shots[index])
-    screen = Screen(tracks, height, width)
+    screen = Screen(tracks, size)
     characters = [
         _character_truth(scene.characters[k], k, track, screen) for k, track in sorted(tracks.characters.items())
     ]
@@ -156,7 +158,7 @@ def _shot_truth(scene: Scene, index: int, height: int, width: int) -> list[Frame
         covers = [box for box in (*(character.box for character in cast), props[i]) if box is not None]
         signs = []
         for letter, boxes in letters:
-            box = boxes[i].clip(height, width)
+            box = boxes[i].clip(size)
             whole = box == boxes[i]
             clear = whole and not any(box.overlaps(cover) for cover in covers)
             signs.append(LetterTruth(letter, box, whole, clear))

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media.videos import CONVERSION, SAME_EVERY_TIME, frame_pixels
+from ..media.videos import CONVERSION, frame_pixels
+from ..media.writing import SAME_EVERY_TIME
 
 CRF = (20, 36)  # of H.264: hardly seen to blocky
 BLUR = (0.3, 1.2)  # standard deviation, pixels

@@ -1,7 +1,8 @@
 """A film as training footage: decoded once, cut into shots, kept small on disk.
 
-`prepare_film` writes `frames.npy` (uint8, memory-mapped later) and, last of all, `shots.json` to a cache folder;
-`FilmShots` serves clips from it. The last fifth of the shots is held out.
+`prepare_film` writes `frames.npy` (uint8, memory-mapped later) and, last of all, `shots.json` to a cache folder.
+`FilmShots` gives clips from the folder. The last fifth of the shots is held out. `Footage` says how often a training
+takes its clips from a film rather than from the toy world.
 """
 
 import itertools
@@ -17,9 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..media import atomic_path, probe_video, write_json
-from ..media.videos import decoded_frames  # frames as they come, not yet converted to RGB
+from ..media.size import Size
+from ..media.videos import decoded_frames  # gives frames as they are coded, not yet converted to RGB
+from .tiny import FINAL
 
-CUT_THRESHOLD = 0.11  # mean absolute difference of two thumbnails, of 1
+CUT_THRESHOLD = 0.11  # mean absolute difference of two thumbnails with values in [0, 1]
 MIN_SHOT_SECONDS = 1.0
 HELD_OUT_SHARE = 0.2
 MIN_SIDE = 16  # pixels; a thumbnail is an eighth of a frame
@@ -27,17 +30,23 @@ MAX_FILM_BYTES = 8_000_000_000  # of frames, which are held in memory until the 
 
 
 def prepare_film(
-    path: str | Path,
-    cache: str | Path,
-    size: tuple[int, int] = (224, 128),
-    step: int = 2,
-    seconds: tuple[float, float] = (0, 1e9),
+    path: str | Path, cache: str | Path, size: Size = FINAL, step: int = 2, seconds: tuple[float, float] = (0, 1e9)
 ) -> Path:
-    """Decode a film to `cache` and find its shots; does nothing if that has been done already.
+    """Decode a film to a cache folder and find its shots. Nothing is done where that has been done already.
 
-    size: (width, height), cover-cropped. step: keep every step-th frame. seconds: the part of the film to use (titles
-    and credits teach nothing). Returns the cache folder. Raises ValueError, naming the file, for a film that is
-    missing, unreadable, damaged, too long or without a whole shot, and for a cache that holds something else.
+    Args:
+        path: the film's file.
+        cache: the folder.
+        size: that frames are cover-cropped to.
+        step: every step-th frame is kept.
+        seconds: the part of the film to use; titles and credits teach nothing.
+
+    Returns:
+        The cache folder.
+
+    Raises:
+        ValueError: a film that is missing, unreadable, damaged, too long or without a whole shot; a cache that holds
+            something else; and options out of range.
     """
     if min(size) < MIN_SIDE or step < 1 or not 0 <= seconds[0] < seconds[1]:
         raise ValueError(
@@ -48,7 +57,7 @@ def prepare_film(
     made_from = {"film": Path(path).name, "size": list(size), "step": step, "seconds": list(seconds)}
     if (cache / "shots.json").exists():
         info = _read_info(cache)
-        held = {name: info[name] for name in made_from if name in info}  # caches of old name nothing
+        held = {name: info[name] for name in made_from if name in info}  # old caches don't name them
         if any(made_from[name] != value for name, value in held.items()):
             raise ValueError(f"cache {cache} was made from {held}, not {made_from}: choose another folder or delete it")
         return cache
@@ -67,10 +76,8 @@ def prepare_film(
     return cache
 
 
-def _read_frames(
-    path: str | Path, size: tuple[int, int], step: int, seconds: tuple[float, float]
-) -> Iterator[np.ndarray]:
-    """Every step-th frame within `seconds`, (H, W, 3) uint8. Those in between are decoded, but not converted."""
+def _read_frames(path: str | Path, size: Size, step: int, seconds: tuple[float, float]) -> Iterator[np.ndarray]:
+    """Give every step-th frame within `seconds`, (H, W, 3) uint8. The others are decoded, but not converted."""
     num_bytes = 0
     for index, (time, _, frame) in enumerate(decoded_frames(path)):
         if time >= seconds[1]:
@@ -83,8 +90,8 @@ def _read_frames(
             yield image
 
 
-def _shrink(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
-    """Upright and cover-cropped to `size`, as (H, W, 3) uint8."""
+def _shrink(frame: av.VideoFrame, size: Size) -> np.ndarray:
+    """Turn a frame upright and cover-crop it to `size`, (H, W, 3) uint8."""
     quarter_turns = round(frame.rotation / 90)
     width, height = size[::-1] if quarter_turns % 2 else size
     scale = max(width / frame.width, height / frame.height)
@@ -95,9 +102,16 @@ def _shrink(frame: av.VideoFrame, size: tuple[int, int]) -> np.ndarray:
 
 
 def find_shots(frames: np.ndarray, fps: float) -> list[tuple[int, int]]:
-    """Split at jumps between neighbouring frames; frames: (T, H, W, 3) uint8. Returns [start, stop) pairs.
+    """Split a film at jumps between neighbouring frames.
 
-    A jump is a cut where it is large and stands out from those around it. Shots under MIN_SHOT_SECONDS are left out.
+    A jump is a cut where it is large and stands out from the jumps around it.
+
+    Args:
+        frames: (T, H, W, 3) uint8.
+        fps: their rate.
+
+    Returns:
+        [start, stop) frames of the shots, without those under MIN_SHOT_SECONDS.
     """
     thumbs = frames[:, 4::8, 4::8].astype(np.float32) / 255
     jumps = np.abs(np.diff(thumbs, axis=0)).mean(axis=(1, 2, 3))
@@ -108,7 +122,7 @@ def find_shots(frames: np.ndarray, fps: float) -> list[tuple[int, int]]:
 
 
 def _read_info(cache: Path) -> dict:
-    """`shots.json` of a cache. ValueError if it can't be read."""
+    """Read the `shots.json` of a cache. ValueError if it can't be read."""
     try:
         info = json.loads((cache / "shots.json").read_text(encoding="utf-8"))
         return {**info, "shots": [(int(start), int(stop)) for start, stop in info["shots"]], "fps": float(info["fps"])}
@@ -120,7 +134,13 @@ def _read_info(cache: Path) -> dict:
 
 @dataclass(frozen=True)
 class FilmShots:
-    """Clips of a prepared film. frames: (T, H, W, 3) uint8. shots: [start, stop) frames. fps: of `frames`."""
+    """A prepared film, which gives clips.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8.
+        shots: [start, stop) frames of each shot.
+        fps: the rate of `frames`.
+    """
 
     frames: np.ndarray
     shots: list[tuple[int, int]]
@@ -128,7 +148,11 @@ class FilmShots:
 
     @classmethod
     def load(cls, cache: str | Path, held_out: bool = False) -> "FilmShots":
-        """held_out: the last fifth of the shots instead of the first four. ValueError if there is no whole cache."""
+        """Open a cache folder: its first four fifths of the shots, or the held-out last one.
+
+        Raises:
+            ValueError: if there is no whole cache.
+        """
         cache = Path(cache)
         info = _read_info(cache)
         first_held_out = round(len(info["shots"]) * (1 - HELD_OUT_SHARE))
@@ -142,30 +166,29 @@ class FilmShots:
         return cls(frames, shots, info["fps"])
 
     def __reduce__(self) -> tuple:
-        """A pickle of a film on disk names its file, so that a worker process maps it instead of being sent it."""
+        """Pickle a film on disk by the name of its file. A worker process then maps the file, and is not sent it."""
         on_disk = isinstance(self.frames, np.memmap)
         return _unpickle, (self.frames.filename if on_disk else self.frames, self.shots, self.fps)
 
     def clip(
-        self,
-        start: int,
-        num_frames: int,
-        crop: tuple[int, int, int, int] | None = None,
-        size: tuple[int, int] | None = None,
+        self, start: int, num_frames: int, crop: tuple[int, int, int, int] | None = None, size: Size | None = None
     ) -> Tensor:
-        """Frames [start, start + num_frames) as (T, 3, H, W) in [0, 1].
+        """Return frames [start, start + num_frames) as (T, 3, H, W) in [0, 1].
 
-        crop: (top, left, rows, columns). size: (height, width) that it then gets, bicubic, smoothed where it shrinks.
+        Args:
+            crop: (top, left, rows, columns) of the part to take.
+            size: the size that this part is then brought to, bicubic, and smoothed where it shrinks.
         """
         top, left, rows, columns = crop or (0, 0, *self.frames.shape[1:3])
         part = self.frames[start : start + num_frames, top : top + rows, left : left + columns]
         video = torch.from_numpy(np.array(part)).permute(0, 3, 1, 2).float() / 255
         if size is None:
             return video
-        return F.interpolate(video, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+        sides = (size.height, size.width)
+        return F.interpolate(video, size=sides, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
     def sample(self, rng: np.random.Generator, num_frames: int) -> int | None:
-        """Start of a random clip of `num_frames` within one shot; None, and no draw, if no shot is that long."""
+        """Draw the first frame of a clip within one shot. None, and no draw, if no shot is that long."""
         rooms = np.array([max(0, stop - start - num_frames + 1) for start, stop in self.shots], dtype=float)
         if rooms.sum() == 0:
             return None
@@ -175,3 +198,27 @@ class FilmShots:
 
 def _unpickle(frames: np.ndarray | Path, shots: list[tuple[int, int]], fps: float) -> FilmShots:
     return FilmShots(frames if isinstance(frames, np.ndarray) else np.load(frames, mmap_mode="r"), shots, fps)
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Where a training's clips come from: the toy world and, where there is one, a film.
+
+    Attributes:
+        film: None for the toy world alone.
+        share: how often a clip is the film's, from 0 to 1.
+    """
+
+    film: FilmShots | None = None
+    share: float = 0.0
+
+    @classmethod
+    def open(cls, folder: str, share: float) -> "Footage":
+        """Make one of the options `film` ("" for none) and `film_share`."""
+        return cls(FilmShots.load(folder) if folder else None, share)
+
+    def sample(self, rng: np.random.Generator, num_frames: int) -> int | None:
+        """Draw the first frame of a clip of the film. None where the clip is to come from the toy world."""
+        if self.film is None or rng.random() >= self.share:
+            return None
+        return self.film.sample(rng, num_frames)

@@ -1,187 +1,228 @@
 """Fine-tune a real Wan model as Director-Gen or Director-SR: `train gen --base FOLDER`, `train sr --base FOLDER`.
 
-Clips and captions are encoded first (`finetune_data`); then the transformer is trained alone, as a LoRA or whole, with
-the losses of the tiny trainings: anchors keep timestep 0 and count nothing. Several processes share the batches
-(`accelerate launch`), or the weights too (FSDP). No GPU was at hand: this was tried on tiny random models only.
+Clips and captions are encoded first. Then the transformer is trained alone, as a LoRA or whole, with the batches and
+losses of the tiny trainings. Several processes share the batches (`accelerate launch`), or the weights too (FSDP2).
 """
 
-import json
-import os
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
+import numpy as np
 import torch
 from accelerate import PartialState
-from accelerate.utils import send_to_device
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
-from diffusers.training_utils import cast_training_params
+from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from diffusers.utils import is_peft_available
 from torch import Tensor, nn
 
-from ..gen.checks import check_size
-from ..gen.pipeline import DirectorGenPipeline
-from ..gen.transformer import DirectorTransformer3DModel
-from ..loading.loader import LOADING_ERRORS, find_model
-from ..sr.pipeline import DirectorSRPipeline
-from ..sr.sizes import FACTOR
-from .finetune_data import CacheSettings, find_clips, open_clips, open_texts
-from .finetune_step import FinetuneConfig, GenFinetune, SRFinetune, TunedGen, TunedSR, draw_gen_batch, draw_sr_batch
-from .gen import flow_loss
-from .loop import train
+from ..gen import DirectorTransformer3DModel
+from ..gen.base import check_size
+from ..media.size import Size
+from ..sr import DirectorSRPipeline
+from ..sr.frames import FACTOR
+from ..sr.pipeline import check_upsample
+from .bank import ClipBank
+from .clips import ClipData
+from .finetune_base import Base, export_lora, whole_transformer
+from .finetune_data import CacheSettings, Captions, find_clips, open_clips
+from .gen import flow_loss, gen_batch
+from .loop import train_stage
+from .options import LoopConfig, check_least, check_no_workers, check_positive, check_shares
 from .precision import mixed_precision
-from .processes import join_processes, whole_weights
-from .sr import sr_loss
-from .stage import NUM_TRAIN_TIMESTEPS
-
-LORA_LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2"]
+from .processes import join_processes
+from .sr import TrainedSR, sr_batch, sr_loss
+from .transformer import TransformerStage, run_transformer
 
 
-@dataclass(frozen=True)
-class Base:
-    """A Wan pipeline's folder, its settings seen to fit. stride: frames a latent. multiple: of (height, width)."""
+@dataclass
+class FinetuneConfig(LoopConfig):
+    """The options that both fine-tunings share."""
 
-    folder: Path
-    stride: int
-    multiple: tuple[int, int]
+    base: str = ""  # the folder of a Wan text-to-video pipeline, in the hub's layout
+    lora_rank: int = 16  # rank of the LoRA on attention and feed-forward; 0 trains the whole transformer
+    data: str = "clips"  # a folder of videos, each with its caption in a .txt beside it
+    cache: str = ""  # where the clips' latents are kept; nothing for `cache` in out
+    size: tuple[int, int] = (832, 480)  # width and height of a clip, to which videos are cropped
+    frames: int = 81  # frames of a clip
+    fps: float = 24.0  # frames a second of a clip
+    plans: int = 4  # in how many ways each video is cut into chunks
+    batch: int = 1  # clips of a batch, in each process
+    accumulate: int = 1  # batches of a step
+    lr: float = 1e-4  # AdamW's learning rate
+    weight_decay: float = 0.0  # AdamW's weight decay
+    drop_anchor: float = 0.15  # how often a keyframe at a chunk's natural beginning is left out
+    clip_anchor: float = 0.1  # how often a keyframe that stays becomes a clip
+    minutes: float = 100_000.0  # how long this call may take; a later call with the same `out` goes on
+    ema: float = 0.0  # decay of averaged weights; 0 for no average
+    save_minutes: float = 20.0  # minutes between two checkpoints
+    log_every: int = 10  # steps between two lines of the log
 
-    @classmethod
-    def find(cls, folder: str) -> "Base":
-        """Nothing but settings is read. ValueError for anything but a Wan text-to-video pipeline."""
-        path = find_model(folder)
-        for part in ("vae", "transformer", "text_encoder", "tokenizer"):
-            if not (path / part).is_dir():
-                raise ValueError(f"base = {folder}: no {part} there; give the whole folder of a Wan pipeline")
-        if (path / "transformer_2").is_dir():
-            raise ValueError(f"base = {folder}: two transformers (Wan 2.2 A14B); use Wan 2.1 T2V or Wan 2.2 TI2V")
-        if json.loads((path / "model_index.json").read_text("utf-8")).get("sigma_data") is not None:
-            raise ValueError(
-                f"base = {folder}: trained behind a skip (sigma_data), as a tiny model is; give one of Wan"
-            )
-        try:
-            with torch.device("meta"):
-                vae = AutoencoderKLWan.from_config(AutoencoderKLWan.load_config(path / "vae")).config
-                config = DirectorTransformer3DModel.load_config(path / "transformer")
-                transformer = DirectorTransformer3DModel.from_config(config).config
-        except LOADING_ERRORS as error:
-            raise ValueError(f"base = {folder}: no Wan text-to-video model ({' '.join(str(error).split())})") from error
-        if transformer.in_channels != vae.z_dim:
-            raise ValueError(
-                f"base = {folder}: its transformer takes {transformer.in_channels} channels, its VAE's latents have "
-                f"{vae.z_dim}; image-to-video models are not supported"
-            )
-        multiple = tuple(vae.scale_factor_spatial * side for side in transformer.patch_size[1:])
-        return cls(path, vae.scale_factor_temporal, multiple)
-
-    def load_vae(self) -> AutoencoderKLWan:
-        """In float32, as it was trained."""
-        return _load(AutoencoderKLWan, self.folder / "vae", torch.float32).eval()
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_no_workers(self)
+        check_least(self, 0, "lora_rank")
+        check_least(self, 1, "frames", "plans", "batch", "accumulate")
+        check_shares(self, "drop_anchor", "clip_anchor")
+        for name in ("lr", "fps"):
+            if not 0 < getattr(self, name) <= 1000:
+                raise ValueError(f"{name} = {getattr(self, name)}: give more than 0, at most 1000")
+        check_least(self, 0, "weight_decay")
 
 
-def _load(kind: type, folder: Path, dtype: torch.dtype):
-    try:
-        return kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
-    except LOADING_ERRORS as error:
-        raise ValueError(f"{folder}: can't be loaded ({' '.join(str(error).split())[:200]})") from error
+@dataclass
+class GenFinetune(FinetuneConfig):
+    """The options of `train gen --base`."""
+
+    rope: ClassVar[str] = "frame_time"  # not options: the positions that pipelines of Wan's weights use
+    cut_gap: ClassVar[float] = 0.0
+    out: str = "runs/wan-lora"  # the run's folder
+    text_dropout: float = 0.1  # how often a clip comes without its caption
+    description_only: float = 0.1  # how often it comes with the first line of its caption alone
+    time_mean: float = 0.0  # mean of the normal number whose sigmoid is t
+    time_std: float = 1.0  # standard deviation of that number
+    shift: float = 3.0  # how t is then shifted towards noise, as a scheduler shifts its times
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(self, "time_std", "shift")
+        check_shares(self, "text_dropout", "description_only")
 
 
-def load_transformer(config: FinetuneConfig, base: Base, fast: bool) -> DirectorTransformer3DModel:
-    """What is trained: the LoRA of a frozen transformer, in float32, or a whole one in float32.
+@dataclass
+class SRFinetune(FinetuneConfig):
+    """The options of `train sr --base`. Captions are not read."""
 
-    fast: the frozen one is in bfloat16. Blocks compute their activations twice, and keep none between.
+    out: str = "runs/wan-sr-lora"  # the run's folder
+    size: tuple[int, int] = (1664, 960)  # width and height of an HR clip, twice those of LR
+    upsample: str = "latent"  # what the flow starts from: enlarged latents, or encoded enlarged frames (pixel)
+    clip_anchor: float = 0.05  # how often a keyframe that stays becomes a clip
+    no_anchor: float = 0.3  # how often a clip has no keyframe at all
+    at_start: float = 0.5  # how often t is 1; else it is uniform
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_upsample(self.upsample)
+        check_shares(self, "no_anchor", "at_start")
+
+
+class TunedGen(nn.Module):
+    """The transformer, for texts that are embedded already."""
+
+    _no_split_modules = DirectorTransformer3DModel._no_split_modules  # accelerate's name: what FSDP gathers at a time
+
+    def __init__(self, transformer: DirectorTransformer3DModel):
+        super().__init__()
+        self.transformer = transformer
+
+    def forward(self, latents: Tensor, t: Tensor, text: Tensor, mask: Tensor, tau: Tensor) -> Tensor:
+        """Predict the velocity, (B, C, F, h, w), float32.
+
+        Args:
+            latents: x_t, (B, C, F, h, w).
+            t: (B, F) in [0, 1].
+            text: embeddings (B, L, D), of which those that `mask` (B, L) leaves out are zeroed, as in `WanPipeline`.
+            tau: (B, F).
+        """
+        return run_transformer(self.transformer, latents, t, text * mask[..., None], tau).float()
+
+
+class FinetuneStage(TransformerStage):
+    """A fine-tuning. Its subclasses are those of Director-Gen and of Director-SR.
+
+    Attributes:
+        trained: wraps the transformer with its training pass.
+        objective: the loss of the tiny training.
     """
-    dtype = torch.bfloat16 if fast and config.lora_rank else torch.float32
-    folder = base.folder / "transformer"
-    transformer = DirectorTransformer3DModel.adopt(_load(WanTransformer3DModel, folder, dtype))
-    if config.lora_rank:
-        from peft import LoraConfig
 
-        transformer.requires_grad_(False)
-        lora = LoraConfig(r=config.lora_rank, lora_alpha=config.lora_rank, target_modules=LORA_LAYERS)
-        transformer.add_adapter(lora)
-        cast_training_params(transformer, torch.float32)
-    transformer.enable_gradient_checkpointing()
-    return transformer
+    finetunes = True
+    trained: type[TunedGen | TrainedSR]
+    objective: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]
 
+    def __init__(self, config: FinetuneConfig, base: Base, bank: ClipBank):
+        self.config, self.base, self.bank, self.stride = config, base, bank, base.stride
+        self.accumulate = config.accumulate
+        self.fast = mixed_precision(config.precision, PartialState().device) == "bf16"
+        torch.manual_seed(config.seed)  # every process begins with the same LoRA
+        self.model = self.trained(base.load_transformer(config.lora_rank, self.fast))
+        weights = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.optimizers = [torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay)]
 
-def export_lora(model: TunedGen, folder: Path) -> None:
-    """`pytorch_lora_weights.safetensors`, as diffusers writes it, for `load_lora_weights` of its pipelines and ours."""
-    from peft.utils import get_peft_model_state_dict
+    def draw_clips(self, rng: np.random.Generator) -> list[ClipData]:
+        """Draw the clips of a batch."""
+        return self.bank.draw_alike(rng, self.config.batch)
 
-    weights = whole_weights(model.transformer)
-    if PartialState().is_main_process:
-        layers = get_peft_model_state_dict(model.transformer, weights)
-        DirectorGenPipeline.save_lora_weights(folder, transformer_lora_layers=layers)
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Compute the flow's loss, under autocast: accelerate has none for weights that FSDP2 shards."""
+        with torch.autocast(batch["t"].device.type, torch.bfloat16, enabled=self.fast):
+            return self.objective(model, batch)
 
-
-def export_whole(config: FinetuneConfig, base: Base, model: TunedGen, folder: Path) -> None:
-    """A pipeline's folder, the transformer in float32. Of Director-Gen, its other parts are links to the base's files.
-
-    Director-SR's goes by the name of `director-sr` beside a `director-gen`, whose VAE it uses.
-    """
-    weights = whole_weights(model.transformer)
-    if not PartialState().is_main_process:
-        return
-    with torch.device("meta"):
-        transformer = WanTransformer3DModel.from_config(dict(model.transformer.config))
-    transformer.load_state_dict(weights, assign=True)
-    if isinstance(config, SRFinetune):
-        scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS)
-        pipeline = DirectorSRPipeline(None, None, None, scheduler, transformer, upsample=config.upsample)
-        pipeline.save_pretrained(folder)
-        return
-    left_out = shutil.ignore_patterns("transformer", ".*")
-    shutil.copytree(base.folder, folder, ignore=left_out, copy_function=_link)
-    transformer.save_pretrained(folder / "transformer")
+    def export(self, folder: Path) -> None:
+        """Write a LoRA, or a pipeline's folder."""
+        if self.config.lora_rank:
+            export_lora(self.model.transformer, folder)
+        elif (transformer := whole_transformer(self.model.transformer)) is not None:
+            self.export_whole(transformer, folder)
 
 
-def _link(source: str, target: str) -> None:
-    """A hard link, or a copy where the file system has none: a text encoder alone is 11 GB."""
-    try:
-        os.link(os.path.realpath(source), target)
-    except OSError:
-        shutil.copy2(source, target)
+class GenFinetuneStage(FinetuneStage):
+    """The fine-tuning of a Wan model as Director-Gen."""
+
+    trained, objective = TunedGen, staticmethod(flow_loss)
+
+    def __init__(self, config: GenFinetune, base: Base, bank: ClipBank, captions: Captions):
+        super().__init__(config, base, bank)
+        self.captions = captions
+
+    def assemble(self, rng: np.random.Generator, clips: list[ClipData]) -> dict[str, Tensor]:
+        """Make what `flow_loss` takes. Its `tokens` are embedded texts (B, L, D)."""
+        batch = gen_batch(rng, clips, self.stride, self.config, self.captions)
+        t, shift = batch["t"], self.config.shift
+        return {**batch, "t": shift * t / (1 + (shift - 1) * t)}
+
+    def export_whole(self, transformer: WanTransformer3DModel, folder: Path) -> None:
+        """Write the base's folder with this transformer."""
+        self.base.copy_without_transformer(folder)
+        transformer.save_pretrained(folder / "transformer")
 
 
-def _prepare(config: FinetuneConfig) -> tuple[Base, CacheSettings, list[Path], Path]:
-    """Everything that can be checked before a model runs."""
-    if config.lora_rank and not is_peft_available():
-        raise ValueError(f"lora_rank = {config.lora_rank} needs peft: pip install 'smartdirector-lite[train]'")
-    base, is_sr = Base.find(config.base), isinstance(config, SRFinetune)
-    width, height = config.size
-    try:
-        check_size(height, width, tuple(side * (FACTOR if is_sr else 1) for side in base.multiple))
-    except ValueError as error:
-        raise ValueError(f"{error} (HR, which is twice LR)" if is_sr else str(error)) from error
-    upsample = config.upsample if is_sr else None
-    settings = CacheSettings(config.size, config.frames, config.fps, config.plans, config.seed, upsample)
-    cache = Path(config.cache) if config.cache else Path(config.out) / "cache"
-    return base, settings, find_clips(config.data, settings), cache
+class SRFinetuneStage(FinetuneStage):
+    """The fine-tuning of a Wan model as Director-SR."""
+
+    trained, objective = TrainedSR, staticmethod(sr_loss)
+
+    def assemble(self, rng: np.random.Generator, clips: list[ClipData]) -> dict[str, Tensor]:
+        """Make what `sr_loss` takes."""
+        return sr_batch(rng, clips, self.stride, self.config)
+
+    def export_whole(self, transformer: WanTransformer3DModel, folder: Path) -> None:
+        """Write a Director-SR, to be named `director-sr` beside a `director-gen`, whose VAE it uses."""
+        parts = (None, None, None, FlowMatchEulerDiscreteScheduler(), transformer)
+        DirectorSRPipeline(*parts, upsample=self.config.upsample).save_pretrained(folder)
 
 
 def finetune(config: GenFinetune | SRFinetune) -> None:
     """Encode what the cache lacks, train or resume, and export to `<out>/export`: a LoRA, or a pipeline's folder.
 
-    Raises ValueError for bad options, before a model runs, and for a cache or checkpoint that does not fit.
+    Raises:
+        ValueError: bad options, before a model runs; a cache or a checkpoint that does not fit.
     """
     join_processes()
-    base, settings, clips, cache = _prepare(config)
+    if config.lora_rank and not is_peft_available():
+        raise ValueError(f"lora_rank = {config.lora_rank} needs peft: pip install 'smartdirector-lite[train]'")
+    base, size, is_sr = Base.find(config.base), Size(*config.size), isinstance(config, SRFinetune)
+    try:
+        check_size(size, base.multiple.times(FACTOR) if is_sr else base.multiple)
+    except ValueError as error:
+        raise ValueError(f"{error} (HR, which is twice LR)" if is_sr else str(error)) from error
+    upsample = config.upsample if is_sr else None
+    settings = CacheSettings(size, config.frames, config.fps, config.plans, config.seed, upsample)
+    clips = find_clips(config.data, settings)
+    cache = Path(config.cache) if config.cache else Path(config.out) / "cache"
     bank = open_clips(base.load_vae, clips, cache, settings)
-    if isinstance(config, SRFinetune):
-        draw, objective, kind = partial(draw_sr_batch, config, bank), sr_loss, TunedSR
+    if is_sr:
+        stage = SRFinetuneStage(config, base, bank)
     else:
-        captions = {text for _, entry in bank.clips for text in ("", entry.caption, entry.description)}
-        texts = open_texts(base.folder, sorted(captions), cache)
-        draw, objective, kind = partial(draw_gen_batch, config, bank, texts), flow_loss, TunedGen
-    fast = mixed_precision(config.precision, PartialState().device) == "bf16"
-    torch.manual_seed(config.seed)  # every process begins with the same LoRA
-    model = kind(load_transformer(config, base, fast), fast)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=config.lr, weight_decay=config.weight_decay)
-
-    def loss(model: nn.Module, number: int, device: torch.device) -> dict[str, Tensor]:
-        return objective(model, send_to_device(draw(base.stride, number), device))
-
-    export = export_lora if config.lora_rank else partial(export_whole, config, base)
-    train(config, model, [optimizer], loss, lambda *_: None, export, finetuning=True, accumulate=config.accumulate)
+        texts = {text for _, entry in bank.clips for text in ("", entry.caption, entry.description)}
+        stage = GenFinetuneStage(config, base, bank, Captions(base.folder, sorted(texts), cache))
+    train_stage(stage)

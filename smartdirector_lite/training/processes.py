@@ -1,49 +1,61 @@
-"""Several processes on one training: whose clock counts, what a checkpoint holds, and whole weights out of shards."""
+"""What several processes need beyond accelerate: one clock, checkpoints of the trained weights, whole exports.
 
+The processes are started by `accelerate launch` or `torchrun`. Sharded weights are those of FSDP2.
+"""
+
+import atexit
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import DistributedType, broadcast_object_list
+from accelerate.utils import DistributedType
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import MixedPrecisionPolicy
 
-from ..loading.parallel import processes
-
 WEIGHTS = "model.safetensors"  # accelerate's name for the first model of a checkpoint
+PATIENCE = timedelta(days=30)  # processes wait for each other while clips are encoded; the default is ten minutes
 
 
 def join_processes() -> PartialState:
-    """The processes that `torchrun` or `accelerate launch` started together, on CPUs where there is no CUDA.
+    """Join the processes that were started together. Call this before anything else of accelerate."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return PartialState()
+    if torch.cuda.is_available():
+        return PartialState(timeout=PATIENCE)
+    atexit.register(_leave_group)
+    return PartialState(cpu=True, timeout=PATIENCE)
 
-    To be called before anything else of accelerate. ValueError where more of them are started than there are GPUs.
-    """
-    return processes() if int(os.environ.get("WORLD_SIZE", 1)) > 1 else PartialState()
+
+def _leave_group() -> None:
+    """Leave the group while Python is whole: threads of gloo that outlive Python may abort the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
-def agreed(accelerator: Accelerator, *answers: bool) -> Sequence[bool]:
-    """What the main process answers, in all of them: one that stopped by its own clock would leave others hanging."""
+def agreed(accelerator: Accelerator, answer: bool) -> bool:
+    """Tell every process whether any of them says yes: one that stopped alone would leave the others waiting."""
     if accelerator.num_processes == 1:
-        return answers
-    return broadcast_object_list(list(answers))
-
-
-def is_sharded(accelerator: Accelerator) -> bool:
-    """Whether the weights are spread over the processes (FSDP)."""
-    return accelerator.distributed_type == DistributedType.FSDP
+        return answer
+    if answer:
+        accelerator.set_trigger()
+    return accelerator.check_trigger()
 
 
 def set_sharding(accelerator: Accelerator, ema: float) -> None:
-    """Let sharded weights be gathered in bfloat16 with bfloat16 training, and leave times and positions in float32.
+    """Set how FSDP2 gathers sharded weights: in bfloat16 where the training computes in bfloat16.
 
-    accelerate's own policy casts every input of every block. ValueError for FSDP's first version, and with an average.
+    accelerate's own policy would also cast the inputs of every block, and times and positions must stay in float32.
+
+    Raises:
+        ValueError: for FSDP's first version, and for averaged weights, which `EMAModel` can't keep of shards.
     """
-    if not is_sharded(accelerator):
+    if accelerator.distributed_type != DistributedType.FSDP:
         return
     if not accelerator.is_fsdp2:
         raise ValueError("fsdp_version: 1 is not supported; write fsdp_version: 2 in accelerate's config")
@@ -56,9 +68,10 @@ def set_sharding(accelerator: Accelerator, ema: float) -> None:
 
 
 def keep_trained_weights(accelerator: Accelerator) -> None:
-    """Leave frozen weights out of accelerate's checkpoints, where it writes one file of weights: that is, without FSDP.
+    """Leave frozen weights out of accelerate's checkpoints: those of a LoRA's base are many gigabytes.
 
-    Names are those of the plain model, so that another number of processes may go on from the file.
+    Weights have the names of the plain model, so that a run may go on with another number of processes. With FSDP
+    accelerate writes shards of all weights, and these hooks find nothing to do.
     """
 
     def trained(model: nn.Module) -> dict[str, Tensor]:
@@ -81,7 +94,10 @@ def keep_trained_weights(accelerator: Accelerator) -> None:
 
 
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:
-    """The trained weights, gathered on the main process's CPU; {} in the others, which must all call this."""
+    """Gather the trained weights on the main process's CPU. All processes must call this; the others get {}.
+
+    `Accelerator.get_state_dict` would gather the frozen weights too.
+    """
     options = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
     return get_model_state_dict(model, options=options)
 
@@ -89,7 +105,9 @@ def whole_weights(model: nn.Module) -> dict[str, Tensor]:
 def write_folder(folder: Path, write: Callable[[Path], object], accelerator: Accelerator | None = None) -> None:
     """Let `write` fill a new folder, then put it in the place of `folder`, which is whole at every moment.
 
-    accelerator: of processes that all call this, and may each write a part.
+    Args:
+        write: is given the new folder's path, which does not exist yet.
+        accelerator: where several processes call this, each of which may write a part.
     """
     fresh, old = beside(folder, "new"), beside(folder, "old")
     leads = accelerator is None or accelerator.is_main_process
@@ -100,7 +118,7 @@ def write_folder(folder: Path, write: Callable[[Path], object], accelerator: Acc
     write(fresh)
     wait()
     if leads and folder.exists():
-        shutil.rmtree(old, ignore_errors=True)  # left by a run that was killed while it removed it
+        shutil.rmtree(old, ignore_errors=True)  # a run that was killed while it removed this left it behind
         folder.rename(old)
     if leads:
         fresh.rename(folder)
@@ -109,5 +127,5 @@ def write_folder(folder: Path, write: Callable[[Path], object], accelerator: Acc
 
 
 def beside(folder: Path, suffix: str) -> Path:
-    """The name of a folder on its way in or out."""
+    """The name that a folder has before (`new`) or after (`old`) it stands in its place."""
     return folder.with_name(f"{folder.name}.{suffix}")

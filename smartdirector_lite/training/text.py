@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
-MAX_TOKENS = 144  # of a caption, its end mark included; the toy world's longest, of three shots, have 140
+CAPTION_TOKENS = 144  # the longest caption, its end mark included; those of the toy world have at most 140
 HEAD_DIM = 48
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
     """Byte-level BPE over lower-cased text: common words become one token, and nothing is out of vocabulary.
 
-    The same texts give the same tokenizer. Text is cut at MAX_TOKENS when asked to be truncated.
+    The same texts give the same tokenizer. Text that is to be truncated is cut at CAPTION_TOKENS.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
@@ -27,7 +27,11 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedT
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", model_max_length=MAX_TOKENS
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        model_max_length=CAPTION_TOKENS,
     )
 
 

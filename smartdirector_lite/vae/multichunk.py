@@ -1,76 +1,48 @@
-"""Multi-Chunk coding: encode and decode the chunks of a plan, each on its own, with a causal video VAE.
+"""Multi-Chunk coding: a causal video VAE encodes and decodes each chunk of a plan on its own (paper: Multi-Chunk).
 
-The VAE is diffusers' `AutoencoderKLWan` (Wan 2.1 and 2.2); every ratio comes from its config. A causal VAE encodes a
-run's first frame alone and then s frames at a time, each seeing all before it. SmartDirector (arXiv 2605.27891,
-"Multi-Chunk") begins such a run at every keyframe. So a keyframe is always encoded alone, and, the decoder being
-causal too, comes back as exactly `decode(encode(keyframe))` whatever the other latents are.
+The VAE is diffusers' `AutoencoderKLWan` (Wan 2.1 and 2.2), and every ratio comes from its config. A causal VAE encodes
+the first frame of a run alone, and then s frames at a time, each of which depends on all frames before. In Multi-Chunk
+such a run begins at every keyframe, so that a keyframe is always encoded alone. The decoder is causal too: the keyframe
+comes back as exactly `decode(encode(keyframe))`, whatever the other latents are.
 
-Axes: B batch, T or N frames, H, W pixels; C latent channels, F latent frames, h, w latent height and width. Latents
-are float32 and normalised.
+Axes: B batch, N frames of the video, L frames of a condition, H, W height and width in pixels; C latent channels,
+F latent frames of the plan, h, w latent height and width. Latents are float32 and normalised.
 """
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from diffusers import AutoencoderKLWan
+from torch import Tensor
 
-from ..timeline import Chunk, ChunkPlan
-from .causal import (
-    check_video,
-    decode_clip,
-    decode_run,
-    denormalize_latents,
-    encode_clip,
-    encode_moments,
-    encode_run,
-    latent_shape,
-    normalize_latents,
-    pad_tail,
-)
+from ..timeline import Chunk, ChunkPlan, Condition
+from .causal import check_video, decode_run, encode_clip, encode_run, latent_shape, pad_tail
 
-__all__ = [
-    "decode",
-    "decode_clip",
-    "denormalize_latents",
-    "encode_clip",
-    "encode_conditions",
-    "encode_moments",
-    "encode_video",
-    "iter_decode",
-    "iter_encode",
-    "latent_shape",
-    "normalize_latents",
-]
+# ---------------------------------------------------------------- encoding
 
 
 @torch.no_grad()
-def encode_conditions(vae: AutoencoderKLWan, plan: ChunkPlan, videos: list[torch.Tensor]) -> torch.Tensor:
-    """Encode the conditions of a plan, as at inference; all keyframes go through the VAE as one batch.
+def encode_conditions(vae: AutoencoderKLWan, plan: ChunkPlan, videos: Sequence[Tensor]) -> Tensor:
+    """Encode the conditions of a plan, as generation needs them. All keyframes go through the VAE as one batch.
 
     Args:
-        videos: one (B, 3, L_i, H, W) in [-1, 1] per condition, in the order of `plan.conditions`.
+        videos: one (B, 3, L, H, W) in [-1, 1] for each condition, in the order of `plan.conditions`.
 
     Returns:
-        (B, C, F, h, w) normalised latents: the anchors (`plan.anchors`) filled, zeros elsewhere.
+        Latents (B, C, F, h, w) in which the anchors (`plan.anchors`) are filled and all others are zero.
 
     Raises:
-        ValueError: videos that don't match the conditions in number, length or size; a plan without conditions.
+        ValueError: the videos differ from the conditions in number, length or size, or the plan has no conditions.
     """
     _check_plan(vae, plan)
     if not plan.conditions:
         raise ValueError("plan has no conditions: there is nothing to encode; start from noise alone")
-    if len(videos) != len(plan.conditions):
-        raise ValueError(f"videos has {len(videos)} entries: the plan has {len(plan.conditions)} conditions")
-    for i, (video, condition) in enumerate(zip(videos, plan.conditions, strict=True)):
-        check_video(vae, video, f"videos[{i}]")
-        expected = (*videos[0].shape[:2], condition.num_frames, *videos[0].shape[3:])
-        if tuple(video.shape) != expected:
-            raise ValueError(f"videos[{i}] has shape {tuple(video.shape)}: the plan and videos[0] need {expected}")
-    encoded = _encode_batched(vae, videos)
-    shape = latent_shape(vae, plan.num_latents, *videos[0].shape[-2:])
-    latents = encoded[0].new_zeros(videos[0].shape[0], *shape)
+    check_videos(vae, plan.conditions, videos)
+    encoded = _encode_runs(vae, videos)
+    batch_size, _, _, height, width = videos[0].shape
+    latents = encoded[0].new_zeros(batch_size, *latent_shape(vae, plan.num_latents, height, width))
     for chunk in plan.chunks:
         if chunk.condition is not None:
             latents[:, :, chunk.latent_start : chunk.latent_start + chunk.num_anchors] = encoded[chunk.condition]
@@ -78,50 +50,64 @@ def encode_conditions(vae: AutoencoderKLWan, plan: ChunkPlan, videos: list[torch
 
 
 @torch.no_grad()
-def encode_video(vae: AutoencoderKLWan, plan: ChunkPlan, video: torch.Tensor) -> torch.Tensor:
-    """Encode a whole video chunk by chunk, as for training; chunks of equal length go through the VAE as one batch.
+def encode_video(vae: AutoencoderKLWan, plan: ChunkPlan, video: Tensor) -> Tensor:
+    """Encode a whole video chunk by chunk, as training needs it. Chunks with equally many latents form one batch.
 
-    The surplus of a chunk's last latent shows the frames that follow it (`Chunk.overrun`), or repeats its last frame at
-    the video's end, before a cut, and where a clip fills the chunk.
+    The last latent of a chunk has room for a surplus of frames. It is filled with the frames that follow the chunk in
+    the same shot (`Chunk.overrun`). Where there are none, it is filled by repeating the chunk's last frame: at the end
+    of the video, before a cut, and where a clip fills the chunk.
 
     Args:
-        video: (B, 3, N, H, W) in [-1, 1], N = `plan.num_frames`.
+        video: (B, 3, N, H, W) in [-1, 1], with N = `plan.num_frames`.
 
     Returns:
-        (B, C, F, h, w) normalised latents.
+        Latents (B, C, F, h, w).
 
     Raises:
-        ValueError: video of another length or shape than the plan and the VAE take.
+        ValueError: the plan covers another number of frames, or the VAE can't take the video.
     """
     _check_plan(vae, plan)
     check_video(vae, video)
     if video.shape[2] != plan.num_frames:
         raise ValueError(f"video has {video.shape[2]} frames: the plan covers {plan.num_frames}")
-    chunks = [video[:, :, chunk.start : chunk.stop + chunk.overrun] for chunk in plan.chunks]
-    return torch.cat(_encode_batched(vae, chunks), dim=2)
+    runs = [video[:, :, chunk.start : chunk.stop + chunk.overrun] for chunk in plan.chunks]
+    return torch.cat(_encode_runs(vae, runs), dim=2)
+
+
+def _encode_runs(vae: AutoencoderKLWan, runs: Sequence[Tensor]) -> list[Tensor]:
+    """Encode runs (B, 3, L, H, W), those with equally many latents as one batch. The order stays."""
+    padded = [pad_tail(run, vae.config.scale_factor_temporal) for run in runs]
+    latents: dict[int, Tensor] = {}
+    for length in {run.shape[2] for run in padded}:
+        alike = [i for i, run in enumerate(padded) if run.shape[2] == length]
+        encoded = encode_clip(vae, torch.cat([padded[i] for i in alike]))
+        latents |= zip(alike, encoded.chunk(len(alike)), strict=True)
+    return [latents[i] for i in range(len(runs))]
 
 
 @torch.no_grad()
-def iter_encode(vae: AutoencoderKLWan, plan: ChunkPlan, frames: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """Encode a video as its frames come; memory does not grow with its length. Gives what `encode_video` does.
+def iter_encode(vae: AutoencoderKLWan, plan: ChunkPlan, frames: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Encode a video as its frames come. Memory does not grow with its length.
 
     Args:
         frames: N frames (B, 3, 1, H, W) in [-1, 1].
 
     Returns:
-        An iterator over the plan's F normalised latents, (B, C, 1, h, w) each.
+        An iterator over the F latents that `encode_video` gives, (B, C, 1, h, w) each.
 
     Raises:
-        ValueError: for a plan of another stride, and, once they have run out, for fewer frames than the plan covers.
+        ValueError: the plan has another stride than the VAE, or there are fewer frames than the plan covers. Both are
+            found while the iterator is read.
     """
     _check_plan(vae, plan)
-    ahead: deque[torch.Tensor] = deque()
-    frames = _all_of(plan, iter(frames))
+    frames = _covered(plan, iter(frames))
+    ahead: deque[Tensor] = deque()
     for chunk in plan.chunks:
         yield from encode_run(vae, _frames_of(chunk, frames, ahead))
 
 
-def _all_of(plan: ChunkPlan, frames: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+def _covered(plan: ChunkPlan, frames: Iterator[Tensor]) -> Iterator[Tensor]:
+    """The frames that the plan covers. ValueError where they end too early."""
     for index in range(plan.num_frames):
         frame = next(frames, None)
         if frame is None:
@@ -131,46 +117,52 @@ def _all_of(plan: ChunkPlan, frames: Iterator[torch.Tensor]) -> Iterator[torch.T
         yield frame
 
 
-def _frames_of(chunk: Chunk, frames: Iterator[torch.Tensor], ahead: deque[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """What a chunk is encoded with. ahead: what was read before, from its first frame on; then from the next one's."""
+def _frames_of(chunk: Chunk, frames: Iterator[Tensor], ahead: deque[Tensor]) -> Iterator[Tensor]:
+    """The frames that a chunk is encoded from: its own, and then those that fill its surplus.
+
+    Args:
+        frames: the video's frames that nobody has read yet.
+        ahead: frames that were read for the surplus of an earlier chunk; they come before `frames`. The surplus of this
+            chunk stays in it for the next chunk.
+    """
     for _ in range(chunk.num_frames):
         yield ahead.popleft() if ahead else next(frames)
-    for index in range(chunk.overrun):
-        if index == len(ahead):
-            ahead.append(next(frames))
-        yield ahead[index]
+    while len(ahead) < chunk.overrun:
+        ahead.append(next(frames))
+    yield from itertools.islice(ahead, chunk.overrun)
+
+
+# ---------------------------------------------------------------- decoding
 
 
 def iter_decode(
-    vae: AutoencoderKLWan, plan: ChunkPlan, latents: torch.Tensor | Iterable[torch.Tensor]
-) -> Iterator[tuple[int, torch.Tensor]]:
-    """Decode a plan latent by latent, in order; memory does not grow with the video's length.
+    vae: AutoencoderKLWan, plan: ChunkPlan, latents: Tensor | Iterable[Tensor]
+) -> Iterator[tuple[int, Tensor]]:
+    """Decode the latents of a plan one by one. Memory does not grow with the video's length.
 
     Args:
-        latents: (B, C, F, h, w), normalised; or any iterable of its F slices (B, C, 1, h, w), taken as they are needed.
+        latents: (B, C, F, h, w), or any iterable of F latents (B, C, 1, h, w), which are read as they are needed.
 
     Returns:
         An iterator over (index of the first frame, frames (B, 3, t, H, W) in [-1, 1] in the VAE's dtype). Every frame
-        of the video comes once; the surplus of each chunk is dropped. It may be abandoned at any point.
+        of the video comes once, in order; the surplus of each chunk is dropped. The iterator may be abandoned anywhere.
 
     Raises:
-        ValueError: at once, not at the first frame, for a tensor that doesn't fit the plan or the VAE; where they end,
-            for slices that are too few.
+        ValueError: a tensor does not fit the plan or the VAE, which is found at once; or an iterable has fewer latents
+            than the plan, which is found where they end.
     """
     _check_plan(vae, plan)
-    if isinstance(latents, torch.Tensor):
+    if isinstance(latents, Tensor):
         channels, num_latents = vae.config.z_dim, plan.num_latents
         if latents.ndim != 5 or latents.shape[1:3] != (channels, num_latents):
             shape = tuple(latents.shape)
             raise ValueError(f"latents has shape {shape}: VAE and plan need (B, {channels}, {num_latents}, h, w)")
         latents = latents.split(1, dim=2)
-    return _decode_plan(vae, plan, iter(latents))
+    return _decode_chunks(vae, plan, iter(latents))
 
 
 @torch.no_grad()
-def _decode_plan(
-    vae: AutoencoderKLWan, plan: ChunkPlan, latents: Iterator[torch.Tensor]
-) -> Iterator[tuple[int, torch.Tensor]]:
+def _decode_chunks(vae: AutoencoderKLWan, plan: ChunkPlan, latents: Iterator[Tensor]) -> Iterator[tuple[int, Tensor]]:
     for chunk in plan.chunks:
         start = chunk.start
         for frames in decode_run(vae, itertools.islice(latents, chunk.num_latents)):
@@ -181,8 +173,8 @@ def _decode_plan(
             raise ValueError(f"latents end before frame {start}; the plan needs {plan.num_latents}")
 
 
-def decode(vae: AutoencoderKLWan, plan: ChunkPlan, latents: torch.Tensor) -> torch.Tensor:
-    """Decode a plan: normalised latents (B, C, F, h, w) -> (B, 3, N, H, W) in [-1, 1]. Errors as `iter_decode`."""
+def decode(vae: AutoencoderKLWan, plan: ChunkPlan, latents: Tensor) -> Tensor:
+    """Decode the latents of a plan, (B, C, F, h, w) -> (B, 3, N, H, W) in [-1, 1]. ValueError as from `iter_decode`."""
     video = None
     for start, frames in iter_decode(vae, plan, latents):
         if video is None:
@@ -191,19 +183,18 @@ def decode(vae: AutoencoderKLWan, plan: ChunkPlan, latents: torch.Tensor) -> tor
     return video
 
 
-# ---------------------------------------------------------------- helpers
+# ---------------------------------------------------------------- checks
 
 
-def _encode_batched(vae: AutoencoderKLWan, videos: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Encode runs (B, 3, L_i, H, W), those with equally many latents as one batch. In the order given."""
-    padded = [pad_tail(video, vae.config.scale_factor_temporal) for video in videos]
-    latents: list[torch.Tensor] = [None] * len(videos)
-    for length in sorted({video.shape[2] for video in padded}):
-        group = [i for i, video in enumerate(padded) if video.shape[2] == length]
-        encoded = encode_clip(vae, torch.cat([padded[i] for i in group]))
-        for i, part in zip(group, encoded.chunk(len(group)), strict=True):
-            latents[i] = part
-    return latents
+def check_videos(vae: AutoencoderKLWan, conditions: Sequence[Condition], videos: Sequence[Tensor]) -> None:
+    """Raise a ValueError unless there is one video for each condition, of its length, all alike in batch and size."""
+    if len(videos) != len(conditions):
+        raise ValueError(f"videos has {len(videos)} entries for {len(conditions)} conditions: give one for each")
+    for i, (condition, video) in enumerate(zip(conditions, videos, strict=True)):
+        check_video(vae, video, f"videos[{i}]")
+        expected = (*videos[0].shape[:2], condition.num_frames, *videos[0].shape[3:])
+        if tuple(video.shape) != expected:
+            raise ValueError(f"videos[{i}] has shape {tuple(video.shape)}: conditions and videos[0] need {expected}")
 
 
 def _check_plan(vae: AutoencoderKLWan, plan: ChunkPlan) -> None:

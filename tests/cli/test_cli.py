@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from smartdirector_lite import __version__
-from smartdirector_lite.cli import app as cli
+from smartdirector_lite.cli import app, bundled_storyboards, demo, options
 from smartdirector_lite.media import read_video
 from smartdirector_lite.storyboard import Storyboard
 from smartdirector_lite.timeline import ChunkPlan, Condition
@@ -51,7 +51,7 @@ def model(wan_folder, tmp_path_factory) -> str:
 
 
 def run(*arguments: object) -> int:
-    return cli.main([str(argument) for argument in arguments])
+    return app.main([str(argument) for argument in arguments])
 
 
 def command(*arguments: object, code: str = "") -> subprocess.CompletedProcess:
@@ -106,29 +106,11 @@ def test_options_reach_the_director(story, model, monkeypatch):
 
     monkeypatch.setattr(Director, "__call__", look)
     out = ("--model", model, "--out", story.parent / "a.mp4")
-    assert run("generate", story, *out) == 0
-    assert (
-        run(
-            "generate",
-            story,
-            *out,
-            "--steps",
-            1,
-            "--guidance-scale",
-            1.5,
-            "--rope",
-            "restart",
-            "--seed",
-            4,
-            "--stage",
-            "gen",
-        )
-        == 0
-    )
-    assert seen == [
-        {"seed": 0, "steps": None, "guidance_scale": None, "rope": "frame_time", "stage": "all"},
-        {"seed": 4, "steps": 1, "guidance_scale": 1.5, "rope": "restart", "stage": "gen"},
-    ]
+    given = ["--steps", "1", "--guidance-scale", "1.5", "--rope", "restart", "--seed", "4", "--stage", "gen"]
+    assert run("generate", story, *out) == run("generate", story, *out, *given) == 0
+    own = {"seed": 0, "steps": None, "guidance_scale": None, "rope": "frame_time", "stage": "all"}
+    asked = {"seed": 4, "steps": 1, "guidance_scale": 1.5, "rope": "restart", "stage": "gen"}
+    assert seen == [{"progress": True, **chosen} for chosen in (own, asked)]
 
 
 def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, two_stage_folder, capsys):
@@ -165,7 +147,7 @@ def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, 
         (["story.json", "--seed", str(2**70)], "seed must be from 0 to 9223372036854775807"),
         (["story.json", "--model", "nowhere"], "model 'nowhere': there is no such folder"),
         (["story.json", "--model", "Wan-AI/Wan2.2-TI2V-5B-Diffusers"], "Nothing is downloaded unasked"),
-        (["story.json", "--stepps", "3"], "Unrecognized options: --stepps"),
+        (["story.json", "--stepps", "3"], "Unrecognized options: --stepps, 3; did you mean --steps?"),
         ([], "no storyboards; give one JSON file or more"),
     ],
 )
@@ -187,7 +169,7 @@ def test_a_folder_that_takes_no_files_is_found_before_the_work(story, capsys, mo
     def deny(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", deny)
+    monkeypatch.setattr(options.tempfile, "TemporaryFile", deny)
     message = f"can't write to the folder {story.parent} (Permission denied)"
     refused(capsys, message, "generate", story, "--out", story.parent / "a.mp4", "--model", "nowhere")
 
@@ -199,7 +181,7 @@ def test_demo_renders_every_bundled_storyboard(model, tmp_path, monkeypatch, cap
     for name in ("first", "second"):
         write_story(tmp_path / "stories", num_frames=5, keyframes=[])
         shutil.copytree(tmp_path / "stories", tmp_path / "bundled" / name)
-    monkeypatch.setattr(cli, "bundled_storyboards", lambda: tmp_path / "bundled")
+    monkeypatch.setattr(demo, "bundled_storyboards", lambda: tmp_path / "bundled")
     out = tmp_path / "new" / "demo"
     assert run("demo", "--out", out, "--model", model) == 0
     made = sorted(path.name for path in out.iterdir())
@@ -211,12 +193,12 @@ def test_demo_refuses(model, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
     refused(capsys, "file is a file; give a folder", "demo", "--out", tmp_path / "file")
     refused(capsys, "seed must be from 0", "demo", "--out", tmp_path / "out", "--model", model, "--seed", "-3")
-    monkeypatch.setattr(cli, "bundled_storyboards", lambda: tmp_path / "none")
+    monkeypatch.setattr(demo, "bundled_storyboards", lambda: tmp_path / "none")
     refused(capsys, "no storyboards in", "demo", "--out", tmp_path / "out")
 
 
 def test_the_bundled_storyboards_are_whole():
-    found = sorted(cli.bundled_storyboards().glob("*/story.json"))
+    found = sorted(bundled_storyboards().glob("*/story.json"))
     assert len(found) >= 2
     for path in found:
         story = Storyboard.load(path)
@@ -250,6 +232,7 @@ def test_commands_that_are_not_there(capsys):
     refused(capsys, "give a command: demo, generate, plan, upscale, memory, train")
     refused(capsys, "give a training stage: film, vae, bank, gen, sr, restorer", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")
+    refused(capsys, "unknown training stage 'restore'; did you mean restorer?", "train", "restore")
 
 
 def test_training_options_are_checked(capsys, tmp_path):
@@ -259,7 +242,9 @@ def test_training_options_are_checked(capsys, tmp_path):
     refused(capsys, "no VAE there", "train", "bank", "--vae", tmp_path / "nowhere")
     refused(capsys, "vae = nowhere: no VAE there", "train", "sr", "--vae", "nowhere")
     refused(capsys, "at_start = 2.0: give 0 to 1", "train", "sr", "--at-start", 2)
-    refused(capsys, "Unrecognized options: --stepps", "train", "vae", "--stepps", 3)
+    similar = "Unrecognized options: --stepps, 3; did you mean --steps? (see smartdirector train vae --help)"
+    refused(capsys, similar, "train", "vae", "--stepps", 3)
+    refused(capsys, "nowhere", "train", "gen", "--base", tmp_path / "nowhere", "--data", tmp_path)
     refused(capsys, "nowhere.mp4", "train", "film", tmp_path / "nowhere.mp4", "--cache", tmp_path / "cache")
 
 
@@ -267,7 +252,7 @@ def test_training_options_are_checked(capsys, tmp_path):
     ("arguments", "expected"),
     [
         (["--help"], ["generate", "plan", "demo", "upscale", "train"]),
-        (["-h"], ["usage: smartdirector COMMAND"]),
+        (["-h"], ["usage: smartdirector [-h] {demo,generate,plan,upscale,memory,train}", "--version"]),
         (["--version"], [__version__]),
         (["generate", "--help"], ["--guidance-scale", "denoising steps"]),
         (["plan", "-h"], ["--stride"]),
@@ -275,7 +260,9 @@ def test_training_options_are_checked(capsys, tmp_path):
         (["demo", "--help"], ["--seed"]),
         (["train", "--help"], ["film", "vae", "bank", "gen", "sr"]),
         (["train", "sr", "--help"], ["--at-start"]),
-        (["train", "gen", "--help"], ["--minutes"]),
+        (["train", "gen", "--help"], ["--minutes", "--sigma-data"]),
+        (["train", "gen", "--base", "folder", "--help"], ["--base", "--lora-rank"]),
+        (["train", "sr", "--base=folder", "--help"], ["--base", "--lora-rank"]),
     ],
 )
 def test_help_goes_to_the_output_and_is_no_error(capsys, arguments, expected):
@@ -291,14 +278,14 @@ def test_an_interrupt_is_130_and_a_bug_keeps_its_traceback(capsys, monkeypatch, 
 
         return stride_table
 
-    monkeypatch.setitem(cli.COMMANDS, "plan", raising(KeyboardInterrupt()))
+    monkeypatch.setitem(app.COMMANDS, "plan", raising(KeyboardInterrupt()))
     assert run("plan", "--storyboard", story) == 130
     assert capsys.readouterr().err == "smartdirector: interrupted\n"
     for bug in (RuntimeError("a bug"), TypeError("a bug"), KeyError("a bug"), AssertionError("a bug")):
-        monkeypatch.setitem(cli.COMMANDS, "plan", raising(bug))
+        monkeypatch.setitem(app.COMMANDS, "plan", raising(bug))
         with pytest.raises(type(bug), match="a bug"):
             run("plan", "--storyboard", story)
-    monkeypatch.setitem(cli.COMMANDS, "plan", raising(OSError(28, "No space left\non device", "a.mp4")))
+    monkeypatch.setitem(app.COMMANDS, "plan", raising(OSError(28, "No space left\non device", "a.mp4")))
     assert run("plan", "--storyboard", story) == 2
     assert capsys.readouterr().err == "smartdirector: [Errno 28] No space left on device: 'a.mp4'\n"
 
@@ -314,8 +301,9 @@ def test_exit_codes_reach_the_shell(story):
 def test_help_and_plan_do_not_load_torch(story):
     code = (
         "import sys\nfrom smartdirector_lite.cli import main\n"
-        "codes = [main(['--help']), main(['generate', '--help']), main(['plan', sys.argv[1]])]\n"
+        "calls = ['--help'], ['generate', '--help'], ['train', '--help'], ['plan', sys.argv[1]]\n"
+        "codes = [main(call) for call in calls]\n"
         "print(codes, sorted({'torch', 'diffusers', 'transformers', 'matplotlib'} & set(sys.modules)))"
     )
     done = command(story, code=code)
-    assert done.stdout.splitlines()[-1] == "[0, 0, 0] []", done.stderr
+    assert done.stdout.splitlines()[-1] == "[0, 0, 0, 0] []", done.stderr

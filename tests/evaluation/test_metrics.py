@@ -1,16 +1,25 @@
-"""Metrics and baselines against closed forms."""
+"""Metrics and baselines, held against closed forms."""
 
 import math
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
-from smartdirector_lite.evaluation.metrics import PooledError, border_ratio, motion_mask, moving_pixels, steps
+from smartdirector_lite.evaluation.metrics import (
+    PooledError,
+    flicker,
+    frame_changes,
+    motion_mask,
+    moving_pixels,
+    ssim,
+    warping_error,
+)
 
 
 def ramp(values: list[float]) -> torch.Tensor:
-    """A video (T, 3, 2, 2) whose frames are flat, of these values."""
+    """A video (T, 3, 2, 2) whose frame k has the value `values[k]` in every pixel."""
     return torch.tensor(values).view(-1, 1, 1, 1).expand(-1, 3, 2, 2).clone()
 
 
@@ -62,14 +71,39 @@ def test_masks_mark_what_changes():
     assert moving_pixels(video[0], video[3])[0, 0].tolist() == [[True, False], [False, False]]
 
 
-def test_border_ratio_of_even_motion_is_one_and_sees_a_jump():
-    even = ramp([0.1 * k for k in range(8)])
-    assert steps(even).tolist() == pytest.approx([0.1] * 7)
-    assert border_ratio(even, 4) == pytest.approx(1.0)
-    jump = even.clone()
-    jump[4:] += 0.3
-    assert border_ratio(jump, 4) == pytest.approx(4.0, rel=1e-4)
+def test_frame_changes_are_the_steps_between_neighbours():
+    assert frame_changes(ramp([0.1, 0.2, 0.2, 0.6])).tolist() == pytest.approx([0.1, 0.0, 0.4])
 
 
-def test_border_ratio_of_a_still_video_is_none():
-    assert border_ratio(ramp([0.5] * 8), 4) is None
+def test_ssim_in_closed_form():
+    """Of flat pictures only the brightness counts; a picture is 1 with itself and below 0 with its negative."""
+    a, b = torch.full((1, 3, 16, 16), 0.2), torch.full((1, 3, 16, 16), 0.8)
+    expected = (2 * 0.2 * 0.8 + 0.01**2) / (0.2**2 + 0.8**2 + 0.01**2)
+    assert ssim(a, b) == pytest.approx(expected, abs=1e-4)
+    noise = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert ssim(noise, noise) == pytest.approx(1, abs=1e-4)
+    assert ssim(noise, 1 - noise) < 0
+
+
+def test_flicker_counts_pixels_that_stand_still_among_others_that_do():
+    truth = torch.zeros(5, 3, 24, 24)
+    truth[..., 12:] = torch.linspace(0, 1, 5).view(5, 1, 1, 1)  # the right half moves
+    assert flicker(truth, truth) == pytest.approx(1)
+    for columns, expected in ((slice(0, 8), 4), (slice(8, 12), 1), (slice(12, 24), 1)):
+        video = truth.clone()
+        video[1::2, ..., columns] += 3 / 255
+        assert flicker(video, truth) == pytest.approx(expected, abs=1e-3)
+    video = truth.clone()
+    video[1::2, ..., 9] += 3 / 255
+    assert flicker(video, truth, reach=0) > flicker(video, truth) == pytest.approx(1)
+
+
+def test_warping_follows_a_true_motion_and_notices_a_false_one():
+    still = torch.rand(3, 40, 40, generator=torch.Generator().manual_seed(0))
+    truth = torch.stack([still.roll(2 * k, dims=2) for k in range(4)])
+    other = torch.rand(3, 40, 40, generator=torch.Generator().manual_seed(1))
+    same_motion = torch.stack([other.roll(2 * k, dims=2) for k in range(4)])
+    no_motion = other.expand(4, -1, -1, -1)
+    assert warping_error(truth, truth) == pytest.approx(1)
+    assert_close(torch.tensor(warping_error(same_motion, truth)), torch.tensor(1.0), atol=0.15, rtol=0)
+    assert warping_error(no_motion, truth) > 3

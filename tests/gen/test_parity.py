@@ -28,11 +28,12 @@ from tiny import HUB_VAES
 from torch.testing import assert_close
 
 from smartdirector_lite import load_director
-from smartdirector_lite.gen.checks import OUTPUT_TYPES
+from smartdirector_lite.gen.base import OUTPUT_TYPES
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
-from smartdirector_lite.vae.multichunk import decode_clip, encode_clip
+from smartdirector_lite.media.size import Size
+from smartdirector_lite.vae import decode_clip, encode_clip
 
 PROMPTS, NEGATIVE = ["a red ball rolls over the hill", "a blue bird jumps"], "the camera pans left"
 HUB_SHIFT = {"wan2.2": 5.0, "wan2.1": 3.0}
@@ -481,6 +482,6 @@ def test_keyframes_come_back_on_both_shapes(folders, shape, name):
         shown = slice(place.frame_index, place.stop)
         free[shown] = False
         with torch.no_grad():
-            alone = decode_clip(gen.vae, encode_clip(gen.vae, condition.to_tensor(height, width)))[0]
+            alone = decode_clip(gen.vae, encode_clip(gen.vae, condition.to_tensor(Size(width, height))))[0]
         assert_close(frames[shown].transpose(0, 1) * 2 - 1, alone[:, : place.num_frames], atol=TOLERANCE, rtol=0)
     assert (frames - other)[free].abs().amax(dim=(1, 2, 3)).min() > 1e-3  # the others follow the seed

@@ -20,13 +20,14 @@ from diffusers import (
 from PIL import Image
 from torch.testing import assert_close
 
-from smartdirector_lite.gen.checks import OUTPUT_TYPES
+from smartdirector_lite.gen.base import OUTPUT_TYPES
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.gen.transformer import DirectorTransformer3DModel, DirectorTransformerBlock
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.timeline import ChunkPlan
-from smartdirector_lite.training.text import MAX_TOKENS
-from smartdirector_lite.vae.multichunk import decode, decode_clip, encode_clip, encode_conditions
+from smartdirector_lite.training.text import CAPTION_TOKENS
+from smartdirector_lite.vae import decode, decode_clip, encode_clip, encode_conditions
 
 HEIGHT, WIDTH = 32, 48
 PROMPT, NEGATIVE = "a red ball rolls over the hill", "blue"
@@ -138,7 +139,7 @@ def test_any_placement_equals_a_hand_written_loop(gen, name, rope):
     x = torch.randn(1, 8, plan.num_latents, HEIGHT // 8, WIDTH // 8, generator=rng())
     anchors = torch.tensor(plan.anchors)
     if conditions:
-        videos = [condition.to_tensor(HEIGHT, WIDTH) for condition in conditions]
+        videos = [condition.to_tensor(Size(WIDTH, HEIGHT)) for condition in conditions]
         x[:, :, anchors] = encode_conditions(pipeline.vae, plan, videos)[:, :, anchors]
     text = pipeline.encode_prompt(PROMPT, max_sequence_length=16)[0]
     scheduler = SCHEDULERS["euler"]()
@@ -161,7 +162,7 @@ def test_a_scheduler_that_draws_noise_draws_it_from_the_generator(gen):
     latents = pipeline(PROMPT, **call, generator=rng()).frames
     plan, generator = pipeline.plan(14, [condition]), rng()
     anchors = torch.tensor(plan.anchors)
-    anchor = encode_conditions(pipeline.vae, plan, [condition.to_tensor(HEIGHT, WIDTH)])[:, :, anchors]
+    anchor = encode_conditions(pipeline.vae, plan, [condition.to_tensor(Size(WIDTH, HEIGHT))])[:, :, anchors]
     text = pipeline.encode_prompt(PROMPT, max_sequence_length=16)[0]
     scheduler = SCHEDULERS["fresh noise"]()
     scheduler.set_timesteps(3)
@@ -191,7 +192,7 @@ def test_what_is_given_comes_back_as_from_the_vae_alone(gen, name):
         frames = gen(PROMPT, **call, latents=latents, generator=rng()).frames[0].transpose(0, 1)
         for condition in conditions:
             place = condition.placement()
-            alone = decode_clip(gen.vae, encode_clip(gen.vae, condition.to_tensor(HEIGHT, WIDTH)))[0]
+            alone = decode_clip(gen.vae, encode_clip(gen.vae, condition.to_tensor(Size(WIDTH, HEIGHT))))[0]
             shown = frames[:, place.frame_index : place.stop]
             assert_close(shown * 2 - 1, alone[:, : place.num_frames], atol=1e-5, rtol=0)
 
@@ -214,7 +215,7 @@ def test_what_is_not_given_follows_seed_text_and_rope(gen):
 def test_everything_given_needs_no_step(gen, calls):
     clip = VideoCondition(video=footage(6))
     frames = gen(PROMPT, **CALL, num_frames=6, conditions=[clip], generator=rng()).frames[0]
-    alone = decode_clip(gen.vae, encode_clip(gen.vae, clip.to_tensor(HEIGHT, WIDTH)))[0, :, :6]
+    alone = decode_clip(gen.vae, encode_clip(gen.vae, clip.to_tensor(Size(WIDTH, HEIGHT))))[0, :, :6]
     assert_close(frames.transpose(0, 1) * 2 - 1, alone, atol=1e-5, rtol=0)
     assert calls == []
 
@@ -224,17 +225,17 @@ def test_conditions_may_come_in_any_form(gen, as_what):
     images = footage(3)
     array = np.stack([np.asarray(image) for image in images])
     tensor = torch.from_numpy(array).permute(3, 0, 1, 2) / 127.5 - 1
-    expected = VideoCondition(video=images).to_tensor(HEIGHT, WIDTH)
+    expected = VideoCondition(video=images).to_tensor(Size(WIDTH, HEIGHT))
     if as_what == "larger":
         big = picture(size=(3 * WIDTH, 5 * HEIGHT))
-        left = VideoCondition(image=big).to_tensor(HEIGHT, WIDTH)
+        left = VideoCondition(image=big).to_tensor(Size(WIDTH, HEIGHT))
         fitted = big.crop((0, HEIGHT, 3 * WIDTH, 4 * HEIGHT)).resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-        right = VideoCondition(image=fitted).to_tensor(HEIGHT, WIDTH)
+        right = VideoCondition(image=fitted).to_tensor(Size(WIDTH, HEIGHT))
         assert_close(left, right, atol=0.02, rtol=0)
     else:
         video = {"array": array, "tensor": tensor, "list of arrays": list(array)}[as_what]
-        assert torch.equal(VideoCondition(video=video).to_tensor(HEIGHT, WIDTH), expected)
-        one = VideoCondition(image=tensor[:, 0] if as_what == "tensor" else array[0]).to_tensor(HEIGHT, WIDTH)
+        assert torch.equal(VideoCondition(video=video).to_tensor(Size(WIDTH, HEIGHT)), expected)
+        one = VideoCondition(image=tensor[:, 0] if as_what == "tensor" else array[0]).to_tensor(Size(WIDTH, HEIGHT))
         assert torch.equal(one, expected[:, :, :1])
     assert expected.min() >= -1 and expected.max() <= 1 and expected.dtype == torch.float32
 
@@ -283,7 +284,7 @@ def test_text_longer_than_the_tokenizer_takes_is_named(gen, caplog):
         gen("ball " * 200 + "at night", **call)
     finally:
         logger.removeHandler(caplog.handler)
-    assert f"more than {MAX_TOKENS} tokens" in caplog.text and "at night" in caplog.text
+    assert f"more than {CAPTION_TOKENS} tokens" in caplog.text and "at night" in caplog.text
 
 
 @pytest.mark.parametrize(("guidance_scale", "passes"), [(0.0, 1), (1.0, 1), (1.5, 2)])
@@ -333,7 +334,7 @@ def test_callback_sees_every_step_and_can_change_it(gen):
     assert [(i, t, keys) for i, t, _, keys in seen] == [
         (i, int(t), names) for i, t in enumerate(gen.scheduler.timesteps)
     ]
-    anchor = encode_clip(gen.vae, condition.to_tensor(HEIGHT, WIDTH))
+    anchor = encode_clip(gen.vae, condition.to_tensor(Size(WIDTH, HEIGHT)))
     for _, _, state, _ in seen:
         assert_close(state[:, :, :1], anchor, atol=1e-6, rtol=0)
     assert_close(latents[:, :, :1], anchor, atol=1e-6, rtol=0)  # a callback can't move an anchor

@@ -7,10 +7,10 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from torch.testing import assert_close
 
+from smartdirector_lite.flow import precondition
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
-from smartdirector_lite.gen.preconditioning import to_velocity
-from smartdirector_lite.sr.pipeline import DirectorSRPipeline
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.vae.multichunk import encode_conditions
 
 HEIGHT, WIDTH = 32, 48
@@ -32,9 +32,9 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def coefficients(t: float, sigma_data: float) -> tuple[float, float]:
-    """c_skip and c_out, read off what `to_velocity` makes of a 1 in x_t and of a 1 in the output."""
+    """c_skip and c_out, read off what `precondition` makes of a 1 in x_t and of a 1 in the output."""
     zero, one, t = torch.zeros(1, 1, 1, 1, 1), torch.ones(1, 1, 1, 1, 1), torch.tensor([[t]])
-    return to_velocity(zero, one, t, sigma_data).item(), to_velocity(one, zero, t, sigma_data).item()
+    return precondition(zero, one, t, sigma_data).item(), precondition(one, zero, t, sigma_data).item()
 
 
 # ---------------------------------------------------------------- the closed form
@@ -68,21 +68,21 @@ def test_at_the_ends_the_skip_knows_one_part_of_the_velocity_and_the_network_giv
 
 def test_without_sigma_data_the_output_is_the_velocity():
     output = torch.randn(1, 8, 3, 2, 2, generator=rng()).bfloat16()
-    assert to_velocity(output, torch.full_like(output, 7.0), torch.tensor([[0.0, 0.3, 1.0]]), None) is output
+    assert precondition(output, torch.full_like(output, 7.0), torch.tensor([[0.0, 0.3, 1.0]]), None) is output
 
 
 def test_every_latent_frame_of_every_sample_has_its_own_time():
     output, x_t = torch.randn(2, 2, 8, 3, 4, 6, generator=rng()).unbind(0)
     t = torch.tensor([[0.0, 0.3, 0.9], [1.0, 0.5, 0.0]])
-    velocity = to_velocity(output, x_t, t, 0.5)
+    velocity = precondition(output, x_t, t, 0.5)
     assert velocity.shape == x_t.shape
     for b in range(2):
         for f in range(3):
             c_skip, c_out = coefficients(t[b, f].item(), 0.5)
             assert_close(velocity[b, :, f], c_skip * x_t[b, :, f] + c_out * output[b, :, f])
-    low = to_velocity(output.bfloat16(), x_t.bfloat16(), t, 0.5)
+    low = precondition(output.bfloat16(), x_t.bfloat16(), t, 0.5)
     assert low.dtype == torch.float32
-    assert_close(low, to_velocity(output.bfloat16().float(), x_t.bfloat16().float(), t, 0.5))
+    assert_close(low, precondition(output.bfloat16().float(), x_t.bfloat16().float(), t, 0.5))
 
 
 # ---------------------------------------------------------------- in the pipeline
@@ -104,14 +104,14 @@ def test_a_call_equals_a_hand_written_euler_loop_over_to_velocity(gen):
     anchors = torch.tensor(plan.anchors)
     assert anchors.tolist() == [False, False, True, False, False]
     x = torch.randn(1, 8, plan.num_latents, HEIGHT // 8, WIDTH // 8, generator=rng())
-    x[:, :, anchors] = encode_conditions(gen.vae, plan, [condition.to_tensor(HEIGHT, WIDTH)])[:, :, anchors]
+    x[:, :, anchors] = encode_conditions(gen.vae, plan, [condition.to_tensor(Size(WIDTH, HEIGHT))])[:, :, anchors]
     texts = gen.encode_prompt(PROMPT, NEGATIVE, max_sequence_length=16)
     scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
     scheduler.set_timesteps(3)
     for sigma, sigma_next in zip(scheduler.sigmas[:-1], scheduler.sigmas[1:], strict=True):
         t = torch.where(anchors, 0.0, sigma)[None]
         guided, free = (
-            to_velocity(gen.transformer(x, 1000 * t, text, tau=plan.tau()).sample, x, t, 0.5) for text in texts
+            precondition(gen.transformer(x, 1000 * t, text, tau=plan.tau()).sample, x, t, 0.5) for text in texts
         )
         velocity = free + 3.0 * (guided - free)
         x[:, :, ~anchors] += (sigma_next - sigma) * velocity[:, :, ~anchors]
@@ -164,10 +164,7 @@ def test_a_pipeline_without_a_skip_is_saved_as_diffusers_own(gen, tmp_path):
     assert DirectorGenPipeline.from_pretrained(tmp_path).config.sigma_data is None
 
 
-@pytest.mark.parametrize(
-    ("stage", "sigma_data"), ((DirectorGenPipeline, 0.0), (DirectorGenPipeline, -1.0), (DirectorSRPipeline, 0.5))
-)
-def test_a_spread_that_can_not_be_is_refused(gen, stage, sigma_data):
-    parts = [gen.tokenizer, gen.text_encoder, gen.vae, gen.scheduler, gen.transformer]
+@pytest.mark.parametrize("sigma_data", [0.0, -1.0])
+def test_a_spread_that_can_not_be_is_refused(gen, sigma_data):
     with pytest.raises(ValueError, match=f"sigma_data = {sigma_data}: give "):
-        stage(*parts, sigma_data=sigma_data)
+        DirectorGenPipeline(**gen.components, sigma_data=sigma_data)

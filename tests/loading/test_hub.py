@@ -13,9 +13,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from smartdirector_lite.loading import hub
+from smartdirector_lite.loading import hub, load_director
 from smartdirector_lite.loading.hub import LoadError, model_folder
-from smartdirector_lite.loading.loader import load_director
 
 NAME, COMMIT = "someone/wan-small", "0123456789abcdef0123456789abcdef01234567"
 

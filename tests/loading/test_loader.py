@@ -9,12 +9,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from smartdirector_lite.director import Director
+from smartdirector_lite.director import Defaults, Director
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
-from smartdirector_lite.loading import hub
-from smartdirector_lite.loading import loader as loaders
-from smartdirector_lite.loading.loader import LoadError, load_director
+from smartdirector_lite.loading import LoadError, hub, load_director
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.sr.pipeline import DirectorSRPipeline
 from smartdirector_lite.storyboard import Keyframe, Storyboard
 
@@ -32,7 +31,12 @@ def test_a_folder_saved_by_diffusers_loads(wan_folder):
     director = load_director(wan_folder)
     assert isinstance(director, Director) and type(director.gen) is DirectorGenPipeline
     assert type(director.gen.transformer) is DirectorTransformer3DModel
-    assert (director.steps, director.guidance_scale, director.size, director.fps) == (50, 5.0, (1280, 704), None)
+    assert (
+        director.defaults.steps,
+        director.defaults.guidance_scale,
+        director.defaults.size,
+        director.defaults.fps,
+    ) == (50, 5.0, (1280, 704), None)
     assert director.gen.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
     saved = load_file(wan_folder / "transformer" / WEIGHTS)
     loaded = director.gen.transformer.state_dict()
@@ -69,8 +73,7 @@ def test_defaults_come_from_the_file_beside_the_weights(folder, keys):
     director = load_director(folder)
     wan = {"steps": 50, "guidance_scale": 5.0, "size": (1280, 704), "fps": None}  # its VAE has Wan 2.2's shape
     expected = wan | {key: DEFAULTS[key] for key in keys}
-    found = {key: getattr(director, key) for key in wan}
-    assert found == expected | {"size": tuple(expected["size"])}
+    assert director.defaults == Defaults(**expected | {"size": Size(*expected["size"])})
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ def test_the_second_stage_is_found_beside_the_first_and_shares_its_vae(both):
         director = load_director(model)
         assert type(director.sr) is DirectorSRPipeline
         assert director.sr.vae is director.gen.vae and director.sr.device == director.gen.device
-        assert (director.steps, director.sr_steps) == (2, 2)
+        assert director.defaults == Defaults(size=Size(1280, 704))
     saved = load_file(both / "director-sr" / "transformer" / WEIGHTS)
     loaded = director.sr.transformer.state_dict()
     assert saved.keys() == loaded.keys() and all(torch.equal(saved[k], loaded[k].cpu()) for k in saved)
@@ -117,10 +120,10 @@ def test_the_second_stage_is_found_beside_the_first_and_shares_its_vae(both):
 
 def test_its_steps_are_its_own_and_four_where_it_says_none(both):
     (both / "director-sr" / "smartdirector.json").write_text('{"steps": 7}')
-    assert load_director(both).sr_steps == 7
+    assert load_director(both).defaults.sr_steps == 7
     (both / "director-sr" / "smartdirector.json").unlink()
     director = load_director(both)
-    assert director.sr_steps == 4 and director.steps == 2
+    assert director.defaults.sr_steps == 4 and director.defaults.steps == 2
 
 
 def test_its_precision_is_the_first_ones(both):
@@ -188,7 +191,7 @@ def test_names_that_lead_nowhere(tmp_path, monkeypatch):
 
 
 def test_the_bundled_name_leads_to_the_bundled_folder(wan_folder, monkeypatch):
-    assert loaders.bundled_folder().parts[-3:] == ("smartdirector_lite", "weights", "smartdirector-tiny")
+    assert hub.bundled_folder().parts[-3:] == ("smartdirector_lite", "weights", "smartdirector-tiny")
     monkeypatch.setattr(hub, "bundled_folder", lambda: wan_folder)
     assert load_director().gen.config._name_or_path == wan_folder
 
@@ -196,7 +199,7 @@ def test_the_bundled_name_leads_to_the_bundled_folder(wan_folder, monkeypatch):
 def test_a_folder_on_disk_goes_before_a_hub_name(wan_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(wan_folder, tmp_path / "some" / "model")
-    assert load_director("some/model").steps == 50
+    assert load_director("some/model").defaults.steps == 50
 
 
 @pytest.mark.parametrize("index", ['{"_class_name": "StableDiffusionPipeline"}', "{}", "[]", "not JSON", ""])
@@ -268,7 +271,7 @@ def test_a_part_that_is_gone_is_refused(folder, part):
 @pytest.mark.parametrize("part", ["transformer", "vae", "text_encoder"])
 def test_a_damaged_config_is_refused(folder, part):
     (folder / part / "config.json").write_text('{"num_layers": ')
-    refused(folder, "can't be loaded: ")
+    refused(folder, "can't be loaded: |vae.config.json: can't be read as JSON")
 
 
 @pytest.mark.parametrize("device", ["toaster", "cuda:99", "meta device", 3.5])

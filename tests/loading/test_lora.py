@@ -53,12 +53,11 @@ def latents(pipeline) -> torch.Tensor:
     return pipeline(**CALL, generator=torch.Generator().manual_seed(0)).frames
 
 
-@pytest.mark.parametrize("given", ["file", "folder", "folder of many", "text"])
+@pytest.mark.parametrize("given", ["file", "folder", "text"])
 def test_it_is_diffusers_own_loading_at_a_scale(own, wan_folder, tmp_path, given):
     folder = tmp_path / "lora"
-    file = save(folder / (DEFAULT_FILE if given == "folder of many" else "ball.safetensors"), weights(PLACES))
-    if given == "folder of many":
-        save(folder / "another.safetensors", weights({"blocks.0.attn1.to_k": (DIM, DIM)}))
+    file = save(folder / (DEFAULT_FILE if given == "folder" else "ball.safetensors"), weights(PLACES))
+    save(folder / "another.safetensors", weights({"blocks.0.attn1.to_k": (DIM, DIM)}))
     plain = WanPipeline.from_pretrained(wan_folder)
     plain.set_progress_bar_config(disable=True)
     plain.load_lora_weights(str(folder), weight_name=file.name, adapter_name="ball")
@@ -95,7 +94,7 @@ def test_the_newest_acts_alone_and_several_can_be_combined(own, tmp_path):
     assert_close(latents(own), alone, atol=1e-5, rtol=0)
     own.set_adapters(["first", "second"], [1.0, 1.0])
     assert (latents(own) - alone).abs().max() > 0.01
-    with pytest.raises(ValueError, match=r"name 'first' is taken by another LoRA"):
+    with pytest.raises(ValueError, match=r"can't be loaded: Adapter name first already in use in the model"):
         load_lora(own, first, name="first")
 
 
@@ -109,39 +108,34 @@ def test_a_lora_of_a_convolution_fits(own, tmp_path):
 
 
 Q = "transformer.blocks.0.attn1.to_q.lora_"
+NEEDED = r"this model needs \(rank, 48\) and \(48, rank\)"
 UNFIT = {
-    "wider": (
-        weights({"blocks.0.attn1.to_q": (72, 72)}),
-        r"to_q.lora_A.weight has shape \(2, 72\), this model needs \(2, 48\)",
-    ),
+    "wider": (weights({"blocks.0.attn1.to_q": (72, 72)}), rf"lora_A of \(2, 72\) and lora_B of \(72, 2\); {NEEDED}"),
     "wider at its end": (
         weights({"blocks.0.attn1.to_q": (72, DIM)}),
-        r"to_q.lora_B.weight has shape \(72, 2\), this model needs \(48, 2\)",
+        rf"blocks.0.attn1.to_q has lora_A of \(2, 48\) and lora_B of \(72, 2\); {NEEDED}",
     ),
     "deeper, the rest fits": (
         weights({**PLACES, "blocks.2.attn1.to_q": (DIM, DIM)}),
-        r"this model has no blocks.2.attn1.to_q \(it has 2 blocks\)",
+        r"this model has no layer blocks.2.attn1.to_q for a LoRA \(it has 2 blocks\)",
     ),
-    "image-to-video": (weights({**PLACES, "blocks.0.attn2.add_k_proj": (DIM, DIM)}), "no blocks.0.attn2.add_k_proj"),
-    "Flux": (weights({"single_transformer_blocks.0.attn.to_q": (DIM, DIM)}), "no single_transformer_blocks.0.attn"),
+    "image-to-video": (
+        weights({**PLACES, "blocks.0.attn2.add_k_proj": (DIM, DIM)}),
+        "no layer blocks.0.attn2.add_k_proj",
+    ),
+    "Flux": (
+        weights({"single_transformer_blocks.0.attn.to_q": (DIM, DIM)}),
+        "no layer single_transformer_blocks.0.attn",
+    ),
     "Stable Diffusion": (weights({"mid.to_q": (DIM, DIM)}, "unet."), "unet.mid.to_q.lora_A.weight is no LoRA weight"),
-    "Hunyuan": (weights({"double_blocks.0.img_attn": (DIM, DIM)}, "diffusion_model."), "can't be read as one for Wan"),
     "no prefix": (weights(PLACES, ""), "blocks.0.attn1.to_q.lora_A.weight is no LoRA weight of a Wan transformer"),
     "second transformer": (weights(PLACES, "transformer_2."), "transformer_2.blocks.0"),
-    "a norm": (weights({"blocks.0.norm1": (DIM, DIM)}), "blocks.0.norm1 is a FP32LayerNorm, which takes no LoRA"),
-    "half": ({f"{Q}A.weight": torch.zeros(RANK, DIM)}, "attn1.to_q has only one of lora_A.weight and lora_B.weight"),
-    "two ranks": (
-        {f"{Q}A.weight": torch.ones(RANK, DIM), f"{Q}B.weight": torch.ones(DIM, 3)},
-        r"lora_B.weight has shape \(48, 3\), this model needs \(48, 2\)",
-    ),
-    "rank 0": ({f"{Q}A.weight": torch.ones(0, DIM), f"{Q}B.weight": torch.ones(DIM, 0)}, "is empty"),
-    "one number": ({f"{Q}A.weight": torch.tensor(1.0), f"{Q}B.weight": torch.tensor(1.0)}, r"has shape \(\)"),
-    "not a number": (
-        {f"{Q}A.weight": torch.full((RANK, DIM), torch.nan), f"{Q}B.weight": torch.ones(DIM, RANK)},
-        "lora_A.weight is empty or holds values that are not finite",
-    ),
+    "a norm": (weights({"blocks.0.norm1": (DIM, DIM)}), "no layer blocks.0.norm1 for a LoRA"),
+    "half": ({f"{Q}A.weight": torch.zeros(RANK, DIM)}, r"lora_A of \(2, 48\) and lora_B of \(0,\)"),
+    "two ranks": ({f"{Q}A.weight": torch.ones(RANK, DIM), f"{Q}B.weight": torch.ones(DIM, 3)}, NEEDED),
+    "rank 0": ({f"{Q}A.weight": torch.ones(0, DIM), f"{Q}B.weight": torch.ones(DIM, 0)}, NEEDED),
+    "one number": ({f"{Q}A.weight": torch.tensor(1.0), f"{Q}B.weight": torch.tensor(1.0)}, NEEDED),
     "whole model": ({"blocks.0.attn1.to_q.weight": torch.zeros(DIM, DIM)}, "is no LoRA weight"),
-    "nothing": ({}, "it holds no weights"),
 }
 
 
@@ -157,13 +151,21 @@ def test_what_does_not_fit_is_named_and_leaves_the_model_as_it_was(gen, tmp_path
     assert [*gen.transformer.state_dict()] == before and not getattr(gen.transformer, "peft_config", {})
 
 
+def test_what_diffusers_refuses_is_one_line_too(gen, tmp_path):
+    hunyuan = weights({"double_blocks.0.img_attn": (DIM, DIM)}, "diffusion_model.")
+    for state, message in ((hunyuan, "unfit.safetensors' can't be loaded: "), ({}, "it holds no weights")):
+        with pytest.raises(ValueError, match=message) as caught:
+            load_lora(gen, save(tmp_path / "unfit.safetensors", state))
+        assert "\n" not in str(caught.value)
+
+
 def test_settings_that_peft_does_not_know_are_refused(own, tmp_path):
     """They lie beside the weights, in the file's header."""
     state = {key.removeprefix("transformer."): value for key, value in weights(PLACES).items()}
     WanPipeline.save_lora_weights(tmp_path, state, transformer_lora_adapter_metadata={"r": RANK, "unheard_of": 1})
     assert load_file(tmp_path / DEFAULT_FILE).keys() == weights(PLACES).keys()
     before = latents(own)
-    with pytest.raises(ValueError, match=r"can't be loaded \(TypeError: `LoraConfig` class") as caught:
+    with pytest.raises(ValueError, match=r"can't be loaded: `LoraConfig` class") as caught:
         load_lora(own, tmp_path)
     assert "\n" not in str(caught.value)
     assert torch.equal(latents(own), before)
@@ -177,26 +179,20 @@ def test_without_peft_it_says_what_to_install(gen, tmp_path, monkeypatch):
 
 def test_sources_and_numbers_that_can_not_be_used(gen, tmp_path):
     good = save(tmp_path / "a.safetensors", weights(PLACES))
-    save(tmp_path / "b.safetensors", weights(PLACES))
     torch.save(weights(PLACES), tmp_path / "c.bin")
     (tmp_path / "d.safetensors").write_bytes(b"not one")
-    (tmp_path / "empty").mkdir()
     for source, message in {
-        tmp_path / "none.safetensors": "none.safetensors': there is no such file or folder; give a local one",
-        "some-one/some-lora": "'some-one/some-lora': there is no such file or folder",
-        tmp_path / "c.bin": "c.bin' is not a .safetensors file",
-        tmp_path / "d.safetensors": "d.safetensors' can't be read as one for Wan",
-        tmp_path / "empty": "empty': the folder holds 0 .safetensors files",
-        tmp_path: "the folder holds 3 .safetensors files; give the file",
+        tmp_path / "none.safetensors": "none.safetensors': there is no such .safetensors file; give a local",
+        "some-one/some-lora": "'some-one/some-lora': there is no such .safetensors file",
+        tmp_path / "c.bin": "c.bin': there is no such .safetensors file",
+        tmp_path / "d.safetensors": "d.safetensors' can't be loaded: ",
+        tmp_path: "there is no such .safetensors file; give .* a folder that holds pytorch_lora_weights.safetensors",
     }.items():
         with pytest.raises(ValueError, match=message) as caught:
             load_lora(gen, source)
         assert "\n" not in str(caught.value)
-    for scale in (float("nan"), float("inf"), "1", True, None):
+    for scale in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="scale must be a finite number, got "):
             load_lora(gen, good, scale)
-    for name in ("", "a.b", None):
-        with pytest.raises(ValueError, match="name must be a text without a dot, got "):
-            load_lora(gen, good, name=name)
-    with pytest.raises(ValueError, match="pipeline has no transformer"):
+    with pytest.raises(ValueError, match=r"a.safetensors' can't be loaded: "):
         load_lora(DirectorGenPipeline(**{**gen.components, "transformer": None}), good)

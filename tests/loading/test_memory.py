@@ -12,21 +12,12 @@ from torch.profiler import ProfilerActivity, profile
 
 from smartdirector_lite.cli import main
 from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
-from smartdirector_lite.loading import loader as loaders
-from smartdirector_lite.loading.estimate import (
-    MetaModels,
-    estimate_memory,
-    measure_weights,
-    read_configs,
-    trace_restorer,
-)
-from smartdirector_lite.loading.hub import BUNDLED, LoadError
-from smartdirector_lite.loading.memory import MODES, RESERVE, Call, Estimate, Stage, Weights
-from smartdirector_lite.loading.placement import choose, shortage
-from smartdirector_lite.loading.shapes import WAN
-from smartdirector_lite.loading.tracing import Tracer
+from smartdirector_lite.loading import BUNDLED, LoadError, load_director
+from smartdirector_lite.loading.estimate import WAN, MetaModels, read_configs, trace, trace_restorer
+from smartdirector_lite.loading.memory import MODES, Call, Estimate, StageNeeds, Weights
+from smartdirector_lite.media.size import Size
+from smartdirector_lite.sr.frames import FACTOR
 from smartdirector_lite.sr.restorer import BLOCK, FrameRestorer
-from smartdirector_lite.sr.sizes import FACTOR
 from smartdirector_lite.vae.causal import decode_run
 
 CALL = Call((48, 32), 17, 2, steps=3)
@@ -56,27 +47,28 @@ def _profiled_once(work) -> int:
 
 def test_bytes_are_counted_while_they_live():
     x = torch.empty(1000, device="meta")  # 4,000 bytes that were there before
-    with Tracer() as trace:
+
+    def work():
         y = x + 1  # 4,000
         z = y.view(10, 100)[2:].mul(2)  # 3,200 more
         del y  # the view's storage goes with it
         z.mul_(3)
         w = torch.cat([z.flatten(), x])  # 7,200 more
         del z, w
-        _ = x.view(-1).add_(1)
-    assert trace.peak == 3_200 + 7_200
+        return x.view(-1).add_(1)
+
+    assert trace(work).peak == 3_200 + 7_200
 
 
 def test_flops_are_those_of_the_products():
     a, b = torch.empty(20, 30, device="meta"), torch.empty(30, 40, device="meta")
     query, key = torch.empty(1, 2, 7, 16, device="meta"), torch.empty(1, 2, 11, 16, device="meta")
-    with Tracer() as trace:
-        a @ b
-        nn.functional.scaled_dot_product_attention(query, key, key)
-    assert trace.flops == 2 * 20 * 30 * 40 + 2 * 2 * (7 * 11 * 16) * 2
-    with Tracer() as trace:
-        result = nn.functional.scaled_dot_product_attention(query, key, value=key[..., :4])
-    assert result.shape == (1, 2, 7, 4) and trace.peak == 2 * 7 * 4 * 4
+    attention = nn.functional.scaled_dot_product_attention
+    found = trace(lambda: (a @ b, attention(query, key, key)))
+    assert found.flops == 2 * 20 * 30 * 40 + 2 * 2 * (7 * 11 * 16) * 2
+    shapes = []
+    found = trace(lambda: shapes.append(attention(query, key, value=key[..., :4]).shape))
+    assert shapes == [(1, 2, 7, 4)] and found.peak == 2 * 7 * 4 * 4
 
 
 @pytest.mark.parametrize("shape", [WAN22_VAE, WAN21_VAE], ids=["2.2", "2.1"])
@@ -91,9 +83,7 @@ def test_decoding_without_data_lives_as_decoding_with_it(shape):
             for _ in decode_run(vae, (torch.zeros(1, 8, 1, 8, 12, device=device) for _ in range(4))):
                 pass
 
-        with Tracer() as trace:
-            work()
-        peaks.append((trace.peak, trace.flops))
+        peaks.append(trace(work))
     assert peaks[0] == peaks[1] and min(peaks[0]) > 0
 
 
@@ -116,11 +106,11 @@ def test_known_models_have_the_sizes_that_are_known_of_them():
 
 
 def test_weights_are_those_of_the_loaded_models(wan_folder):
-    director = loaders.load_director(wan_folder, device="cpu", dtype=torch.bfloat16)
+    director = load_director(wan_folder, device="cpu", dtype=torch.bfloat16)
     estimated = MetaModels(read_configs(wan_folder)).weights
     for name in ("transformer", "vae", "text_encoder"):
         model = getattr(director.gen, name)
-        assert estimated[name] == measure_weights(model)
+        assert estimated[name] == Weights.of(model)
         assert estimated[name].total == model.get_memory_footprint(return_buffers=False)
     blocks = director.gen.transformer.blocks
     size = sum(p.numel() * p.element_size() for p in blocks[0].parameters())
@@ -143,7 +133,6 @@ def test_stages_say_what_runs_and_how_often(models):
     plain = models.estimate(Call((48, 32), 17, 2, steps=3, guided=False))
     assert 2 * plain.stages[2].flops == stages["denoise"].flops
     assert [stage.name for stage in models.estimate(Call((48, 32), 17)).stages] == ["text", "denoise", "decode"]
-    assert base.flops == sum(stage.flops for stage in base.stages)
 
 
 def test_decoding_takes_memory_that_does_not_grow_and_work_that_grows_by_the_latent(models):
@@ -154,15 +143,17 @@ def test_decoding_takes_memory_that_does_not_grow_and_work_that_grows_by_the_lat
 
 def test_the_work_of_decoding_is_that_of_decoding_every_latent(models):
     plan = CALL.plan(4)
-    with torch.no_grad(), Tracer() as trace:
+
+    @torch.no_grad()
+    def work():
         for chunk in plan.chunks:
-            for _ in decode_run(
-                models.vae, (torch.empty(1, 8, 1, 4, 6, device="meta") for _ in range(chunk.num_latents))
-            ):
+            latents = (torch.empty(1, 8, 1, 4, 6, device="meta") for _ in range(chunk.num_latents))
+            for _ in decode_run(models.vae, latents):
                 pass
-    estimated = models.estimate(CALL).stages[-1]
-    assert estimated.flops == pytest.approx(trace.flops, rel=0.02)
-    assert estimated.bytes == pytest.approx(trace.peak, rel=0.02)
+
+    found, estimated = trace(work), models.estimate(CALL).stages[-1]
+    assert estimated.flops == pytest.approx(found.flops, rel=0.02)
+    assert estimated.bytes == pytest.approx(found.peak, rel=0.02)
 
 
 def test_tiles_and_single_keyframes_take_less(models):
@@ -173,10 +164,10 @@ def test_tiles_and_single_keyframes_take_less(models):
 
 
 def test_a_second_stage_is_counted_at_twice_the_size(two_stage_folder):
-    estimate = estimate_memory(two_stage_folder, CALL)
-    restore = estimate.stages[-1]
-    assert restore.name == "restore" and restore.models == ("sr_transformer", "vae")
-    assert restore.bytes > estimate.stages[-2].bytes and "sr_transformer" in estimate.weights
+    estimate = MetaModels(read_configs(two_stage_folder)).estimate(CALL)
+    upscale = estimate.stages[-1]
+    assert upscale.name == "upscale" and upscale.models == ("sr_transformer", "vae")
+    assert upscale.bytes > estimate.stages[-2].bytes and "sr_transformer" in estimate.weights
 
 
 def test_a_restorer_is_counted_with_the_frames_that_wait_for_it(two_stage_folder):
@@ -184,10 +175,10 @@ def test_a_restorer_is_counted_with_the_frames_that_wait_for_it(two_stage_folder
     assert "restorer" in read_configs(BUNDLED) and "restorer" not in configs
     without = MetaModels(configs).estimate(CALL)
     estimate = MetaModels({**configs, "restorer": {"channels": 8, "blocks": 2, "flow_channels": 8}}).estimate(CALL)
-    before, restore = without.stages[-1], estimate.stages[-1]
+    before, upscale = without.stages[-1], estimate.stages[-1]
     width, height = (FACTOR * side for side in CALL.size)
-    assert restore.bytes - before.bytes > 4 * BLOCK * 3 * width * height  # the decoded frames of a block, in float32
-    assert restore.flops > before.flops and restore.models == (*before.models, "restorer")
+    assert upscale.bytes - before.bytes > 4 * BLOCK * 3 * width * height  # the decoded frames of a block, in float32
+    assert upscale.flops > before.flops and upscale.models == (*before.models, "restorer")
     assert estimate.host - without.host == 4 * sum(p.numel() for p in FrameRestorer(8, 2, 8).parameters())
 
 
@@ -197,54 +188,37 @@ def test_a_restorer_is_traced_as_it_runs():
     real = FrameRestorer(8, 2, 8)
     with torch.device("meta"):
         hollow = FrameRestorer(8, 2, 8)
-    measured = profiled_peak(lambda: trace_restorer(real, 64, 96, "cpu"))
-    assert trace_restorer(hollow, 64, 96).peak == pytest.approx(measured, rel=0.1)
+    measured = profiled_peak(lambda: trace_restorer(real, Size(96, 64), "cpu"))
+    assert trace_restorer(hollow, Size(96, 64)).peak == pytest.approx(measured, rel=0.1)
 
 
-# ---------------------------------------------------------------- modes
-
-EXAMPLE = Estimate(
-    {
-        "text_encoder": Weights(110, 4, 20, 14),
-        "transformer": Weights(100, 3, 2, 10),
-        "vae": Weights(28, 0, 5, 28),
-    },
-    (
-        Stage("text", ("text_encoder",), 1, 7),
-        Stage("denoise", ("transformer",), 25, 70),
-        Stage("decode", ("vae",), 40, 9),
-    ),
-)
+# ---------------------------------------------------------------- values
 
 
 def test_peaks_by_mode():
-    assert EXAMPLE.peak("full") == (238 + 40, "decode")
-    assert EXAMPLE.peak("model") == (100 + 25, "denoise")
-    assert EXAMPLE.peak("group") == (28 + 40, "decode")  # the VAE comes as a whole
-    assert EXAMPLE.peak("sequential") == (5 + 40, "decode")
-    assert EXAMPLE.host == 238 and EXAMPLE.flops == 86
-    for line in ("full", "sequential", "denoise"):
-        assert line in EXAMPLE.table()
-
-
-def test_the_fastest_that_fits_is_chosen_tiles_before_a_slower_mode():
-    tiled = Estimate(EXAMPLE.weights, (*EXAMPLE.stages[:2], Stage("decode", ("vae",), 4, 20)))
-    needs = {mode: (EXAMPLE.peak(mode)[0], tiled.peak(mode)[0]) for mode in MODES}
-    assert needs["full"] == (278, 263) and needs["group"] == (68, 41)
-    for free, expected in [
-        (278, ("full", False)),
-        (277, ("full", True)),
-        (262, ("model", False)),
-        (124, ("group", False)),
-        (60, ("group", True)),
-        (40, ("sequential", True)),
-        (20, None),
-    ]:
-        assert choose(EXAMPLE, tiled, free + RESERVE) == expected
-    line = shortage(Call((64, 32), 9), EXAMPLE, tiled, "full", 60 + RESERVE, torch.device("cuda:0"))
-    assert "memory='full' needs about 3.0 GB" in line and "9 frames of 64x32; cuda:0 has 3.0 GB free" in line
-    assert "memory='group' with vae.enable_tiling() and vae.enable_slicing() would fit" in line
-    assert "no mode fits" in shortage(Call((64, 32), 9), EXAMPLE, tiled, "full", 20, torch.device("cuda:0"))
+    weights = {"text_encoder": Weights(110, 4, 20, 14), "transformer": Weights(100, 3, 2, 10)}
+    weights["vae"] = Weights(28, 0, 5, 28)
+    names = {"text": "text_encoder", "denoise": "transformer", "decode": "vae"}
+    beside = {"text": 1, "denoise": 25, "decode": 40}
+    stages = [StageNeeds(stage, (names[stage],), size, 10**12 * size) for stage, size in beside.items()]
+    estimate = Estimate(weights, tuple(stages))
+    assert estimate.peak("full") == (238 + 40, "decode")
+    assert estimate.peak("model") == (100 + 25, "denoise")
+    assert estimate.peak("group") == (28 + 40, "decode")  # the VAE comes as a whole
+    assert estimate.peak("sequential") == (5 + 40, "decode")
+    assert estimate.host == 238
+    lines = [line.split() for line in estimate.table().splitlines()]
+    assert ["full", "0.0", "MB", "0.0", "MB", "decode"] in lines and [
+        "denoise",
+        "0.0",
+        "MB",
+        "0.0",
+        "MB",
+        "25.0",
+    ] in lines
+    smaller = estimate.quantized("int8")
+    assert smaller.peak("model") == (110 + 1, "text") and smaller.weights["transformer"] == Weights(51, 2, 1, 5)
+    assert smaller.weights["vae"] == weights["vae"] and estimate.quantized(None) == estimate
 
 
 @pytest.mark.parametrize(
@@ -284,7 +258,8 @@ def test_folders_that_hold_no_pipeline(wan_folder, tmp_path):
 
 def test_nothing_of_the_weights_is_read(wan_folder, tmp_path):
     folder = shutil.copytree(wan_folder, tmp_path / "model", ignore=shutil.ignore_patterns("*.safetensors"))
-    assert estimate_memory(folder, CALL) == estimate_memory(wan_folder, CALL)
+    estimates = [MetaModels(read_configs(model)).estimate(CALL) for model in (folder, wan_folder)]
+    assert estimates[0] == estimates[1]
 
 
 def test_the_command(wan_folder, capsys):
@@ -311,6 +286,5 @@ def test_a_transformer_is_traced_as_it_runs(wan_folder):
 
     with torch.device("meta"):
         hollow = DirectorTransformer3DModel.from_config(config).eval()
-    with Tracer() as trace:
-        work(hollow, "meta")
-    assert trace.peak == pytest.approx(profiled_peak(lambda: work(real, "cpu")), rel=0.15)
+    traced = trace(lambda: work(hollow, "meta"))
+    assert traced.peak == pytest.approx(profiled_peak(lambda: work(real, "cpu")), rel=0.15)

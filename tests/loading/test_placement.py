@@ -8,11 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from smartdirector_lite.loading import loader as loaders
-from smartdirector_lite.loading import placement
-from smartdirector_lite.loading.loader import LoadError, load_director
-from smartdirector_lite.loading.memory import MODES, RESERVE, Call, Estimate, Stage, Weights
-from smartdirector_lite.loading.text_cache import TextCache
+from smartdirector_lite.loading import LoadError, load_director, loader, placement
+from smartdirector_lite.loading.memory import MODES, RESERVE, Call, Estimate, StageNeeds, Weights
+from smartdirector_lite.loading.text import LazyTextEncoder, TextCache
 from smartdirector_lite.storyboard import Keyframe, Storyboard
 
 CPU = torch.device("cpu")
@@ -107,58 +105,86 @@ def test_modes_that_do_not_exist_or_need_a_gpu(two_stage_folder):
         assert load_director(two_stage_folder, device="cpu", memory=memory).gen.device == CPU
 
 
-# ---------------------------------------------------------------- what auto takes
+# ---------------------------------------------------------------- what is chosen
 
 
-@pytest.fixture
-def gpu(monkeypatch):
-    """A pretended CUDA GPU: how much of it is free. Needs of the modes: 9 to 4 GB, a third less in tiles."""
-    free = {"bytes": 0}
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free["bytes"], 80 * 10**9))
-
-    def estimates(folder, wanted):
-        def made(share):
-            weights = {"vae": Weights(2 * 10**9, 0, 0, 0), "transformer": Weights(4 * 10**9, 10**9, 0, 0)}
-            return Estimate(weights, (Stage("decode", ("vae",), round(share * 3 * 10**9), 0),))
-
-        return Call((832, 480), 121), made(1.0), made(0.1)
-
-    monkeypatch.setattr(loaders, "estimates", estimates)
-    return free
+GB = 10**9
 
 
-def chosen(memory: str):
-    return loaders._choose_memory(None, torch.device("cuda:0"), memory, loaders._Wanted(torch.bfloat16))
+def example(decode: int) -> Estimate:
+    """What a made-up call needs, in GB; `decode` of them beside the VAE's weights while it decodes."""
+    weights = {"text_encoder": (110, 4, 20, 14), "transformer": (100, 3, 2, 10), "vae": (28, 0, 5, 28)}
+    stages = {"text": ("text_encoder", 1), "denoise": ("transformer", 25), "decode": ("vae", decode)}
+    return Estimate(
+        {name: Weights(*(GB * size for size in sizes)) for name, sizes in weights.items()},
+        tuple(StageNeeds(name, (model,), GB * beside, 0) for name, (model, beside) in stages.items()),
+    )
 
 
-def test_auto_takes_the_fastest_that_fits(gpu):
-    for free, expected in [(10, ("full", False)), (7, ("full", True)), (5.5, ("model", False)), (3, ("model", True))]:
-        gpu["bytes"] = round(free * 1e9) + RESERVE
-        assert chosen("auto") == expected
-    gpu["bytes"] = 10**9
+WHOLE, TILED = example(40), example(4)
+
+
+def chosen(memory: str, free: int, monkeypatch) -> tuple[str, bool]:
+    """What is chosen on a pretended GPU with so many free bytes."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 300 * GB))
+    return placement.choose_on(torch.device("cuda:0"), memory, Call((64, 32), 9), (WHOLE, TILED))
+
+
+def test_auto_takes_the_fastest_that_fits_and_tiles_before_a_slower_mode(monkeypatch):
+    needs = {mode: (WHOLE.peak(mode)[0], TILED.peak(mode)[0]) for mode in MODES}
+    assert needs["full"] == (278 * GB, 263 * GB) and needs["group"] == (68 * GB, 41 * GB)
+    for free, expected in [
+        (278, ("full", False)),
+        (277, ("full", True)),
+        (262, ("model", False)),
+        (124, ("group", False)),
+        (60, ("group", True)),
+        (40, ("sequential", True)),
+    ]:
+        assert placement.choose(WHOLE, TILED, free * GB + RESERVE) == expected
+        assert chosen("auto", free * GB + RESERVE, monkeypatch) == expected
+    assert placement.choose(WHOLE, TILED, 20 * GB + RESERVE) is None
     with pytest.raises(ValueError, match=r"cuda:0 has 1.0 GB free; no mode fits .the smallest needs .* a smaller size"):
-        chosen("auto")
+        chosen("auto", GB, monkeypatch)
 
 
-def test_a_mode_that_is_asked_for_is_taken_if_it_can_be(gpu):
-    gpu["bytes"] = 9 * 10**9 + 1
-    assert chosen("full") == ("full", False) and chosen("model") == ("model", False)
-    gpu["bytes"] = 7 * 10**9
-    assert chosen("full") == ("full", True)
-    gpu["bytes"] = 5 * 10**9
-    with pytest.raises(ValueError, match=r"memory='full' needs about 12.0 GB of GPU memory for 121 frames of 832x480"):
-        chosen("full")
+def test_a_mode_that_is_asked_for_is_taken_if_it_can_be(monkeypatch):
+    assert chosen("full", 278 * GB, monkeypatch) == ("full", False)
+    assert chosen("model", 278 * GB, monkeypatch) == ("model", False)
+    assert chosen("full", 263 * GB, monkeypatch) == ("full", True)
+    line = r"memory='full' needs about 281.0 GB of GPU memory for 9 frames of 64x32; cuda:0 has {}.0 GB free; "
+    tiles = r"memory='group' with vae.enable_tiling\(\) and vae.enable_slicing\(\) would fit"
+    for free, remedy in ((200, "memory='model' would fit"), (60, tiles), (9, "no mode fits")):
+        with pytest.raises(ValueError, match=line.format(free) + remedy):
+            chosen("full", free * GB, monkeypatch)
 
 
-def test_what_auto_plans_for(two_stage_folder):
-    folder = two_stage_folder / "director-gen"
-    call, whole, tiled = loaders.estimates(folder, loaders._Wanted(torch.bfloat16, size=(48, 32)))
+def test_what_auto_plans_for(two_stage_folder, monkeypatch):
+    """A pretended GPU: what is asked of it is written down, and nothing is loaded."""
+
+    class Asked(Exception):
+        pass
+
+    def ask(device, memory, call, needs):
+        raise Asked(call, needs)
+
+    monkeypatch.setattr(loader, "choose_on", ask)
+    monkeypatch.setattr(loader, "_check_device", lambda device: torch.device("cuda:0"))
+
+    def asked(**options) -> tuple[Call, list[Estimate]]:
+        with pytest.raises(Asked) as caught:
+            load_director(two_stage_folder, **options)
+        return caught.value.args
+
+    call, (whole, tiled) = asked()
     assert call == Call((48, 32), 121, 3) and {"text_encoder", "sr_transformer"} <= whole.weights.keys()
     assert tiled.weights == whole.weights
-    fit = Call((96, 64), 5)
-    call, less, _ = loaders.estimates(folder, loaders._Wanted(torch.bfloat16, fit, (48, 32), False, "nf4"))
-    assert call == fit and "text_encoder" not in less.weights and less.weights["vae"] == whole.weights["vae"]
-    assert less.weights["transformer"].total < 0.3 * whole.weights["transformer"].total
+    call, (less, _) = asked(fit=Call((96, 64), 5), text_cache="texts")
+    assert call == Call((96, 64), 5) and less.weights.keys() == whole.weights.keys() - {"text_encoder"}
+    if importlib.util.find_spec("torchao"):
+        _, (smaller, _) = asked(quantize="int8")
+        assert smaller.weights["transformer"].total < 0.52 * whole.weights["transformer"].total
+        assert smaller.weights["vae"] == whole.weights["vae"]
 
 
 def test_a_gpu_that_runs_out_says_what_would_fit(two_stage_folder, monkeypatch):
@@ -178,9 +204,9 @@ def test_a_gpu_that_runs_out_says_what_would_fit(two_stage_folder, monkeypatch):
 
 def test_with_a_text_cache_the_encoder_is_loaded_for_new_texts_alone(two_stage_folder, expected, tmp_path, monkeypatch):
     made = []
-    original = loaders.LazyTextEncoder._encode
+    original = LazyTextEncoder.__call__
     spy = lambda self, texts: made.append(texts) or original(self, texts)  # noqa: E731
-    monkeypatch.setattr(loaders.LazyTextEncoder, "_encode", spy)
+    monkeypatch.setattr(LazyTextEncoder, "__call__", spy)
     for _ in range(2):
         director = load_director(two_stage_folder, device="cpu", text_cache=tmp_path / "texts")
         assert director.gen.text_encoder is None
@@ -197,15 +223,15 @@ def test_embeddings_of_another_encoder_or_damaged_ones_are_not_used(tmp_path):
     def encode(value):
         return lambda texts: torch.full((len(texts), 2, 3), value)
 
-    first = TextCache(tmp_path, "one")
-    assert torch.equal(first.get(["a", "b", "a"], encode(1.0)), torch.full((3, 2, 3), 1.0))
-    assert torch.equal(first.get(["b"], encode(2.0)), torch.full((1, 2, 3), 1.0))
-    assert torch.equal(TextCache(tmp_path, "two").get(["a"], encode(2.0)), torch.full((1, 2, 3), 2.0))
+    first, later = (TextCache(tmp_path, encode(value), "one") for value in (1.0, 3.0))
+    assert torch.equal(first(["a", "b", "a"]), torch.full((3, 2, 3), 1.0))
+    assert torch.equal(later(["b"]), torch.full((1, 2, 3), 1.0))
+    assert torch.equal(TextCache(tmp_path, encode(2.0), "two")(["a"]), torch.full((1, 2, 3), 2.0))
     first.path("a").write_bytes(b"no tensor")
-    assert torch.equal(first.get(["a"], encode(3.0)), torch.full((1, 2, 3), 3.0))
+    assert torch.equal(later(["a"]), torch.full((1, 2, 3), 3.0))
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"text_cache = .*file is a file; give a folder"):
-        TextCache(tmp_path / "file", "one")
+        TextCache(tmp_path / "file", encode(1.0), "one")
 
 
 def test_a_text_encoder_that_is_not_there_is_missed_when_a_text_needs_it(two_stage_folder, tmp_path):

@@ -1,4 +1,4 @@
-"""Images and videos: what is written comes back, and what is damaged or hostile is one clear line."""
+"""Images and videos: what is written comes back, and one clear line says what is damaged or hostile."""
 
 import struct
 import zlib
@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from decodes import count_decodes
 from PIL import Image
 
 from smartdirector_lite import media
@@ -22,7 +23,7 @@ def moving_frames(num_frames: int = 24, width: int = 64, height: int = 48) -> np
 
 
 def numbers(frames: np.ndarray) -> list[int]:
-    """Which frames of moving_frames these are, read from their grey."""
+    """The numbers of these frames in moving_frames, read from their grey."""
     return [round((float(frame[-8:, -8:].mean()) - 20) / 8) for frame in frames]
 
 
@@ -39,13 +40,13 @@ def test_video_round_trip_is_faithful_in_colour_and_number(video: Path) -> None:
     assert frames.dtype == np.uint8 and frames.shape == (24, 48, 64, 3)
     assert numbers(frames) == list(range(24))
     assert np.abs(error).mean() < 1.0 and np.abs(error.mean((0, 1, 2))).max() < 0.5  # no colour cast, no darkening
-    assert media.probe_video(video) == media.VideoInfo(64, 48, 12.0, 24, 2.0, 0, False)
+    assert media.probe_video(video) == media.VideoInfo(media.Size(64, 48), 12.0, 24, 2.0, 0, False)
 
 
 def test_write_video_takes_an_iterator_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     media.write_video(tmp_path / "b.mp4", iter(moving_frames(5)), fps=23.976)
     assert [p.name for p in tmp_path.iterdir()] == ["b.mp4"]
-    assert numbers(list(media.iter_video(tmp_path / "b.mp4"))) == [0, 1, 2, 3, 4]
+    assert numbers(media.read_video(tmp_path / "b.mp4")) == [0, 1, 2, 3, 4]
     assert media.probe_video(tmp_path / "b.mp4").fps == pytest.approx(23.976, abs=1e-4)
 
 
@@ -92,10 +93,11 @@ def test_frames_keep_the_times_they_are_given(tmp_path: Path, end: list[float]) 
 
 
 def test_the_same_frames_give_the_same_file(tmp_path: Path) -> None:
-    """x264 of PyAV's wheels is not so by itself: smooth shapes that move show it within a few files."""
+    """x264 with its usual options fails this test within a few files, where smooth shapes move."""
+    from smartdirector_lite.media.size import Size
     from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 
-    frames = (render(sample_scene(HELD_OUT_SEED + 1, 12), 64, 112) * 255).byte().permute(0, 2, 3, 1).numpy()
+    frames = (render(sample_scene(HELD_OUT_SEED + 1, 12), Size(112, 64)) * 255).byte().permute(0, 2, 3, 1).numpy()
     for index in range(8):
         media.write_video(tmp_path / f"{index}.mp4", frames, fps=12)
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
@@ -222,7 +224,7 @@ def test_a_rotated_video_is_read_upright(tmp_path: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     info = media.probe_video(tmp_path / "r.mp4")
-    assert (info.width, info.height, info.rotation) == (32, 64, 90)
+    assert (info.size, info.rotation) == ((32, 64), 90)
     shown = media.read_video(tmp_path / "r.mp4")
     assert shown.shape == (3, 64, 32, 3)
     assert shown[0, 60, 4, 0] > 200 and shown[0, 4, 4, 0] < 50  # turned counterclockwise: now at the bottom left
@@ -276,6 +278,22 @@ def test_read_image_errors(tmp_path: Path) -> None:
         media.read_image(tmp_path)
 
 
+def test_check_image_reads_only_the_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for suffix in ("png", "jpg", "webp", "gif", "bmp", "tiff", "ppm"):
+        Image.fromarray(noise).save(tmp_path / f"whole.{suffix}")
+    seen = count_decodes(monkeypatch)
+    for path in tmp_path.iterdir():
+        media.check_image(path)
+    media.check_image(Image.new("RGB", (2, 2)))
+    assert seen.pictures == []
+    (tmp_path / "bomb.png").write_bytes(png_claiming(8_001, 8_001))
+    with pytest.raises(MediaError, match=r"bomb.png: 8001 x 8001 pixels, over 64000000; shrink it"):
+        media.check_image(tmp_path / "bomb.png")
+    with pytest.raises(MediaError, match=r"^images of mode F"):
+        media.check_image(Image.new("F", (2, 2)))
+
+
 def test_write_image_and_json_are_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"image.xyz: unknown image format"):
         media.write_image(tmp_path / "image.xyz", Image.new("RGB", (2, 2)))
@@ -304,11 +322,11 @@ def test_contact_sheet_lays_frames_out_unscaled_with_borders_outside_them() -> N
         media.contact_sheet([], 3)
 
 
-def test_strip_shows_ends_and_every_keyframe() -> None:
-    sheet = np.asarray(media.strip(moving_frames(), count=3, keyframes=[7]))
+def test_a_film_strip_shows_ends_and_every_keyframe() -> None:
+    sheet = np.asarray(media.film_strip(moving_frames(), count=3, keyframes=[7]))
     assert sheet.shape[1] == 4 * 72  # frames 0, 7, 12, 23
     greys = [round((sheet[4 + 40, i * 72 + 4 + 60].mean() - 20) / 8) for i in range(4)]
     assert greys == [0, 7, 12, 23]
     assert sheet[0, 72].tolist() == [0xE8, 0xA3, 0x3D]
     with pytest.raises(ValueError, match="keyframes in 0 to 23"):
-        media.strip(moving_frames(), keyframes=[24])
+        media.film_strip(moving_frames(), keyframes=[24])

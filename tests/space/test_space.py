@@ -80,11 +80,13 @@ def test_a_picture_is_written_anew_and_only_its_folder_is_read(space, folder, tm
     import stories
     import visitors
 
+    from smartdirector_lite.storyboard import Take
+
     name, shown = visitors.add_upload(upload(tmp_path, png() + b"tail", "../x y.png".replace("/", "")), folder, 12)
     assert name.startswith("upload-") and shown["kind"] == "image"
     assert b"tail" not in (Path(folder) / name).read_bytes()
     board = stories.build({**STORY, "keyframes": [{"frame": 0, "image": name}]}, folder)
-    assert board.load_conditions((48, 32))[0][1].reshape(-1, 3)[0].tolist() == [255, 0, 0]
+    assert Take.of(board, (48, 32), 4).frames[0].reshape(-1, 3)[0].tolist() == [255, 0, 0]
     other = visitors.new_folder()
     with pytest.raises(ValueError, match="not among your pictures"):
         stories.build({**STORY, "keyframes": [{"frame": 0, "image": name}]}, other)
@@ -262,7 +264,7 @@ def test_generate_films_bundled_and_sent_pictures(client, tmp_path):
     video, sheet, verdict, seed = client.predict(json.dumps(story), sent, 7, 2, 1, api_name="/generate")
     video = video["video"] if isinstance(video, dict) else video
     info = probe_video(video)
-    assert (info.width, info.height, info.num_frames) == (96, 64, 9) and seed == 7
+    assert (*info.size, info.num_frames) == (96, 64, 9) and seed == 7
     assert "2 given frames" in verdict and read_image(sheet).width > 96
 
 
@@ -288,7 +290,7 @@ def test_the_lessons(client, tmp_path):
     write_video(tmp_path / "small.mp4", np.zeros((5, 32, 48, 3), np.uint8), 12)
     large = client.predict(gradio_client.handle_file(str(tmp_path / "small.mp4")), api_name="/upscale")
     info = probe_video(large["video"] if isinstance(large, dict) else large)
-    assert (info.width, info.height, info.num_frames) == (96, 64, 5)
+    assert (*info.size, info.num_frames) == (96, 64, 5)
 
 
 def test_the_schemes_are_filmed_one_after_the_other(space, folder):
@@ -317,6 +319,7 @@ def test_each_lesson_names_its_notebook(space, monkeypatch):
     source = (SPACE / "lessons_page.py").read_text(encoding="utf-8")
     named = re.findall(r'notebook\("(\w+)"', source)
     assert len(named) == 4 and set(named) <= notebooks
+    monkeypatch.setattr(lessons_page, "REPOSITORY", "")
     assert lessons_page.notebook("03_mc_rope", "03") == "Notebook 03: `notebooks/03_mc_rope.ipynb`"
     monkeypatch.setattr(lessons_page, "REPOSITORY", "https://host/o/n")
     assert "(https://host/o/n/blob/main/notebooks/03_mc_rope.ipynb)" in lessons_page.notebook("03_mc_rope", "03")
@@ -366,7 +369,7 @@ BAD_CALLS = [
             (json.dumps({**STORY, "keyframes": [{"frame": 0, "image": name}]}), "not the name|not among|picture")
             for name in ("../../etc/passwd", "/etc/passwd", "..", "", "a\0b", "nobody.png", 3, "99", None, ["x"])
         ),
-        (json.dumps({**STORY, "keyframes": [{"time": 1e300, "image": "snow-00.jpg"}]}), "from 0 to 60"),
+        (json.dumps({**STORY, "keyframes": [{"time": 1e300, "image": "snow-00.jpg"}]}), "at most 60"),
         (json.dumps({**STORY, "keyframes": [{"frame": i, "image": "snow-00.jpg"} for i in range(99)]}), "24"),
         ("[" * 100_000, "not JSON"),
         (" " * 300_000, "at most 200000"),
@@ -443,7 +446,8 @@ def test_deploy_puts_the_package_beside_the_page(tmp_path, capsys):
     assert deploy.main(["--dry-run", str(out)]) == 0 and "nothing was sent" in capsys.readouterr().out
     assert (out / "app.py").is_file() and (out / "smartdirector_lite" / "__init__.py").is_file()
     staged = {path.name for path in out.iterdir()}
-    assert {path.name for path in SPACE.glob("*") if path.suffix in {".py", ".js", ".css"}} - {"deploy.py"} <= staged
+    page = {path.name for path in SPACE.glob("*") if path.suffix in {".py", ".js", ".css"}}
+    assert page - {"deploy.py", "film_examples.py"} <= staged
     assert (out / "README.md").read_text(encoding="utf-8").startswith("---\ntitle:")
     assert not list(out.rglob("__pycache__")) and not (out / "deploy.py").exists()
     assert deploy.main(["--dry-run", str(out)]) == 2 and deploy.main([]) == 2
@@ -496,4 +500,5 @@ def test_the_space_s_requirements_are_the_project_s():
 
     project = tomllib.loads((SPACE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = (SPACE / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if not line.startswith("#")] == project["dependencies"]
+    extra = [line for line in project["optional-dependencies"]["space"] if not line.startswith("gradio")]
+    assert [line for line in lines if not line.startswith("#")] == [*project["dependencies"], *extra]

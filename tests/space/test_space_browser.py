@@ -128,7 +128,7 @@ def test_a_film_is_made_plays_and_is_downloaded(page, tmp_path):
         ).first.click()
     download.value.save_as(tmp_path / "film.mp4")
     info = probe_video(tmp_path / "film.mp4")
-    assert (info.width, info.height, info.num_frames) == (96, 64, 37)  # the tiny two-stage model's: 48 x 32, twice
+    assert (*info.size, info.num_frames) == (96, 64, 37)  # the tiny two-stage model's: 48 x 32, twice
     page.locator("#sd-grab").click()
     page.wait_for_function("document.querySelectorAll('.sd-keyframe').length === 2")
 

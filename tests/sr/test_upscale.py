@@ -13,8 +13,8 @@ from smartdirector_lite.cli import app as cli
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.loading.loader import load_director
 from smartdirector_lite.media import decoded_frames, probe_video, read_image, read_video
-from smartdirector_lite.sr.pipeline import DirectorSRPipeline
-from smartdirector_lite.sr.upscale import parse_keyframes, upscale_video
+from smartdirector_lite.sr.pipeline import DirectorSRPipeline, SROptions
+from smartdirector_lite.sr.upscale import TILE, upscale_video
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,11 @@ def sr(two_stage_folder):
     return load_director(two_stage_folder, device="cpu").sr
 
 
-def upscaled(sr, film: Path, **options) -> tuple[Path, list[str]]:
-    out = film.with_name("large.mp4")
-    count, notes = upscale_video(sr, film, out, **{"steps": 1, "progress": False, **options})
+def upscaled(sr, film: Path, progress: bool = False, **options) -> tuple[Path, list[str]]:
+    """Enlarge a film in one step; options: `keyframes`, `scale`, and those of SROptions."""
+    out, asked = film.with_name("large.mp4"), {"steps": 1, "tile": TILE, **options}
+    how = {name: asked.pop(name) for name in ("keyframes", "scale") if name in asked}
+    count, notes = upscale_video(sr, film, out, options=SROptions(**asked), progress=progress, **how)
     assert count == len(read_video(film)) == len(read_video(out))
     return out, notes
 
@@ -160,7 +162,7 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
     from smartdirector_lite.sr import upscale
 
     seen = []
-    monkeypatch.setattr(upscale, "upscale_video", lambda *args, **options: seen.append(options) or (1, []))
+    monkeypatch.setattr(upscale, "upscale_video", lambda *args: seen.append(args[-2:]) or (1, []))
     for more in (
         [],
         ["--steps", "3", "--scale", "1.5", "--tile", "0", "--no-restore"],
@@ -168,18 +170,7 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
         assert (
             cli.main(["upscale", "a.mp4", "-o", str(tmp_path / "a.mp4"), "--model", str(two_stage_folder), *more]) == 0
         )
-    expected = {"scale": 2.0, "steps": 2, "tile": 256, "restore": True}
-    asked = {"scale": 1.5, "steps": 3, "tile": None, "restore": False}
-    assert seen == [expected, asked]
-
-
-def test_parse_keyframes():
-    assert parse_keyframes(["12=a.png", "0=b=c.png", "007=d.png"]) == {12: "a.png", 0: "b=c.png", 7: "d.png"}
-    for text in ("a.png", "=a.png", "3=", "-1=a.png", "1.5=a.png", "٣=a.png", "x=a.png", ""):
-        with pytest.raises(ValueError, match="write FRAME=IMAGE, such as 12=hilltop"):
-            parse_keyframes([text])
-    with pytest.raises(ValueError, match=r"keyframe '07=b.png': there is another one for frame 7; give one each"):
-        parse_keyframes(["7=a.png", "07=b.png"])
+    assert seen == [(2.0, SROptions(2, tile=256)), (1.5, SROptions(3, restore=False))]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-"""Windows in time and tiles in space: what they cover, and how their parts are put together."""
+"""Windows in time and tiles in space: what they cover, and how the parts are blended."""
 
+import itertools
 import weakref
 from collections.abc import Iterator
 
@@ -7,24 +8,21 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import noise
 from torch.testing import assert_close
 
-from smartdirector_lite.sr.windows import Tile, Window, blend_tiles, blend_windows, ramp, spans, tiles, windows
+from smartdirector_lite.sr.windows import Tile, blend_tiles, blend_windows, cover, ramp, tiles, windows
 
 
 @st.composite
 def window_sizes(draw) -> tuple[int, int, int]:
-    """(length, size, overlap) that `windows` takes."""
+    """(length, size, overlap) as `windows` takes them."""
     size = draw(st.integers(1, 12))
     return draw(st.integers(1, 40)), size, draw(st.integers(0, size // 2))
 
 
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def numbers(values) -> Iterator[torch.Tensor]:
-    """A stream of latent frames of one cell, (1, 1, 1, 1, 1) each."""
+    """A stream of latent frames with one cell, (1, 1, 1, 1, 1) each."""
     return (torch.full((1, 1, 1, 1, 1), float(value)) for value in values)
 
 
@@ -32,30 +30,29 @@ def numbers(values) -> Iterator[torch.Tensor]:
 
 
 @given(st.data(), st.integers(1, 4), st.integers(1, 12), st.integers(1, 60))
-def test_spans_cover_the_length_with_as_few_of_the_size_as_the_overlap_allows(data, multiple, size, length):
+def test_ranges_cover_the_length_with_as_few_of_the_size_as_the_overlap_allows(data, multiple, size, length):
     overlap = multiple * data.draw(st.integers(0, size - 1))
     size, length = multiple * size, multiple * length
-    made = spans(length, size, overlap, multiple)
-    assert made[0][0] == 0 and made[-1][1] == length
-    assert all(stop - start == min(size, length) for start, stop in made)
-    assert all(start % multiple == 0 and stop % multiple == 0 for start, stop in made)
-    shared = [made[i][1] - made[i + 1][0] for i in range(len(made) - 1)]
-    assert all(overlap <= cells < size for cells in shared)
+    made = cover(length, size, overlap, multiple)
+    assert made[0].start == 0 and made[-1].stop == length
+    assert all(len(part) == min(size, length) for part in made)
+    assert all(part.start % multiple == 0 and part.stop % multiple == 0 for part in made)
+    shared = [one.stop - two.start for one, two in itertools.pairwise(made)]
+    assert all(overlap <= places < size for places in shared)
     assert max(shared, default=0) - min(shared, default=0) <= multiple  # evenly spread
     reach = [n * size - (n - 1) * overlap for n in (len(made) - 1, len(made))]
     assert reach[0] < length <= max(reach[1], size) or len(made) == 1
 
 
-def test_spans_by_hand():
-    assert spans(10, 6, 2) == [(0, 6), (4, 10)]
-    assert spans(6, 6, 2) == spans(6, 9, 2) == [(0, 6)]
-    assert spans(12, 8, 2, multiple=2) == [(0, 8), (4, 12)]
-    assert spans(49, 24, 4) == [(0, 24), (12, 36), (25, 49)]
-    assert windows(10, 6, 2) == [Window(0, 6), Window(4, 10)]
+def test_cover_by_hand():
+    assert cover(10, 6, 2) == windows(10, 6, 2) == [range(6), range(4, 10)]
+    assert cover(6, 6, 2) == cover(6, 9, 2) == [range(6)]
+    assert cover(12, 8, 2, multiple=2) == [range(8), range(4, 12)]
+    assert cover(49, 24, 4) == [range(24), range(12, 36), range(25, 49)]
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(0, 0), (-1, 0), (4, -1), (4, 3), (1, 1)])
-def test_windows_that_do_not_move_on_are_refused(size, overlap):
+def test_windows_with_too_large_an_overlap_are_refused(size, overlap):
     with pytest.raises(ValueError, match=f"window = {size}, overlap = {overlap}: give a window of 1 or more"):
         windows(10, size, overlap)
 
@@ -97,12 +94,12 @@ def test_a_rise_and_the_fall_beside_it_add_up_to_one_and_no_weight_is_zero(lengt
 
 
 @given(window_sizes(), st.sets(st.integers(0, 39)))
-def test_an_identity_gives_back_the_stream_with_the_anchors_put_in(sizes, places):
+def test_a_flow_that_changes_nothing_gives_back_the_stream_with_the_anchors_in_it(sizes, places):
     anchors = {i: next(numbers([-100 - i])) for i in places}
     expected = [-100.0 - i if i in places else float(i) for i in range(sizes[0])]
-    seen: dict[Window, list[float]] = {}
+    seen: dict[range, list[float]] = {}
 
-    def identity(window: Window, latents: torch.Tensor) -> torch.Tensor:
+    def identity(window: range, latents: torch.Tensor) -> torch.Tensor:
         seen[window] = latents.flatten().tolist()
         return latents
 
@@ -112,7 +109,7 @@ def test_an_identity_gives_back_the_stream_with_the_anchors_put_in(sizes, places
 
 
 @given(window_sizes())
-def test_a_latent_is_handed_on_when_the_last_window_that_holds_it_is_read(sizes):
+def test_a_latent_frame_comes_as_soon_as_the_last_window_that_holds_it_is_read(sizes):
     made, read = windows(*sizes), []
 
     def stream() -> Iterator[torch.Tensor]:
@@ -128,7 +125,7 @@ def test_a_latent_is_handed_on_when_the_last_window_that_holds_it_is_read(sizes)
     assert i == sizes[0] - 1
 
 
-def test_no_more_latents_are_held_than_a_window():
+def test_no_more_latents_than_a_window_are_held():
     alive = weakref.WeakSet()
 
     def stream() -> Iterator[torch.Tensor]:
@@ -139,11 +136,11 @@ def test_no_more_latents_are_held_than_a_window():
     held = []
     for _ in blend_windows(windows(60, 8, 3), stream(), {}, lambda window, latents: latents):
         held.append(len(alive))
-    assert len(held) == 60 and max(held) <= 8 + 1  # and the one that the stream itself holds
+    assert len(held) == 60 and max(held) <= 8 + 1  # the stream itself holds one more
 
 
 def test_two_windows_that_disagree_fade_in_equal_steps():
-    """The first says 0, the second 1."""
+    """The first window gives 0 everywhere, the second one 1."""
     blended = blend_windows(
         windows(10, 6, 2), numbers([9] * 10), {}, lambda window, x: torch.full_like(x, window.start > 0)
     )
@@ -152,7 +149,7 @@ def test_two_windows_that_disagree_fade_in_equal_steps():
 
 
 @given(st.integers(2, 12), st.data())
-def test_between_two_windows_no_step_is_larger_than_the_overlap_makes_it(size, data):
+def test_steps_between_two_windows_are_as_small_as_the_overlap_allows(size, data):
     overlap = data.draw(st.integers(0, size // 2))
     length = data.draw(st.integers(size + 1, 2 * size - overlap))
     shared = 2 * size - length
@@ -180,7 +177,7 @@ def test_any_number_of_windows_fade_monotonically(sizes):
 
 
 @given(st.integers(1, 14), st.integers(1, 14), st.integers(1, 12), st.sampled_from([(1, 1), (2, 2)]))
-def test_tiles_that_are_left_as_they_are_make_the_whole_again(rows, columns, side, patch):
+def test_unchanged_tiles_make_the_whole_again(rows, columns, side, patch):
     latents = noise(1, 2, 3, rows * patch[0], columns * patch[1])
     whole = latents.shape[-2:]
     parts = [(tile, latents[..., tile.rows, tile.columns]) for tile in tiles(whole, side, patch)]

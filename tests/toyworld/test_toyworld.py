@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.toyworld import (
     HELD_OUT_SEED,
     Box,
@@ -24,7 +25,7 @@ from smartdirector_lite.toyworld.glyphs import ALPHABET, glyph_texture
 from smartdirector_lite.toyworld.sampling import MAX_PAN, MAX_ZOOM
 from smartdirector_lite.toyworld.scene import FRAMINGS, WORDS
 
-LOW, HIGH = (64, 112), (256, 448)
+LOW, HIGH = Size(112, 64), Size(448, 256)
 
 
 def scene_where(condition, num_frames: int = 25, num_shots: int | None = 1, start: int = 0) -> Scene:
@@ -44,7 +45,7 @@ def with_shot(scene: Scene, **changes) -> Scene:
 def test_a_seed_gives_the_same_scene_and_the_same_pixels():
     one, two, other = sample_scene(5, 25), sample_scene(5, 25), sample_scene(6, 25)
     assert one == two and one != other
-    assert torch.equal(render(one, *LOW, frames=slice(0, 4)), render(two, *LOW, frames=slice(0, 4)))
+    assert torch.equal(render(one, LOW, frames=slice(0, 4)), render(two, LOW, frames=slice(0, 4)))
 
 
 def test_held_out_seeds_stay_what_they_are():
@@ -71,7 +72,7 @@ def test_the_shortest_scenes_can_be_drawn():
     for seed in range(50):
         scene = sample_scene(seed, 7, 3)
         assert all(shot.start < shot.stop for shot in scene.shots)
-        assert len(scene_truth(scene, *LOW)) == 7
+        assert len(scene_truth(scene, LOW)) == 7
 
 
 def test_captions_say_who_does_what_and_how_it_is_filmed():
@@ -131,9 +132,9 @@ def test_impossible_scenes_are_refused(arguments, message):
 @pytest.mark.parametrize("seed", [3, 7, 9])
 def test_low_and_high_resolution_show_the_same(seed):
     scene = sample_scene(seed, 25)
-    low = render(scene, *LOW, frames=slice(0, 25, 12))
-    high = render(scene, *HIGH, frames=slice(0, 25, 12))
-    assert low.shape == (3, 3, *LOW) and low.min() >= 0 and low.max() <= 1
+    low = render(scene, LOW, frames=slice(0, 25, 12))
+    high = render(scene, HIGH, frames=slice(0, 25, 12))
+    assert low.shape == (3, 3, LOW.height, LOW.width) and low.min() >= 0 and low.max() <= 1
     shrunk = F.avg_pool2d(high, 4)
     error = (low - shrunk).abs()
     assert error.mean() < 0.004
@@ -146,22 +147,22 @@ def test_low_and_high_resolution_show_the_same(seed):
 @pytest.mark.parametrize("seed", [0, 3, 8, 11])
 def test_a_crop_is_exactly_that_part_of_the_frame(seed):
     scene, frames = sample_scene(seed, 25), slice(2, 25, 9)
-    whole = render(scene, *LOW, frames=frames)
+    whole = render(scene, LOW, frames=frames)
     for top, left, rows, columns in ((0, 0, 64, 112), (13, 27, 40, 51), (63, 111, 1, 1), (30, 0, 16, 112)):
-        part = render(scene, *LOW, crop=(top, left, rows, columns), frames=frames)
+        part = render(scene, LOW, crop=(top, left, rows, columns), frames=frames)
         assert torch.equal(part, whole[..., top : top + rows, left : left + columns])
 
 
 @pytest.mark.parametrize("seed", [0, 3, 8])
 def test_some_frames_are_exactly_those_of_the_whole(seed, monkeypatch):
     scene = sample_scene(seed, 30, num_shots=2)
-    whole = render(scene, *LOW)
+    whole = render(scene, LOW)
     assert len(whole) == 30
     for frames in (slice(4, 9), slice(0, 30, 7), slice(-1, None), slice(29, 99)):
-        assert torch.equal(render(scene, *LOW, frames=frames), whole[frames])
+        assert torch.equal(render(scene, LOW, frames=frames), whole[frames])
     module = importlib.import_module("smartdirector_lite.toyworld.render")
     monkeypatch.setattr(module, "FRAMES_AT_ONCE", 64)
-    assert torch.equal(render(scene, *LOW), whole)  # as on a GPU: the windows are wider, the pixels are not others
+    assert torch.equal(render(scene, LOW), whole)  # as on a GPU: the windows are wider, the pixels are not others
 
 
 def test_autocast_leaves_the_letters_alone():
@@ -174,7 +175,7 @@ def test_autocast_leaves_the_letters_alone():
 
 def test_an_ellipse_has_no_hole_at_its_centre():
     scene = with_shot(sample_scene(0, 25, num_shots=1), camera="static", camera_x=0.0, camera_speed=0.0)
-    canvas = Canvas(track_shot(scene, scene.shots[0]), 33, 33)
+    canvas = Canvas(track_shot(scene, scene.shots[0]), Size(33, 33))
     w = canvas.everywhere
     middle = (float(w.x[0, 0, 16]), float(w.y[0, 16, 0]))
     assert ellipse(w, *middle, 0.5, 0.3)[0, 16, 16] < -0.2
@@ -188,12 +189,12 @@ def test_an_ellipse_has_no_hole_at_its_centre():
         ({"crop": (0, 0, 65, 112)}, "crop"),
         ({"crop": (-1, 0, 8, 8)}, "crop"),
         ({"crop": (0, 0, 0, 8)}, "crop"),
-        ({"height": 0}, "frame of 0 x 112"),
+        ({"size": Size(112, 0)}, "frame of 112x0"),
     ],
 )
 def test_what_cannot_be_rendered_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        render(sample_scene(0, 25), **{"height": 64, "width": 112, **arguments})
+        render(sample_scene(0, 25), **{"size": LOW, **arguments})
 
 
 def test_a_letter_without_a_glyph_is_named():
@@ -205,17 +206,17 @@ def test_a_letter_without_a_glyph_is_named():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_the_gpu_renders_what_the_cpu_does():
     scene = sample_scene(3, 25)
-    assert_close(render(scene, *LOW, device="cuda").cpu(), render(scene, *LOW), atol=2e-3, rtol=0)
+    assert_close(render(scene, LOW, device="cuda").cpu(), render(scene, LOW), atol=2e-3, rtol=0)
 
 
 def test_at_a_cut_the_picture_changes_and_the_cast_does_not():
     for seed in range(6):
         scene = sample_scene(HELD_OUT_SEED + seed, 36, num_shots=3)
-        change = render(scene, *LOW).diff(dim=0).abs().mean(dim=(1, 2, 3))
+        change = render(scene, LOW).diff(dim=0).abs().mean(dim=(1, 2, 3))
         at_cut = torch.zeros(35, dtype=torch.bool)
         at_cut[[cut - 1 for cut in scene.cuts]] = True
         assert change[at_cut].min() > 2 * change[~at_cut].max()
-        truths = scene_truth(scene, *LOW)
+        truths = scene_truth(scene, LOW)
         assert [truth.frame for truth in truths if truth.is_cut] == list(scene.cuts)
         for truth in truths:
             for character in truth.characters:
@@ -229,16 +230,16 @@ def test_characters_fill_a_quarter_of_the_height_in_most_shots():
     tall = []
     for seed in range(60):
         scene = sample_scene(HELD_OUT_SEED + seed, 49)
-        truths = scene_truth(scene, *HIGH)
+        truths = scene_truth(scene, HIGH)
         for shot in scene.shots:
             boxes = [c.box for c in truths[(shot.start + shot.stop) // 2].characters if c.box]
-            tall.append(any(box.bottom - box.top >= HIGH[0] / 4 for box in boxes))
+            tall.append(any(box.bottom - box.top >= HIGH.height / 4 for box in boxes))
     assert sum(tall) / len(tall) >= 0.75
 
 
-def changed_pixels(scene: Scene, bare: Scene, frame: int, size: tuple[int, int]) -> Box | None:
+def changed_pixels(scene: Scene, bare: Scene, frame: int, size: Size) -> Box | None:
     """The box of the pixels in which two scenes differ."""
-    one, two = (render(s, *size, frames=slice(frame, frame + 1))[0] for s in (scene, bare))
+    one, two = (render(s, size, frames=slice(frame, frame + 1))[0] for s in (scene, bare))
     mask = (one - two).abs().amax(dim=0) > 0.1
     rows, columns = mask.any(dim=1).nonzero()[:, 0].tolist(), mask.any(dim=0).nonzero()[:, 0].tolist()
     return Box(rows[0], columns[0], rows[-1] + 1, columns[-1] + 1) if rows else None
@@ -250,7 +251,7 @@ def test_the_box_holds_the_character_and_nothing_more(seed):
     scene = sample_scene(seed, 25, num_shots=1)
     scene = with_shot(scene, roles=scene.shots[0].roles[:1], prop=None)
     frame = (0, 12, 24)[seed % 3]
-    (character,) = scene_truth(scene, *HIGH)[frame].characters
+    (character,) = scene_truth(scene, HIGH)[frame].characters
     seen = changed_pixels(scene, with_shot(scene, roles=()), frame, HIGH)
     if character.box is None:
         assert seen is None
@@ -258,7 +259,7 @@ def test_the_box_holds_the_character_and_nothing_more(seed):
     assert abs(seen.left - character.box.left) <= 2 and abs(seen.right - character.box.right) <= 2
     assert abs(seen.top - character.box.top) <= 2
     if scene.shots[0].roles[0].action != "jumps":  # whose shadow stays on the ground
-        shadow = 0.08 * HIGH[0] / FRAMINGS[scene.shots[0].framing]
+        shadow = 0.08 * HIGH.height / FRAMINGS[scene.shots[0].framing]
         assert character.box.bottom - 2 <= seen.bottom <= character.box.bottom + shadow
 
 
@@ -267,10 +268,10 @@ def test_the_body_has_the_characters_colour():
     for seed in range(20):
         scene = sample_scene(seed, 25, num_shots=1)
         scene = with_shot(scene, roles=scene.shots[0].roles[:1], prop=None)
-        (character,) = scene_truth(scene, *HIGH)[12].characters
+        (character,) = scene_truth(scene, HIGH)[12].characters
         if character.body is None or (character.body.right - character.body.left) < 40:
             continue
-        pixels = render(scene, *HIGH, frames=slice(12, 13))[0][(slice(None), *character.body.slices)]
+        pixels = render(scene, HIGH, frames=slice(12, 13))[0][(slice(None), *character.body.slices)]
         colour = torch.tensor(character.colour).view(3, 1, 1)
         light = ((pixels * colour).sum(dim=0) / colour.square().sum()).clamp(0.74, 1.06)
         near = ((pixels - light * colour).abs().amax(dim=0) < 0.03).float().mean()
@@ -284,10 +285,10 @@ def test_the_eyes_are_where_the_truth_says():
     for seed in range(12):
         scene = sample_scene(seed, 25, num_shots=1)
         scene = with_shot(scene, roles=scene.shots[0].roles[:1], prop=None)
-        (character,) = scene_truth(scene, *HIGH)[5].characters
-        picture = render(scene, *HIGH, frames=slice(5, 6))[0]
+        (character,) = scene_truth(scene, HIGH)[5].characters
+        picture = render(scene, HIGH, frames=slice(5, 6))[0]
         rows, columns = torch.meshgrid(torch.arange(256) + 0.5, torch.arange(448) + 0.5, indexing="ij")
-        inside = torch.zeros(HIGH, dtype=torch.bool)
+        inside = torch.zeros(256, 448, dtype=torch.bool)
         for x, y in character.eyes:
             inside |= ((columns - x) ** 2 + (rows - y) ** 2).sqrt() < character.eye_radius - 1
         if inside.any():
@@ -304,11 +305,11 @@ def test_letters_can_be_read_where_the_truth_says():
     read = 0
     for seed in range(40):
         scene = sample_scene(seed, 25, num_shots=1)
-        letters = scene_truth(scene, *HIGH)[12].letters
+        letters = scene_truth(scene, HIGH)[12].letters
         assert "".join(letter.letter for letter in letters) == (scene.sign or "")
         if not any(letter.clear for letter in letters):
             continue
-        picture = render(scene, *HIGH, frames=slice(12, 13))[0].mean(dim=0)
+        picture = render(scene, HIGH, frames=slice(12, 13))[0].mean(dim=0)
         for letter in letters:
             if letter.clear:
                 assert letter.whole
@@ -325,23 +326,23 @@ def test_a_letter_behind_a_character_is_not_clear():
         return scene.sign and abs(scene.shots[0].roles[0].x - scene.sign_x) < 0.2 and scene.shots[0].camera == "static"
 
     scene = scene_where(in_front)
-    truth = scene_truth(scene, *HIGH)[12]
+    truth = scene_truth(scene, HIGH)[12]
     hidden = [letter for letter in truth.letters if letter.whole and not letter.clear]
     boxes = [character.box for character in truth.characters]
     assert hidden and all(any(letter.box.overlaps(box) for box in boxes) for letter in hidden)
 
 
 def test_a_pan_moves_what_stands_on_the_ground_by_the_pixels_it_says():
-    height, width = 128, 224
+    size = Size(224, 128)
     scene = scene_where(lambda s: s.sign)
-    speed = 2 * FRAMINGS["wide"] * scene.fps / height  # two pixels a frame
+    speed = 2 * FRAMINGS["wide"] * scene.fps / size.height  # two pixels a frame
     scene = with_shot(
         scene, framing="wide", camera="pan right", camera_x=scene.sign_x, camera_speed=speed, roles=(), prop=None
     )
-    screen = Screen(track_shot(scene, scene.shots[0]), height, width)
+    screen = Screen(track_shot(scene, scene.shots[0]), size)
     columns, _ = screen.to_pixels(scene.sign_x, 0.0)
     assert_close(columns.diff(), torch.full((24,), -2.0), atol=1e-3, rtol=0)
-    frames = render(scene, height, width, frames=slice(10, 15, 4))
+    frames = render(scene, size, frames=slice(10, 15, 4))
     left = int(columns[10]) - 12
     here, there = frames[0, :, 50:70, left : left + 24], frames[1, :, 50:70, left - 8 : left + 16]
     assert_close(here, there, atol=2e-3, rtol=0)
@@ -352,7 +353,7 @@ def test_direction_and_speed_agree_with_the_words_and_the_boxes():
     for seed in range(80):
         scene = sample_scene(seed, 25, num_shots=1)
         (shot,) = scene.shots
-        truths = scene_truth(scene, *HIGH)
+        truths = scene_truth(scene, HIGH)
         for role in shot.roles:
             path = [next(c for c in truth.characters if c.index == role.character) for truth in truths]
             assert path[0].direction == {"walks right": 1, "walks left": -1}.get(role.action, 0)
@@ -368,6 +369,6 @@ def test_direction_and_speed_agree_with_the_words_and_the_boxes():
 
 def test_boxes_clip_and_overlap():
     box = Box(-3, 5, 10, 20)
-    assert box.clip(8, 12) == Box(0, 5, 8, 12)
-    assert box.clip(8, 5) is None
+    assert box.clip(Size(12, 8)) == Box(0, 5, 8, 12)
+    assert box.clip(Size(5, 8)) is None
     assert box.overlaps(Box(9, 19, 30, 30)) and not box.overlaps(Box(10, 5, 30, 30))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.training import degrade
 
@@ -14,7 +15,7 @@ from smartdirector_lite.training import degrade
 @functools.cache
 def toy_video() -> torch.Tensor:
     """(5, 3, 32, 48) in [0, 1]."""
-    return render(sample_scene(HELD_OUT_SEED + 1, 5), 32, 48)
+    return render(sample_scene(HELD_OUT_SEED + 1, 5), Size(48, 32))
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -23,22 +23,18 @@ from smartdirector_lite.cli import main
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.loading.loader import load_director
+from smartdirector_lite.loading.text import LazyTextEncoder
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.sr.pipeline import DirectorSRPipeline
 from smartdirector_lite.training import finetune as tuning
 from smartdirector_lite.training import finetune_data as data
-from smartdirector_lite.training.finetune import Base, finetune
-from smartdirector_lite.training.finetune_data import CacheSettings, place_keyframes
-from smartdirector_lite.training.finetune_step import GenFinetune, SRFinetune, draw_gen_batch, draw_sr_batch
-from smartdirector_lite.vae.multichunk import encode_video
+from smartdirector_lite.training.finetune import GenFinetune, GenFinetuneStage, SRFinetune, SRFinetuneStage, finetune
+from smartdirector_lite.training.finetune_base import Base
+from smartdirector_lite.training.finetune_data import CacheSettings, Captions, place_keyframes
+from smartdirector_lite.vae import encode_video
 
 LORA = "pytorch_lora_weights.safetensors"
-SETTINGS = CacheSettings((32, 32), 9, 12.0, 3, 0)
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate():
-    """accelerate keeps the precision of the first run of a process; every test here is a run of its own."""
-    AcceleratorState._reset_state(reset_partial_state=True)
+SETTINGS = CacheSettings(Size(32, 32), 9, 12.0, 3, 0)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +112,7 @@ def test_clips_are_encoded_once_under_several_plans(wan_folder, clips, tmp_path,
 def test_a_cache_of_other_settings_or_another_vae_is_refused(wan_folder, clips, tmp_path):
     base, paths = Base.find(wan_folder), data.find_clips(clips, SETTINGS)
     data.open_clips(base.load_vae, paths[:1], tmp_path, SETTINGS)
-    with pytest.raises(ValueError, match=r"shard-.*encoded by another VAE or in another way; choose another"):
+    with pytest.raises(ValueError, match=r"shard-.*made by another model or in another way; choose another"):
         data.open_clips(base.load_vae, paths[:1], tmp_path, dataclasses.replace(SETTINGS, plans=2))
 
     def other_vae():
@@ -124,31 +120,31 @@ def test_a_cache_of_other_settings_or_another_vae_is_refused(wan_folder, clips, 
         torch.nn.init.zeros_(vae.quant_conv.bias)
         return vae
 
-    with pytest.raises(ValueError, match="encoded by another VAE"):
+    with pytest.raises(ValueError, match="made by another model"):
         data.open_clips(other_vae, paths[:1], tmp_path, SETTINGS)
 
 
 def test_captions_are_what_the_pipeline_makes_of_them_and_are_kept(wan_folder, gen, tmp_path, monkeypatch):
-    texts = data.open_texts(wan_folder, ["", "a red ball rolls"], tmp_path)
-    tokens, mask = texts.batch(["a red ball rolls", ""])
-    assert texts.length == gen.tokenizer.model_max_length
-    wanted = gen.encode_prompt("a red ball rolls", None, False, max_sequence_length=texts.length)[0]
+    captions = Captions(wan_folder, ["", "a red ball rolls"], tmp_path)
+    tokens, mask = captions(["a red ball rolls", ""])
+    length = gen.tokenizer.model_max_length
+    wanted = gen.encode_prompt("a red ball rolls", None, False, max_sequence_length=length)[0]
     assert_close(tokens[:1], wanted, atol=0.05, rtol=0.05)  # bfloat16 where that is fast
     assert mask[0].sum() > mask[1].sum() == 1 and not tokens[1, 1:].any()
 
-    calls, embed = [], data._embed
+    calls, embed = [], LazyTextEncoder.__call__
     monkeypatch.setattr(
-        data, "_embed", lambda base, new, device: calls.append(list(new.values())) or embed(base, new, device)
+        LazyTextEncoder, "__call__", lambda encoder, texts: calls.append(texts) or embed(encoder, texts)
     )
-    data.open_texts(wan_folder, [""], tmp_path)
-    more = data.open_texts(wan_folder, ["", "a blue bird"], tmp_path)
-    assert calls == [["a blue bird"]] and len(more.embeds) == 3
+    Captions(wan_folder, [""], tmp_path)
+    more = Captions(wan_folder, ["", "a blue bird"], tmp_path)
+    assert calls == [["a blue bird"]] and torch.equal(more(["a red ball rolls"])[0], tokens[:1])
     other = tmp_path / "other"
     shutil.copytree(wan_folder, other)
     settings = json.loads((other / "text_encoder" / "config.json").read_text())
     (other / "text_encoder" / "config.json").write_text(json.dumps({**settings, "note": 1}))
-    with pytest.raises(ValueError, match="made by another text encoder"):
-        data.open_texts(other, [""], tmp_path)
+    Captions(other, [""], tmp_path)  # embeddings of another text encoder are not used
+    assert calls == [["a blue bird"], [""]]
 
 
 def test_keyframes_keep_to_the_cuts_and_to_their_distance_in_seconds():
@@ -175,17 +171,14 @@ def test_batches_differ_and_repeat(config, wan_folder, clips, cache):
     base = Base.find(wan_folder)
     bank = data.open_clips(base.load_vae, data.find_clips(clips, SETTINGS), cache, SETTINGS)
     words = {text for _, entry in bank.clips for text in ("", entry.caption, entry.description)}
-    texts = data.open_texts(wan_folder, words, cache)
-    config = changed(config, batch=2, text_dropout=1.0)
-    one = draw_gen_batch(config, bank, texts, 4, 0)
-    assert_close(one, draw_gen_batch(config, bank, texts, 4, 0))
-    assert not torch.equal(one["t"], draw_gen_batch(config, bank, texts, 4, 1)["t"])
-    assert (
-        len(one["x_0"]) == 2
-        and one["anchors"].shape == one["tau"].shape == one["x_0"].shape[:1] + one["x_0"].shape[2:3]
-    )
-    assert_close(one["tokens"], texts.batch(["", ""])[0])
-    draws = [draw_gen_batch(config, bank, texts, 4, number) for number in range(200)]
+    captions = Captions(base.folder, words, cache)
+    stage = GenFinetuneStage(changed(config, batch=2, text_dropout=1.0), base, bank, captions)
+    one = stage.batch(0, "cpu")
+    assert_close(one, stage.batch(0, "cpu"))
+    assert not torch.equal(one["t"], stage.batch(1, "cpu")["t"])
+    assert len(one["x_0"]) == 2 and one["anchors"].shape == one["tau"].shape == (2, one["x_0"].shape[2])
+    assert_close(one["tokens"], captions(["", ""])[0])
+    draws = [stage.batch(number, "cpu") for number in range(200)]
     assert torch.cat([batch["t"] for batch in draws]).median() == pytest.approx(0.75, abs=0.06)  # 0.5, shifted by 3
     kinds = {tuple(row) for batch in draws for row in batch["anchors"].tolist()}
     assert any(not any(row) for row in kinds) and any(sum(row) > 1 for row in kinds)
@@ -223,16 +216,16 @@ def test_a_lora_learns_and_loads_into_our_pipeline_and_into_diffusers(config, wa
 
 
 def test_a_frozen_base_is_bfloat16_and_the_lora_float32(config):
-    dtypes, loss = {}, tuning.flow_loss
+    dtypes, loss = {}, GenFinetuneStage.loss
 
-    def look(model, batch):
+    def look(stage, model, batch):
         for name, value in model.named_parameters():
             dtypes["lora" if value.requires_grad else name.rpartition("blocks.0.")[2]] = value.dtype
         assert model.transformer.is_gradient_checkpointing
-        return loss(model, batch)
+        return loss(stage, model, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuning, "flow_loss", look)
+        patch.setattr(GenFinetuneStage, "loss", look)
         finetune(changed(config, steps=1, precision="bf16"))
     assert dtypes["lora"] == torch.float32 and dtypes["attn1.to_q.base_layer.weight"] == torch.bfloat16
     assert np.isfinite(log_of(config)[0]["loss"])
@@ -265,7 +258,7 @@ def test_a_resumed_run_takes_the_steps_of_an_unbroken_one(config, rank, tmp_path
     config = changed(config, lora_rank=rank, steps=4, accumulate=2, decay=0.5, lr=1e-3)
     finetune(config)
     halves = changed(config, out=str(tmp_path / "halves"))
-    loss, count = tuning.flow_loss, 0
+    loss, count = GenFinetuneStage.loss, 0
 
     def interrupted(*args):
         nonlocal count
@@ -275,7 +268,7 @@ def test_a_resumed_run_takes_the_steps_of_an_unbroken_one(config, rank, tmp_path
         return loss(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuning, "flow_loss", interrupted)
+        patch.setattr(GenFinetuneStage, "loss", interrupted)
         with pytest.raises(KeyboardInterrupt):
             finetune(changed(halves, save_minutes=1e-9))
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -322,11 +315,11 @@ def test_director_sr_learns_from_pairs_and_is_exported(config, wan_folder, tmp_p
     losses = [row["loss"] for row in log_of(config)]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
     cache = Path(config.out) / "cache"
-    assert not (cache / data.TEXT_FILE).exists()
-    settings = CacheSettings((32, 32), 9, 12.0, 2, 0, "latent")
+    assert not (cache / "texts").exists()
+    settings = CacheSettings(Size(32, 32), 9, 12.0, 2, 0, "latent")
     base = Base.find(wan_folder)
     bank = data.open_clips(base.load_vae, data.find_clips(config.data, settings), cache, settings)
-    batch = draw_sr_batch(config, bank, 4, 0)
+    batch = SRFinetuneStage(config, base, bank).batch(0, "cpu")
     assert batch["z_lr"].shape == batch["z_hr"].shape and batch["z_lr"].shape[1] == 8
     assert not torch.equal(batch["z_lr"], batch["z_hr"]) and set(batch["t"].tolist()) != {1.0}
 
@@ -366,21 +359,20 @@ from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 from smartdirector_lite.training import finetune as tuning
-from smartdirector_lite.training.finetune_step import GenFinetune
 
-reports, models, loss = [], [], tuning.flow_loss
+reports, models, loss = [], [], tuning.GenFinetuneStage.loss
 
 
-def look(model, batch):
+def look(stage, model, batch):
     noise = torch.randn(1, generator=torch.random.default_generator.clone_state())  # as the loss will draw it
     reports[-1]["seen"].append([batch["t"].item(), batch["x_0"].sum().item(), noise.item()])
     models[:] = [model]
-    return loss(model, batch)
+    return loss(stage, model, batch)
 
 
-tuning.flow_loss = look
+tuning.GenFinetuneStage.loss = look
 for sharded, options in json.loads(sys.argv[1]):
-    config = GenFinetune(**{**options, "size": tuple(options["size"])})
+    config = tuning.GenFinetune(**{**options, "size": tuple(options["size"])})
     AcceleratorState._reset_state()
     os.environ["ACCELERATE_USE_FSDP"] = str(sharded).lower()
     kind = DistributedType.MULTI_GPU if sharded else DistributedType.MULTI_CPU

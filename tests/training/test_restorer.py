@@ -1,13 +1,10 @@
 """Training of the restorer: its clips, its loss, and a whole small run."""
 
 import functools
-import json
 import shutil
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
-from safetensors.torch import save_file
 from tiny import random_restorer
 from torch.testing import assert_close
 
@@ -15,15 +12,9 @@ from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.loading.loader import load_director
 from smartdirector_lite.sr.pipeline import DirectorSRPipeline
 from smartdirector_lite.sr.restorer import FrameRestorer
-from smartdirector_lite.training import pairs, restorer
+from smartdirector_lite.training import pairs, restorer, upscaled
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate():
-    """accelerate keeps the precision of the first run of a process; every test here is a run of its own."""
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")
@@ -39,39 +30,32 @@ def model_folder(wan_folder, tmp_path_factory):
 
 
 @pytest.fixture
-def small(monkeypatch):
-    """Clips of 48 x 32 and 96 x 64 in place of 112 x 64 and 224 x 128, upscaled in float32."""
-    for module in (pairs, restorer):
-        monkeypatch.setattr(module, "DRAFT", (32, 48))
-        monkeypatch.setattr(module, "FINAL", (64, 96))
-        monkeypatch.setattr(module, "fast_dtype", lambda device: torch.float32)
+def short(small_sizes, monkeypatch):
+    """Small clips of 9 or 10 frames."""
     monkeypatch.setattr(pairs, "FRAMES", (9, 11))
 
 
-# ---------------------------------------------------------------- clips
-
-
 def test_a_shard_holds_what_the_second_stage_makes_and_is_the_same_every_time(
-    model_folder, small, tmp_path, monkeypatch
+    model_folder, short, tmp_path, monkeypatch
 ):
     director = load_director(model_folder, device="cpu")
     director.sr.set_progress_bar_config(disable=True)
-    monkeypatch.setattr(restorer, "CLEAN", 1.0)
-    monkeypatch.setattr(restorer, "DRAFTED", 0.0)
-    monkeypatch.setattr(restorer, "NO_KEYFRAME", 0.0)
+    monkeypatch.setattr(upscaled, "CLEAN", 1.0)
+    monkeypatch.setattr(upscaled, "DRAFTED", 0.0)
+    monkeypatch.setattr(upscaled, "NO_KEYFRAME", 0.0)
     one, two, other = (
-        restorer.build_clips(director, tmp_path / name, 3, clips=2, seed=seed)
+        upscaled.build_upscaled(director, tmp_path / name, 3, clips=2, seed=seed)
         for name, seed in (("a", 5), ("b", 5), ("c", 6))
     )
     assert one.name == "shard-00003.safetensors" and one.read_bytes() == two.read_bytes() != other.read_bytes()
 
     drawn, original = [], pairs.draw_pair
-    monkeypatch.setattr(restorer, "draw_pair", lambda *args: drawn.append(original(*args)) or drawn[-1])
-    restorer.build_clips(director, tmp_path / "d", 0, clips=2)
-    made_by = restorer.fingerprint(director)
-    with pytest.raises(ValueError, match="upscaled by another model; choose another bank folder, or delete it"):
-        restorer.read_clips(tmp_path / "d", made_by[::-1])
-    for clip, (low, large, entry) in zip(restorer.read_clips(tmp_path / "d", made_by), drawn, strict=True):
+    monkeypatch.setattr(upscaled, "draw_pair", lambda *args: drawn.append(original(*args)) or drawn[-1])
+    upscaled.build_upscaled(director, tmp_path / "d", 0, clips=2)
+    made_by = upscaled.director_fingerprint(director)
+    with pytest.raises(ValueError, match="made by another model or in another way; choose"):
+        upscaled.read_upscaled(tmp_path / "d", made_by[::-1])
+    for clip, (low, large, entry) in zip(upscaled.read_upscaled(tmp_path / "d", made_by), drawn, strict=True):
         assert clip["given"].nonzero().flatten().tolist() == list(entry.keyframes)
         for name, video in (("small", low), ("large", large)):
             assert clip[name].dtype == torch.uint8 and (clip[name] / 255 - video).abs().max() <= 0.502 / 255
@@ -81,26 +65,13 @@ def test_a_shard_holds_what_the_second_stage_makes_and_is_the_same_every_time(
         assert (clip["drawn"] / 255 - made).abs().max() <= 0.51 / 255
 
 
-def test_a_clip_that_went_through_the_vae_is_kept_too(model_folder, small, tmp_path, monkeypatch):
-    monkeypatch.setattr(restorer, "DRAFTED", 1.0)
+def test_a_clip_that_went_through_the_vae_is_kept_too(model_folder, short, tmp_path, monkeypatch):
+    monkeypatch.setattr(upscaled, "DRAFTED", 1.0)
     director = load_director(model_folder, device="cpu")
     director.sr.set_progress_bar_config(disable=True)
-    restorer.build_clips(director, tmp_path, 0, clips=1)
-    (clip,) = restorer.read_clips(tmp_path, restorer.fingerprint(director))
-    assert {name: video.shape[0] for name, video in clip.items()} == dict.fromkeys(restorer.PARTS, len(clip["given"]))
-
-
-@pytest.mark.parametrize("contents", [b"nothing", None])
-def test_shards_that_are_none_are_refused(tmp_path, contents):
-    with pytest.raises(ValueError, match="no clips there; give shards = 1 or more"):
-        restorer.read_clips(tmp_path, "")
-    path = tmp_path / "shard-00000.safetensors"
-    if contents is None:
-        save_file({f"0.{name}": torch.zeros(1) for name in ("a", "b", "c", "d")}, path)
-    else:
-        path.write_bytes(contents)
-    with pytest.raises(ValueError, match=r"shard-00000.safetensors: damaged, or no shard of upscaled clips"):
-        restorer.read_clips(tmp_path, "")
+    upscaled.build_upscaled(director, tmp_path, 0, clips=1)
+    (clip,) = upscaled.read_upscaled(tmp_path, upscaled.director_fingerprint(director))
+    assert {name: video.shape[0] for name, video in clip.items()} == dict.fromkeys(upscaled.PARTS, len(clip["given"]))
 
 
 def counted_clip(frames: int = 12, height: int = 10, width: int = 14) -> dict[str, torch.Tensor]:
@@ -112,10 +83,11 @@ def counted_clip(frames: int = 12, height: int = 10, width: int = 14) -> dict[st
 
 
 def test_a_batch_is_cut_from_the_same_place_of_every_part():
-    config, clips = restorer.RestorerConfig(batch=40, frames=4, crop=8), [counted_clip(), counted_clip(9, 12, 11)]
-    batch, again = (restorer.draw_batch(config, clips, 7, CPU) for _ in range(2))
-    assert all(torch.equal(batch[name], again[name]) for name in restorer.PARTS)
-    assert not torch.equal(restorer.draw_batch(config, clips, 8, CPU)["small"], batch["small"])
+    config = restorer.RestorerConfig(batch=40, frames=4, crop=8, channels=4, blocks=1, flow_channels=4)
+    stage = restorer.RestorerStage(config, None, [counted_clip(), counted_clip(9, 12, 11)])
+    batch, again = (stage.batch(7, CPU) for _ in range(2))
+    assert all(torch.equal(batch[name], again[name]) for name in upscaled.PARTS)
+    assert not torch.equal(stage.batch(8, CPU)["small"], batch["small"])
     assert batch["small"].shape == (40, 4, 3, 8, 8) and batch["large"].shape == (40, 4, 3, 16, 16)
     low, large, drawn = ((batch[name] + 1) * 127.5 for name in ("small", "large", "drawn"))
     assert_close(large, low.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2))
@@ -124,9 +96,6 @@ def test_a_batch_is_cut_from_the_same_place_of_every_part():
     assert torch.equal(batch["given"], frames % 3 == 0)
     corners = low[:, 0, :, 0, 0].round()
     assert corners.amin(dim=0).tolist() == [0, 0, 0] and corners.amax(dim=0).tolist() == [8, 4, 6]
-
-
-# ---------------------------------------------------------------- the loss
 
 
 def batch_of(error: float, given: list[bool]) -> dict[str, torch.Tensor]:
@@ -166,35 +135,14 @@ def test_a_keyframe_has_no_error_and_a_step_beside_it_counts():
     assert float(values["steady"]) == pytest.approx(0.1 / (0.1 + restorer.FLOOR), rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"batch": 0}, "batch = 0: give 1 or more"),
-        ({"channels": 0}, "channels = 0: give 1 or more"),
-        ({"shards": -1}, "shards = -1: give 0 or more"),
-        ({"frames": 1}, "frames = 1: give 2 to 9"),
-        ({"frames": 10}, "frames = 10: give 2 to 9"),
-        ({"crop": 65}, "crop = 65: give 8 to 64"),
-        ({"film_share": float("nan")}, "film_share = nan: give 0 to 1"),
-        ({"steps": 0}, "steps = 0"),
-    ],
-)
-def test_options_out_of_range_are_refused(options, message):
-    with pytest.raises(ValueError, match=message):
-        restorer.RestorerConfig(**options)
-
-
-# ---------------------------------------------------------------- everything, very small
-
-
-def test_training_from_nothing_to_a_second_stage_that_restores(model_folder, small, tmp_path, monkeypatch):
-    monkeypatch.setattr(restorer, "build_clips", functools.partial(restorer.build_clips, clips=2))
+def test_training_from_nothing_to_a_second_stage_that_restores(model_folder, short, tmp_path, monkeypatch, losses):
+    monkeypatch.setattr(restorer, "build_upscaled", functools.partial(upscaled.build_upscaled, clips=2))
     options = {"shards": 1, "batch": 2, "crop": 16, "frames": 4, "channels": 8, "blocks": 1, "flow_channels": 4}
     options |= {"model": str(model_folder), "bank": str(tmp_path / "bank"), "warmup": 0, "log_every": 1}
     run = functools.partial(restorer.RestorerConfig, out=str(tmp_path / "run"), precision="fp32", **options)
     restorer.train_restorer(run(steps=3))
-    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2, 3] and all(row["loss"] > 0 for row in rows)
+    logged = losses(tmp_path / "run")
+    assert list(logged) == [1, 2, 3] and all(loss > 0 for loss in logged.values())
     assert (tmp_path / "run" / "samples" / "000003.png").stat().st_size > 1000
 
     export = tmp_path / "run" / "export"
@@ -214,14 +162,14 @@ def test_steps_bring_frames_nearer(tmp_path):
     """A fixed error that the small frames show."""
     torch.manual_seed(0)
     model, batch = restorer.TrainedRestorer(FrameRestorer(8, 1, 4)), batch_of(0.2, [False] * 3)
-    optimizer, losses = torch.optim.Adam(model.parameters(), 1e-2), []
+    optimizer, errors = torch.optim.Adam(model.parameters(), 1e-2), []
     for _ in range(30):
         values = restorer.restorer_loss(model, batch, restorer.RestorerConfig())
         optimizer.zero_grad()
         values["loss"].backward()
         optimizer.step()
-        losses.append(values["pixel"].item())
-    assert losses[-1] < 0.5 * losses[0]
+        errors.append(values["pixel"].item())
+    assert errors[-1] < 0.5 * errors[0]
 
 
 def test_a_model_of_one_stage_has_nothing_to_restore(wan_folder, tmp_path):

@@ -1,24 +1,44 @@
-"""Colours and axes of all figures, and the figure of a plan. The palette is Okabe and Ito's: colour-blind readers can
-tell its colours apart."""
+"""What all figures share (colours, markers, axes), and the figure of a plan.
+
+The palette is that of Okabe and Ito: readers with a colour vision deficiency can tell its colours apart.
+"""
+
+import io
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from PIL import Image
 
+from ...media.sheets import KEYFRAME_COLOUR
 from ...timeline import ChunkPlan
 
-BLUE, ORANGE, GREEN, RED, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
-SKY, YELLOW, BLACK, GREY = "#56B4E9", "#F0E442", "#222222", "#999999"
-CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+BLACK, GREY = "#222222", "#999999"
+CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)  # the colours of curves, in this order
+TURNS = ("#CFE3F1", "#CDEBE1")  # light blue and light green: neighbouring chunks differ
+GIVEN = KEYFRAME_COLOUR  # keyframes, other given frames and anchors, as on contact sheets
 
-TURNS = ("#CFE3F1", "#CDEBE1")  # light blue and light green: the chunks, in turns
-FRAME_ROW, LATENT_ROW, ROW_HEIGHT = 1.0, 0.0, 0.36
-MAX_LABELS = 30  # more latents than this are not labelled one by one
+# Curves differ in marker or line style as well as in colour.
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", ":", "-.")
+
+DOTS_PER_INCH = 100
+FRAME_ROW, LATENT_ROW, ROW_HEIGHT = 1.0, 0.0, 0.36  # the two rows of a timeline figure
+MAX_LABELS = 30  # latents are labelled one by one up to this number
 
 
 def new_figure(width: float = 9.0, height: float = 3.0, rows: int = 1, columns: int = 1) -> tuple[Figure, Axes]:
-    """A figure in the house's style, inches; with rows or columns, an array of axes."""
-    fig = Figure(figsize=(width, height), layout="constrained")  # not pyplot's: nothing to close
+    """Make an empty figure in the style that all figures share.
+
+    Args:
+        width, height: the size in inches.
+        rows, columns: the number of panels.
+
+    Returns:
+        The figure, and its axes: one Axes, or an array of them where there are several panels.
+    """
+    fig = Figure(figsize=(width, height), layout="constrained")  # pyplot would keep every figure until it is closed
     axes = fig.subplots(rows, columns)
     for ax in fig.axes:
         ax.spines[["top", "right"]].set_visible(False)
@@ -27,22 +47,51 @@ def new_figure(width: float = 9.0, height: float = 3.0, rows: int = 1, columns: 
     return fig, axes
 
 
-def timeline_figure(plan: ChunkPlan, scheme: str = "frame_time", fps: float | None = None) -> Figure:
-    """A plan as a picture: its frames above, its latents below, each latent at its tau under the frames it shows.
+def figure_image(fig: Figure) -> Image.Image:
+    """Draw a figure as an RGB picture at 100 dots per inch, with its margins cut off."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight")
+    return Image.open(buffer).convert("RGB")
 
-    Chunks have two colours in turns. Frames that are given and latents that are anchors are orange; a dotted line is a
-    cut. A line joins each latent to the last frame it shows: upright where the index tells the true time. scheme: of
-    `ChunkPlan.tau`; ValueError for another. fps: adds seconds to the upper axis.
+
+def legend_beside(ax: Axes) -> None:
+    """Put the legend to the right of the axes, where it covers no data."""
+    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+
+
+def seconds_above(ax: Axes, fps: float, label: str, size: float | None = None) -> None:
+    """Add an upper axis in seconds to axes whose x is in frames.
+
+    Args:
+        label: the name of the upper axis.
+        size: the font size of the upper axis in points; None keeps matplotlib's.
+    """
+    upper = ax.secondary_xaxis("top", functions=(lambda frame: frame / fps, lambda second: second * fps))
+    upper.set_xlabel(label, fontsize=size)
+    if size is not None:
+        upper.tick_params(labelsize=size)
+
+
+def timeline_figure(plan: ChunkPlan, scheme: str = "frame_time", fps: float | None = None) -> Figure:
+    """Draw a plan: its frames above, and its latents below, each at its temporal index tau.
+
+    Neighbouring chunks differ in colour. Given frames and anchors are orange. A dotted line marks a cut. A line joins
+    each latent to the last frame that the latent shows; the line is upright where tau equals the true time.
+
+    Args:
+        scheme: the index scheme, one of `timeline.TAU_SCHEMES`.
+        fps: frames per second; None leaves the seconds out of the upper axis.
+
+    Raises:
+        ValueError: the scheme is unknown.
     """
     tau = plan.tau(scheme)
     fig, ax = new_figure(width=9.0, height=2.6)
     _draw_frames(ax, plan)
     for index, (value, frame) in enumerate(zip(tau, plan.last_frames, strict=True)):
-        chunk, anchor = plan.latent_chunks[index], plan.anchors[index]
-        colour = ORANGE if anchor else TURNS[chunk % 2]
-        ax.plot(
-            [frame / plan.stride, value], [FRAME_ROW - ROW_HEIGHT / 2, LATENT_ROW], color=GREY, linewidth=0.8, zorder=1
-        )
+        colour = GIVEN if plan.anchors[index] else TURNS[plan.latent_chunks[index] % 2]
+        bottom = FRAME_ROW - ROW_HEIGHT / 2
+        ax.plot([frame / plan.stride, value], [bottom, LATENT_ROW], color=GREY, linewidth=0.8, zorder=1)
         ax.plot(value, LATENT_ROW, "o", markersize=11, markerfacecolor=colour, markeredgecolor=BLACK, zorder=2)
         if plan.num_latents <= MAX_LABELS:
             ax.annotate(str(index), (value, LATENT_ROW), ha="center", va="center", fontsize=6.5, color=BLACK, zorder=3)
@@ -52,30 +101,29 @@ def timeline_figure(plan: ChunkPlan, scheme: str = "frame_time", fps: float | No
     ax.set_yticks([LATENT_ROW, FRAME_ROW], ["latents", "frames"])
     ax.set_xlabel(f"temporal index tau ({scheme}); the numbers in the circles are latent indices")
     ax.grid(False, axis="y")
-    _upper_axis(ax, plan, fps)
-    _legend(ax, plan)
+    _frames_above(ax, plan, fps)
+    _explain_colours(ax, plan)
     return fig
 
 
 def _draw_frames(ax: Axes, plan: ChunkPlan) -> None:
-    """One cell a frame, at frame / stride."""
+    """Draw one cell for each frame, centred at frame / stride."""
     given = {condition.frame_index + k for condition in plan.conditions for k in range(condition.num_frames)}
     width, bottom = 1 / plan.stride, FRAME_ROW - ROW_HEIGHT / 2
-    line = 0.5 if plan.num_frames <= 120 else 0.0
+    border = 0.5 if plan.num_frames <= 120 else 0.0
     for number, chunk in enumerate(plan.chunks):
         for frame in range(chunk.start, chunk.stop):
-            colour = ORANGE if frame in given else TURNS[number % 2]
+            colour = GIVEN if frame in given else TURNS[number % 2]
             corner = ((frame - 0.5) * width, bottom)
-            ax.add_patch(Rectangle(corner, width, ROW_HEIGHT, facecolor=colour, edgecolor=BLACK, linewidth=line))
-        ax.plot(
-            [(chunk.start - 0.5) * width] * 2, [bottom - 0.06, bottom + ROW_HEIGHT + 0.06], color=BLACK, linewidth=1.6
-        )
+            ax.add_patch(Rectangle(corner, width, ROW_HEIGHT, facecolor=colour, edgecolor=BLACK, linewidth=border))
+        start = (chunk.start - 0.5) * width
+        ax.plot([start, start], [bottom - 0.06, bottom + ROW_HEIGHT + 0.06], color=BLACK, linewidth=1.6)
     for cut in plan.cuts:
         ax.axvline((cut - 0.5) * width, color=RED, linestyle=":", linewidth=1.6)
 
 
-def _upper_axis(ax: Axes, plan: ChunkPlan, fps: float | None) -> None:
-    """Frame numbers above, with seconds where the frame rate is known."""
+def _frames_above(ax: Axes, plan: ChunkPlan, fps: float | None) -> None:
+    """Add an upper axis with frame numbers, and with seconds where the frame rate is known."""
 
     def label(frame: float, _: int) -> str:
         if not 0 <= frame < plan.num_frames:
@@ -88,11 +136,11 @@ def _upper_axis(ax: Axes, plan: ChunkPlan, fps: float | None) -> None:
     upper.xaxis.set_major_formatter(label)
 
 
-def _legend(ax: Axes, plan: ChunkPlan) -> None:
+def _explain_colours(ax: Axes, plan: ChunkPlan) -> None:
     handles = [Patch(facecolor=TURNS[0], edgecolor=BLACK, label="a chunk's other frames,")]
     handles.append(Patch(facecolor=TURNS[1], edgecolor=BLACK, label="in turns of two colours"))
     if plan.conditions:
-        handles.append(Patch(facecolor=ORANGE, edgecolor=BLACK, label="given frames, anchors"))
+        handles.append(Patch(facecolor=GIVEN, edgecolor=BLACK, label="given frames, anchors"))
     if plan.cuts:
         handles.append(ax.plot([], [], color=RED, linestyle=":", label="cut")[0])
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)

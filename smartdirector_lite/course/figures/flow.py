@@ -1,24 +1,30 @@
-"""Figures of flow matching: clouds, fields and paths of a flow in the plane, a schedule's times, latents' timesteps."""
+"""Figures of flow matching: point clouds, a velocity field, sampled points, a schedule, and the latents' timesteps.
+
+The flow here moves points of the plane, so that its points, velocities and noise are pairs of numbers.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...timeline import ChunkPlan
-from .base import BLACK, BLUE, GREY, ORANGE, RED, new_figure
+from .base import BLACK, BLUE, GREY, LINES, MARKERS, ORANGE, RED, legend_beside, new_figure
 
-MARKERS, LINES = ("o", "s", "^", "D", "v", "P"), ("-", "--", ":", "-.")  # a curve is not known by colour alone
 GRID = 12  # arrows of a field in each direction
 
 
 def clouds_figure(clouds: Mapping[str, Tensor], reach: float = 3.0) -> Figure:
-    """Clouds of points side by side, each under its name. clouds: (N, 2) each. reach: of both axes, both ways."""
-    fig, axes = new_figure(width=2.0 * len(clouds), height=2.4, columns=len(clouds))
-    for ax, (name, points) in zip(np.atleast_1d(axes), clouds.items(), strict=True):
+    """Draw clouds of points side by side, one panel for each name.
+
+    Args:
+        clouds: points (N, 2) by name.
+        reach: both axes run from -reach to reach.
+    """
+    fig, _ = new_figure(width=2.0 * len(clouds), height=2.4, columns=len(clouds))
+    for ax, (name, points) in zip(fig.axes, clouds.items(), strict=True):
         ax.scatter(points[:, 0], points[:, 1], s=4, color=BLUE, alpha=0.5, linewidths=0)
         _square(ax, reach, name)
     return fig
@@ -39,14 +45,20 @@ def _square(ax: Axes, reach: float, title: str) -> None:
 def field_figure(
     velocity: Callable[[Tensor, Tensor], Tensor], times: Sequence[float], data: Tensor, reach: float = 3.0
 ) -> Figure:
-    """The field that a sampler follows, at some times: arrows point against the velocity, the way from noise to data.
+    """Draw the field that a sampler follows, one panel for each time.
 
-    velocity: (N, 2) points and (N,) times -> (N, 2). data: (N, 2), drawn faintly behind.
+    The arrows show the negative velocity, which leads from noise to data.
+
+    Args:
+        velocity: takes points (N, 2) and flow times (N,), and returns velocities (N, 2).
+        times: the flow times of the panels, from 0 (data) to 1 (noise).
+        data: points (N, 2) that are drawn faintly behind the arrows.
+        reach: both axes run from -reach to reach.
     """
     line = torch.linspace(-0.9 * reach, 0.9 * reach, GRID)
     points = torch.cartesian_prod(line, line)
-    fig, axes = new_figure(width=2.8 * len(times), height=3.0, columns=len(times))
-    for ax, t in zip(np.atleast_1d(axes), times, strict=True):
+    fig, _ = new_figure(width=2.8 * len(times), height=3.0, columns=len(times))
+    for ax, t in zip(fig.axes, times, strict=True):
         arrows = -velocity(points, torch.full((len(points),), float(t)))
         ax.scatter(data[:, 0], data[:, 1], s=3, color=ORANGE, alpha=0.35, linewidths=0)
         ax.quiver(*points.T, *arrows.T, color=BLUE, angles="xy", scale_units="xy", scale=7, width=0.004)
@@ -54,13 +66,16 @@ def field_figure(
     return fig
 
 
-def paths_figure(paths: Mapping[str, Tensor], data: Tensor, reach: float = 3.0) -> Figure:
-    """The ways that points go from noise (hollow) to where they end (filled), one panel for each name.
+def trajectories_figure(paths: Mapping[str, Tensor], data: Tensor, reach: float = 3.0) -> Figure:
+    """Draw how sampled points move from noise (hollow) to where they end (filled), one panel for each name.
 
-    paths: (K + 1, N, 2) each, K steps of N points. data: (N, 2), drawn faintly behind.
+    Args:
+        paths: points (K + 1, N, 2) by name: N points before and after each of K steps.
+        data: points (N, 2) that are drawn faintly behind the paths.
+        reach: both axes run from -reach to reach.
     """
-    fig, axes = new_figure(width=2.8 * len(paths), height=3.0, columns=len(paths))
-    for ax, (name, path) in zip(np.atleast_1d(axes), paths.items(), strict=True):
+    fig, _ = new_figure(width=2.8 * len(paths), height=3.0, columns=len(paths))
+    for ax, (name, path) in zip(fig.axes, paths.items(), strict=True):
         ax.scatter(data[:, 0], data[:, 1], s=3, color=ORANGE, alpha=0.35, linewidths=0)
         ax.plot(path[:, :, 0], path[:, :, 1], color=GREY, linewidth=0.7)
         ax.plot(path[0, :, 0], path[0, :, 1], "o", markersize=3, markerfacecolor="none", markeredgecolor=GREY)
@@ -70,32 +85,46 @@ def paths_figure(paths: Mapping[str, Tensor], data: Tensor, reach: float = 3.0) 
 
 
 def schedule_figure(times: Mapping[str, Sequence[float]]) -> Figure:
-    """The flow time at each step, a line for each name. times: descending from 1 to 0."""
+    """Draw the flow time at each step, one curve for each name.
+
+    Args:
+        times: flow times by name, descending from 1 to 0.
+    """
     fig, ax = new_figure(width=8.0, height=3.0)
-    for place, (name, values) in enumerate(times.items()):
-        ax.plot(range(len(values)), values, marker=MARKERS[place % 6], linestyle=LINES[place % 4], label=name)
+    for k, (name, values) in enumerate(times.items()):
+        style = {"marker": MARKERS[k % len(MARKERS)], "linestyle": LINES[k % len(LINES)]}
+        ax.plot(range(len(values)), values, label=name, **style)
     ax.set_xlabel("step")
     ax.set_ylabel("flow time t\n(1 is noise, 0 is data)")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    legend_beside(ax)
     return fig
 
 
 def skip_figure(times: Sequence[float], skip: Sequence[float], out: Sequence[float], sigma_data: float) -> Figure:
-    """How much of x_t and of the network's output make up the velocity, at each flow time."""
+    """Draw the two factors of the preconditioned velocity over the flow time.
+
+    Args:
+        times: the flow times, from 0 to 1.
+        skip: the factor of x_t (c_skip) at each time.
+        out: the factor of the network's output (c_out) at each time.
+        sigma_data: the standard deviation of the data that the factors are made for.
+    """
     fig, ax = new_figure(width=8.0, height=3.0)
     ax.plot(times, skip, color=BLUE, label="share of x_t (c_skip)")
     ax.plot(times, out, color=RED, linestyle="--", label="share of the output (c_out)")
     ax.axhline(0, color=BLACK, linewidth=0.8)
     ax.set_xlabel(f"flow time t (sigma_data = {sigma_data:g})")
     ax.set_ylabel("factor")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    legend_beside(ax)
     return fig
 
 
 def timesteps_figure(plan: ChunkPlan, timesteps: Tensor) -> Figure:
-    """The timestep of every latent frame at every step; anchors stay at 0.
+    """Draw the timestep of every latent frame at every step; anchors stay at 0.
 
-    timesteps: (steps, F), 0 (clean) to 1000 (noise). White lines are chunk borders.
+    Args:
+        plan: its chunk borders are the white lines.
+        timesteps: (steps, F), from 0 (clean) to 1000 (noise).
     """
     fig, ax = new_figure(width=8.5, height=3.0)
     picture = ax.imshow(timesteps, cmap="cividis", vmin=0, vmax=1000, aspect="auto")
@@ -112,7 +141,12 @@ def timesteps_figure(plan: ChunkPlan, timesteps: Tensor) -> Figure:
 
 
 def guidance_figure(conditional: Sequence[float], unconditional: Sequence[float], scales: Sequence[float]) -> Figure:
-    """Guidance as arrows in the plane: the two predictions, and what each scale makes of them."""
+    """Draw guidance in the plane: the two predicted velocities, and the guided one at each scale, as arrows.
+
+    Args:
+        conditional, unconditional: the two velocities, two values each.
+        scales: the guidance scales.
+    """
     fig, ax = new_figure(width=5.5, height=3.2)
     (a, b), (c, d) = unconditional, conditional
     ends = [(a + g * (c - a), b + g * (d - b)) for g in scales]

@@ -1,4 +1,4 @@
-"""Figures of what a call needs: memory by mode beside what cards have, work by stage."""
+"""Figures of what a call needs: GPU memory in each memory mode, and latents and tokens by number of keyframes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,9 +10,13 @@ from .base import BLUE, CYCLE, GREY, ORANGE, new_figure
 
 
 def memory_figure(estimates: Mapping[str, Estimate], cards: Sequence[int]) -> Figure:
-    """Peak GPU memory of each memory mode, GB of 10^9 bytes, the GPU's own libraries included, beside cards' sizes.
+    """Draw the peak GPU memory of each memory mode beside the sizes of cards.
 
-    estimates: by name, one group of bars in each mode. cards: bytes, a dashed line each.
+    The numbers are GB of 10^9 bytes and include what the GPU's own libraries take.
+
+    Args:
+        estimates: by name; each name has one bar in each mode.
+        cards: the memory of cards in bytes; each is a dashed line.
     """
     fig, ax = new_figure(height=3.4)
     width, highest = 0.8 / len(estimates), max(cards, default=0) / 1e9
@@ -23,15 +27,10 @@ def memory_figure(estimates: Mapping[str, Estimate], cards: Sequence[int]) -> Fi
         bars = ax.bar(middles, heights, 0.92 * width, color=CYCLE[place % len(CYCLE)], label=name)
         ax.bar_label(bars, fmt="%.0f", fontsize=8)
     for card in cards:
-        ax.axhline(card / 1e9, color=GREY, linestyle="--", linewidth=1)
-        ax.annotate(
-            f"{card / 1e9:.0f} GB",
-            (1, card / 1e9),
-            xycoords=("axes fraction", "data"),
-            fontsize=8,
-            va="bottom",
-            ha="right",
-        )
+        size = card / 1e9
+        ax.axhline(size, color=GREY, linestyle="--", linewidth=1)
+        where = {"xycoords": ("axes fraction", "data"), "va": "bottom", "ha": "right"}
+        ax.annotate(f"{size:.0f} GB", (1, size), fontsize=8, **where)
     ax.set_xticks(range(len(MODES)), MODES)
     ax.set_xlabel("memory mode, the fastest first")
     ax.set_ylabel("GPU memory at the peak, GB")
@@ -42,9 +41,12 @@ def memory_figure(estimates: Mapping[str, Estimate], cards: Sequence[int]) -> Fi
 
 
 def tokens_figure(keyframes: Sequence[int], latents: Sequence[int], tokens_each: int) -> Figure:
-    """What keyframes cost: latents, and tokens that attend to each other, over the number of keyframes.
+    """Draw what keyframes cost: latent frames, and pairs of tokens that attend to each other.
 
-    latents: for each number of keyframes. tokens_each: of one latent frame.
+    Args:
+        keyframes: numbers of keyframes.
+        latents: the number of latent frames for each number of keyframes.
+        tokens_each: the tokens of one latent frame.
     """
     fig, (left, right) = new_figure(height=2.8, columns=2)
     left.plot(keyframes, latents, "o-", color=BLUE)

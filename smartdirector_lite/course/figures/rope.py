@@ -1,4 +1,7 @@
-"""Figures of MC-RoPE: turning pairs, their clocks, the index schemes against true time, and a wrong index's price."""
+"""Figures of MC-RoPE: rotated pairs, their speeds, the index schemes against true time, attention, and errors.
+
+A frequency omega says by how many radians a pair of values turns in one latent frame.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,19 +13,36 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ...timeline import TAU_SCHEMES, ChunkPlan, Condition
-from .base import BLACK, BLUE, CYCLE, GREY, MAX_LABELS, ORANGE, RED, TURNS, new_figure
+from .base import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GIVEN,
+    GREY,
+    LINES,
+    MAX_LABELS,
+    ORANGE,
+    RED,
+    TURNS,
+    legend_beside,
+    new_figure,
+    seconds_above,
+)
 
-MARKERS, LINES = ("o", "s", "^", "D"), ("-", "--", ":", "-.")  # a curve is not known by colour alone
+HATCHES = ("", "//", "..", "xx")  # bars differ in more than colour
 
 
 def pair_figure(query: Sequence[float], key: Sequence[float], omega: float, positions: Sequence[tuple]) -> Figure:
-    """A query and a key of two values each, turned to some positions; the angle between them is what a score sees.
+    """Draw a query and a key, each a pair of values, rotated to some positions; their angle decides the score.
 
-    query, key: two values each. omega: radians a position. positions: (of the query, of the key), one panel each.
+    Args:
+        query, key: two values each.
+        omega: radians per position.
+        positions: (position of the query, position of the key) for each panel.
     """
-    fig, axes = new_figure(width=2.7 * len(positions) + 0.8, height=2.7, columns=len(positions))
+    fig, _ = new_figure(width=2.7 * len(positions) + 0.8, height=2.7, columns=len(positions))
     reach = 1.15 * max(math.hypot(*query), math.hypot(*key))
-    for ax, (m, n) in zip(np.atleast_1d(axes), positions, strict=True):
+    for ax, (m, n) in zip(fig.axes, positions, strict=True):
         (a, b), (c, d) = _turned(query, omega * m), _turned(key, omega * n)
         for x, y, colour, name in ((a, b, BLUE, "query"), (c, d, ORANGE, "key")):
             ax.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 2})
@@ -35,8 +55,8 @@ def pair_figure(query: Sequence[float], key: Sequence[float], omega: float, posi
         ax.set_ylim(-reach, reach)
         ax.set_aspect("equal")
         ax.set_xlabel("first value of the pair")
-    np.atleast_1d(axes)[0].set_ylabel("second value of the pair")
-    np.atleast_1d(axes)[-1].legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    fig.axes[0].set_ylabel("second value of the pair")
+    legend_beside(fig.axes[-1])
     return fig
 
 
@@ -46,9 +66,11 @@ def _turned(pair: Sequence[float], angle: float) -> tuple[float, float]:
 
 
 def clocks_figure(omega: Tensor, reach: float = 24.0) -> Figure:
-    """How each pair's score falls and rises with the distance in time, and their mean.
+    """Draw the score over the distance in time: of single pairs on the left, and the mean of all pairs on the right.
 
-    omega: (P,), radians a latent frame, the fastest pair first. reach: of the distance axis, in latent frames.
+    Args:
+        omega: (P,), radians per latent frame, the fastest pair first.
+        reach: the distance axis runs from -reach to reach, in latent frames.
     """
     distance = torch.linspace(-reach, reach, 801, dtype=omega.dtype)
     curves = torch.cos(distance[:, None] * omega)  # (801, P)
@@ -56,7 +78,7 @@ def clocks_figure(omega: Tensor, reach: float = 24.0) -> Figure:
     shown = range(0, len(omega), 3)
     for place, index in enumerate(shown):
         label = f"pair {index}: once around in {2 * math.pi / omega[index]:,.0f}"
-        left.plot(distance, curves[:, index], linestyle=LINES[place % 4], label=label)
+        left.plot(distance, curves[:, index], linestyle=LINES[place % len(LINES)], label=label)
     left.set_ylim(-1.1, 2.3)
     left.legend(fontsize=8, loc="upper right", frameon=False)
     left.set_title("single pairs")
@@ -69,9 +91,12 @@ def clocks_figure(omega: Tensor, reach: float = 24.0) -> Figure:
 
 
 def schemes_figure(plan: ChunkPlan, fps: float) -> Figure:
-    """tau of every latent against the last frame it shows, one panel for each scheme; the line is frame / stride.
+    """Draw tau of every latent over the last frame that it shows, one panel for each index scheme.
 
-    Anchors are orange, chunks in two colours in turns. fps: for the axis of seconds above.
+    The grey line is frame / stride, the true time. Anchors are orange, and neighbouring chunks differ in colour.
+
+    Args:
+        fps: frames per second, for the upper axis.
     """
     fig, axes = new_figure(width=9.0, height=4.8, rows=2, columns=2)
     frames = np.array(plan.last_frames)
@@ -81,27 +106,27 @@ def schemes_figure(plan: ChunkPlan, fps: float) -> Figure:
         for chunk in plan.chunks[1:]:
             ax.axvline(chunk.start - 0.5, color=GREY, linestyle=":", linewidth=1.2)
         colours = [
-            ORANGE if anchor else TURNS[chunk % 2]
+            GIVEN if anchor else TURNS[chunk % 2]
             for anchor, chunk in zip(plan.anchors, plan.latent_chunks, strict=True)
         ]
         ax.scatter(frames, tau, c=colours, edgecolors=BLACK, s=70, zorder=3)
         ax.set_title(scheme)
         ax.set_ylabel("tau")
         ax.set_xlabel("last frame that the latent shows")
-        upper = ax.secondary_xaxis("top", functions=(lambda frame: frame / fps, lambda second: second * fps))
-        upper.set_xlabel("seconds", fontsize=8)
-        upper.tick_params(labelsize=8)
+        seconds_above(ax, fps, "seconds", size=8)
     for ax in axes.flat:
         low, high = min(a.get_ylim()[0] for a in axes.flat), max(a.get_ylim()[1] for a in axes.flat)
         ax.set_ylim(low, high)
     return fig
 
 
-def distance_figure(plan: ChunkPlan, omega: Tensor) -> Figure:
-    """The rotary score of every two latents against their true distance, one panel for each scheme.
+def scores_figure(plan: ChunkPlan, omega: Tensor) -> Figure:
+    """Draw the rotary score of every two latents over their true distance, one panel for each index scheme.
 
-    The curve is the score that the true distance would have. A latent's time is that of the last frame it shows.
-    omega: (P,), radians a latent frame.
+    The curve is the score that the true distance would give. The time of a latent is the last frame that it shows.
+
+    Args:
+        omega: (P,), radians per latent frame.
     """
     frames = torch.tensor(plan.last_frames, dtype=omega.dtype)
     true = frames[:, None] - frames
@@ -128,9 +153,14 @@ def distance_figure(plan: ChunkPlan, omega: Tensor) -> Figure:
 
 
 def sweep_figure(num_frames: int, fixed: Sequence[int], stride: int, scheme: str = "frame_time") -> Figure:
-    """What tau_explorer shows, without dragging: one keyframe moves over the frames, and every latent's tau follows.
+    """Draw tau of all latents while one keyframe moves over the frames: `tau_explorer` without a kernel.
 
-    fixed: frames of the keyframes that stay. Each column is one plan; the moving keyframe's anchor is orange.
+    Each column is one plan. The anchor of the moving keyframe is orange.
+
+    Args:
+        fixed: the frames of the keyframes that stay.
+        stride: frames per latent.
+        scheme: the index scheme, one of `timeline.TAU_SCHEMES`.
     """
     fig, ax = new_figure(width=9.0, height=3.4)
     for frame in sorted(set(range(num_frames)) - set(fixed)):
@@ -140,24 +170,28 @@ def sweep_figure(num_frames: int, fixed: Sequence[int], stride: int, scheme: str
         chunk = next(chunk for chunk in plan.chunks if chunk.start == frame)
         others = [value for index, value in enumerate(tau) if index != chunk.latent_start]
         ax.plot([frame] * len(others), others, "o", color=BLUE, markersize=3.5)
-        ax.plot(frame, tau[chunk.latent_start], "o", color=ORANGE, markeredgecolor=BLACK, markersize=7)
-    ax.plot([], [], "o", color=ORANGE, markeredgecolor=BLACK, markersize=7, label="the moving keyframe's anchor")
+        ax.plot(frame, tau[chunk.latent_start], "o", color=GIVEN, markeredgecolor=BLACK, markersize=7)
+    ax.plot([], [], "o", color=GIVEN, markeredgecolor=BLACK, markersize=7, label="the moving keyframe's anchor")
     ax.plot([], [], "o", color=BLUE, markersize=3.5, label="all other latents")
     ax.set_xlabel(f"frame of the moving keyframe (others stay at {', '.join(map(str, fixed))})")
     ax.set_ylabel(f"tau ({scheme})")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    legend_beside(ax)
     return fig
 
 
 def attention_figure(attention: Tensor, plan: ChunkPlan, titles: Sequence[str]) -> Figure:
-    """Where a latent looks in time: attention between latents, summed over the tokens of each.
+    """Draw the attention between latent frames, one panel for each title.
 
-    attention: (K, F, F), rows the latent that asks, each adding up to 1; one panel for each of the K titles. Lines are
-    chunk borders; the numbers of anchors are bold and red.
+    Lines mark chunk borders. The numbers of anchors are bold and red.
+
+    Args:
+        attention: (K, F, F): for each of K titles, the share of the attention that the latent of the row gives to
+            the latent of the column, summed over the tokens of both. Each row adds up to 1.
+        titles: K titles.
     """
     fig, axes = new_figure(width=3.3 * len(attention), height=3.4, columns=len(attention))
     top = float(attention.max())
-    for ax, weights, title in zip(np.atleast_1d(axes), attention, titles, strict=True):
+    for ax, weights, title in zip(fig.axes, attention, titles, strict=True):
         picture = ax.imshow(weights, cmap="Blues", vmin=0, vmax=top)
         for chunk in plan.chunks[1:]:
             ax.axhline(chunk.latent_start - 0.5, color=GREY, linewidth=0.8)
@@ -166,7 +200,7 @@ def attention_figure(attention: Tensor, plan: ChunkPlan, titles: Sequence[str]) 
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("latent index, looked at")
         _mark_anchors(ax, plan)
-    np.atleast_1d(axes)[0].set_ylabel("latent index, looking")
+    fig.axes[0].set_ylabel("latent index, looking")
     fig.colorbar(picture, ax=axes, shrink=0.8, label="share of the attention")
     return fig
 
@@ -181,9 +215,11 @@ def _mark_anchors(ax: Axes, plan: ChunkPlan) -> None:
 
 
 def errors_figure(times: Sequence[float], errors: Mapping[str, Sequence[float]]) -> Figure:
-    """The velocity's error at each flow time, a bar for each scheme; lower is better.
+    """Draw the mean squared error of the velocity at each flow time, one bar for each name. Lower is better.
 
-    times: t in [0, 1]. errors: mean squared errors, one a time, for each name.
+    Args:
+        times: flow times in [0, 1].
+        errors: one error for each time, by name.
     """
     fig, ax = new_figure(width=8.0, height=3.0)
     width = 0.8 / len(errors)
@@ -191,9 +227,9 @@ def errors_figure(times: Sequence[float], errors: Mapping[str, Sequence[float]])
         at = [index + (place - (len(errors) - 1) / 2) * width for index in range(len(times))]
         bars = ax.bar(at, values, width * 0.94, color=CYCLE[place], label=name, edgecolor=BLACK, linewidth=0.5)
         for bar in bars:
-            bar.set_hatch(("", "//", "..", "xx")[place % 4])
+            bar.set_hatch(HATCHES[place % len(HATCHES)])
     ax.set_xticks(range(len(times)), [f"t = {t:g}" for t in times])
     ax.set_ylabel("mean squared error\nof the velocity")
     ax.set_xlabel("flow time: 1 is noise, 0 is data")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    legend_beside(ax)
     return fig

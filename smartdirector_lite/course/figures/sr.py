@@ -1,9 +1,8 @@
-"""Figures of training and of Director-SR: curves, loss by time, paths of the flow, frames and details side by side.
+"""Figures of training and of Director-SR: training curves, loss by time, and frames and details side by side.
 
-Pictures are uint8 (H, W, 3), videos (T, H, W, 3).
+Pictures are uint8 (H, W, 3), and videos are uint8 (T, H, W, 3).
 """
 
-import io
 import itertools
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -12,27 +11,27 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 
-from .base import BLACK, CYCLE, GREY, ORANGE, new_figure
+from .base import BLACK, CYCLE, GIVEN, GREY, MARKERS, ORANGE, new_figure
 
-MARKERS = ("o", "s", "^", "D", "v", "P")  # beside the colours, for those who can't tell these apart
-WIDE = 8.8  # inches
-SMOOTH = 0.9  # of the running mean under which a step's own loss is hard to see
+PAGE_WIDTH = 8.8  # inches, of figures that show video frames
 
 
-def picture(fig: Figure) -> Image.Image:
-    """A figure as a picture, 100 dots an inch: many video frames in one figure show as well, in far fewer bytes."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
-    return Image.open(buffer).convert("RGB")
+def running_mean(values: Sequence[float], keep: float = 0.9) -> np.ndarray:
+    """Return the exponential running mean of a curve, without a bias towards 0 at its start.
 
+    Args:
+        values: (n,).
+        keep: the share of the previous mean that stays, in [0, 1).
 
-def running_mean(values: Sequence[float], keep: float = SMOOTH) -> np.ndarray:
-    """(n,) -> (n,): exponential running mean without a bias towards 0 at the start. keep: in [0, 1)."""
-    total, weight, means = 0.0, 0.0, []
+    Returns:
+        (n,).
+    """
+    total, weight = 0.0, 0.0
+    means = []
     for value in values:
-        total, weight = keep * total + value, keep * weight + 1
+        total = keep * total + value
+        weight = keep * weight + 1
         means.append(total / weight)
     return np.array(means)
 
@@ -41,17 +40,19 @@ def loss_figure(
     losses: Mapping[str, Sequence[float]],
     evaluations: Mapping[str, tuple[Sequence[int], Sequence[float]]] | None = None,
 ) -> Figure:
-    """Training curves. losses: each step's, by name; thin as they are, thick as running means.
+    """Draw training curves.
 
-    evaluations: (steps, losses) by name, measured now and then on fixed noise; with markers.
+    Args:
+        losses: the loss of each step, by name: a thin line, and its running mean as a thick one.
+        evaluations: (steps, losses) by name, measured from time to time on fixed noise: a line with markers.
     """
     fig, ax = new_figure(width=8, height=3.2)
     evaluations = evaluations or {}
     for k, (name, values) in enumerate(losses.items()):
-        ax.plot(values, color=CYCLE[k], alpha=0.25, linewidth=0.8)
-        ax.plot(running_mean(values), color=CYCLE[k], linewidth=2, label=f"{name} (running mean)")
+        ax.plot(values, color=CYCLE[k % len(CYCLE)], alpha=0.25, linewidth=0.8)
+        ax.plot(running_mean(values), color=CYCLE[k % len(CYCLE)], linewidth=2, label=f"{name} (running mean)")
     for k, (name, (steps, values)) in enumerate(evaluations.items(), len(losses)):
-        ax.plot(steps, values, marker=MARKERS[k % 6], color=CYCLE[k % 6], linewidth=1.5, label=name)
+        ax.plot(steps, values, marker=MARKERS[k % len(MARKERS)], color=CYCLE[k % len(CYCLE)], linewidth=1.5, label=name)
     ax.set_xlabel("training step")
     ax.set_ylabel("loss (mean squared error of v)")
     ax.set_ylim(bottom=0)
@@ -60,12 +61,17 @@ def loss_figure(
 
 
 def time_loss_figure(curves: Mapping[str, Sequence[float]], times: Sequence[float] | None = None) -> Figure:
-    """Loss against the time t, by name. Without `times` the values are means of equal bins of [0, 1]; NaN: a gap."""
+    """Draw the loss over the flow time t.
+
+    Args:
+        curves: losses by name; NaN leaves a gap.
+        times: the time of each loss; None means that the losses are means over equal bins of [0, 1].
+    """
     fig, ax = new_figure(width=7, height=3)
     for k, (name, values) in enumerate(curves.items()):
         values = np.asarray(values, dtype=float)
         at = (np.arange(len(values)) + 0.5) / len(values) if times is None else np.asarray(times)
-        ax.plot(at, values, marker=MARKERS[k % 6], color=CYCLE[k % 6], label=name)
+        ax.plot(at, values, marker=MARKERS[k % len(MARKERS)], color=CYCLE[k % len(CYCLE)], label=name)
     ax.set_xlim(0, 1)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("time t (0: data, 1: noise)")
@@ -74,23 +80,33 @@ def time_loss_figure(curves: Mapping[str, Sequence[float]], times: Sequence[floa
     return fig
 
 
-def paths_figure(start: Sequence[float], end: Sequence[float], start_name: str, end_name: str) -> Figure:
-    """Straight paths of some single latent values: `start` at t = 1, `end` at t = 0, each (n,); t runs to the right
-    as it does in sampling, from 1 down to 0."""
+def value_paths_figure(start: Sequence[float], end: Sequence[float], start_name: str, end_name: str) -> Figure:
+    """Draw the straight paths of single latent values. The time axis runs from 1 down to 0, as it does in sampling.
+
+    Args:
+        start: (n,), the values at t = 1.
+        end: (n,), the values at t = 0.
+        start_name, end_name: what stands at t = 1 and at t = 0, such as "LR" and "HR".
+    """
     fig, ax = new_figure(width=6, height=3)
     for k, (a, b) in enumerate(zip(start, end, strict=True)):
-        ax.plot([1, 0], [a, b], color=CYCLE[k % 6], marker=MARKERS[k % 6])
+        ax.plot([1, 0], [a, b], color=CYCLE[k % len(CYCLE)], marker=MARKERS[k % len(MARKERS)])
     ax.set_xlim(1.08, -0.08)
     ax.set_xlabel(f"time t (1: {start_name}, 0: {end_name})")
     ax.set_ylabel("value of one latent entry")
     return fig
 
 
-def distance_figure(errors: Mapping[str, Sequence[float]], label: str = "PSNR, dB (more is better)") -> Figure:
-    """A value for each distance, in frames, to the nearest keyframe: 0, 1, 2, ...; by name. NaN: a gap."""
+def keyframe_distance_figure(errors: Mapping[str, Sequence[float]], label: str = "PSNR, dB (more is better)") -> Figure:
+    """Draw a measure over the distance to the nearest keyframe.
+
+    Args:
+        errors: by name, the value at a distance of 0, 1, 2, ... frames; NaN leaves a gap.
+        label: the name of the measure.
+    """
     fig, ax = new_figure(width=7, height=3.2)
     for k, (name, values) in enumerate(errors.items()):
-        ax.plot(range(len(values)), values, marker=MARKERS[k % 6], color=CYCLE[k % 6], label=name)
+        ax.plot(range(len(values)), values, marker=MARKERS[k % len(MARKERS)], color=CYCLE[k % len(CYCLE)], label=name)
     ax.set_xticks(range(max(len(values) for values in errors.values())))
     ax.set_xlabel("distance to the nearest keyframe (frames)")
     ax.set_ylabel(label)
@@ -99,10 +115,15 @@ def distance_figure(errors: Mapping[str, Sequence[float]], label: str = "PSNR, d
 
 
 def values_figure(values: Mapping[str, float], label: str, reference: tuple[str, float] | None = None) -> Figure:
-    """One horizontal bar a name, with its number. reference: (name, value) of a dashed line."""
+    """Draw one horizontal bar for each name, with its number.
+
+    Args:
+        label: the name of the measure.
+        reference: (name, value) of a dashed line.
+    """
     fig, ax = new_figure(width=7, height=0.8 + 0.38 * len(values))
     names = list(values)
-    ax.barh(names, [values[name] for name in names], color=[CYCLE[k % 6] for k in range(len(names))], height=0.6)
+    ax.barh(names, [values[name] for name in names], color=CYCLE, height=0.6)
     for row, name in enumerate(names):
         ax.annotate(f"{values[name]:.3g}", (values[name], row), (4, 0), textcoords="offset points", va="center")
     if reference is not None:
@@ -118,22 +139,28 @@ def values_figure(values: Mapping[str, float], label: str, reference: tuple[str,
 def rows_figure(
     videos: Mapping[str, Sequence[np.ndarray]], frames: Sequence[int], keyframes: Sequence[int] = ()
 ) -> Figure:
-    """The same frames of several videos, one video a row. keyframes: frame numbers that are framed in orange.
+    """Show the same frames of several videos, one video in each row.
 
-    ValueError without a video or a frame.
+    Args:
+        videos: uint8 (T, H, W, 3) by name, all of one size.
+        frames: the numbers of the frames that are shown.
+        keyframes: the numbers of the frames that get an orange border.
+
+    Raises:
+        ValueError: there is no video or no frame.
     """
     if not videos or not len(frames):
         raise ValueError("rows_figure needs at least one video and one frame")
     height, width = next(iter(videos.values()))[0].shape[:2]
-    tall = (WIDE / len(frames) * height / width + 0.06) * len(videos) + 0.25
-    fig, axes = new_figure(WIDE, tall, len(videos), len(frames))
+    tall = (PAGE_WIDTH / len(frames) * height / width + 0.06) * len(videos) + 0.25
+    fig, axes = new_figure(PAGE_WIDTH, tall, len(videos), len(frames))
     axes = np.array(axes).reshape(len(videos), len(frames))
     for (row, (name, video)), (column, frame) in itertools.product(enumerate(videos.items()), enumerate(frames)):
         ax = axes[row, column]
         _show(ax, video[frame])
         if frame in keyframes:
             for spine in ax.spines.values():
-                spine.set(visible=True, color=ORANGE, linewidth=2.5)
+                spine.set(visible=True, color=GIVEN, linewidth=2.5)
         if row == 0:
             ax.set_title(f"frame {frame}", fontsize=8)
         if column == 0:
@@ -144,15 +171,18 @@ def rows_figure(
 def details_figure(
     pictures: Mapping[str, np.ndarray], box: tuple[int, int, int, int], notes: Mapping[str, str] | None = None
 ) -> Figure:
-    """Pictures of one size side by side, and below each the part in `box`, enlarged.
+    """Show pictures side by side, and below each an enlarged detail of it.
 
-    box: (top, left, bottom, right) in pixels. notes: a text below a detail, by name.
+    Args:
+        pictures: uint8 (H, W, 3) by name, all of one size.
+        box: the detail as (top, left, bottom, right), in pixels.
+        notes: a text below a detail, by name.
     """
     top, left, bottom, right = box
     height, width = next(iter(pictures.values())).shape[:2]
-    side, notes = WIDE / len(pictures), notes or {}
+    side, notes = PAGE_WIDTH / len(pictures), notes or {}
     heights = [side * height / width, side * (bottom - top) / (right - left) + 0.25]
-    fig, axes = new_figure(WIDE, sum(heights) + 0.3, 2, len(pictures))
+    fig, axes = new_figure(PAGE_WIDTH, sum(heights) + 0.3, 2, len(pictures))
     fig.axes[0].get_gridspec().set_height_ratios(heights)
     for column, (name, shown) in enumerate(pictures.items()):
         upper, lower = np.array(axes).reshape(2, -1)[:, column]

@@ -1,4 +1,4 @@
-"""Figures of the causal VAE and of Multi-Chunk: what depends on what, errors by frame, and the price in latents."""
+"""Figures of the causal VAE and of Multi-Chunk: dependencies, errors by frame, and the cost of keyframes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,19 +10,33 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ...timeline import num_latents_for
-from .base import BLACK, CYCLE, GREY, ORANGE, PURPLE, SKY, TURNS, new_figure
+from .base import (
+    BLACK,
+    CYCLE,
+    GREY,
+    LINES,
+    MARKERS,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TURNS,
+    legend_beside,
+    new_figure,
+    seconds_above,
+)
 
-MARKERS, LINES = (
-    ("o", "s", "^", "D", "v", "P"),
-    ("-", "--", ":", "-.", "-", "--"),
-)  # a curve is not known by colour alone
-FAINT = 1e-3  # of a map's largest value: the lower end of its colours
+OUTSIDE = "#E0E0E0"  # frames past the end of a video
+FAINT = 1e-3  # the lower end of a map's colours, as a share of its largest value
 
 
 def groups_figure(num_frames: int, stride: int) -> Figure:
-    """Which frames each latent of one causal run holds: frames above, latents below, joined by lines.
+    """Draw which frames each latent of one causal run holds: frames above, latents below, joined by lines.
 
-    num_frames: of the run. stride: frames a latent. The last group is drawn whole; frames past the end are grey.
+    The last group is drawn whole, and its frames past the end are grey.
+
+    Args:
+        num_frames: the frames of the run.
+        stride: frames per latent.
     """
     count = num_latents_for(num_frames, stride)
     fig, ax = new_figure(width=9.0, height=2.2)
@@ -32,7 +46,7 @@ def groups_figure(num_frames: int, stride: int) -> Figure:
         middle, colour = (first + last) / 2, TURNS[latent % 2] if latent else ORANGE
         for frame in range(first, last + 1):
             ax.plot([frame, middle], [0.8, 0.35], color=GREY, linewidth=0.8, zorder=0)
-            _cell(ax, frame, 1.0, colour if frame < num_frames else "#E0E0E0", str(frame))
+            _cell(ax, frame, 1.0, colour if frame < num_frames else OUTSIDE, str(frame))
         _cell(ax, middle, 0.15, colour, str(latent))
     ax.set_xlim(-0.8, 1 + stride * (count - 1) - 0.2)
     ax.set_ylim(-0.15, 1.3)
@@ -50,9 +64,14 @@ def _cell(ax: Axes, x: float, y: float, colour: str, text: str) -> None:
 
 
 def responses_figure(responses: Mapping[str, Sequence[float]], at: int) -> Figure:
-    """What convolutions make of one lit frame: one stem plot for each name. at: the frame that was lit."""
-    fig, axes = new_figure(width=7.5, height=2.0, columns=len(responses))
-    for ax, colour, (name, values) in zip(np.atleast_1d(axes), CYCLE, responses.items(), strict=False):
+    """Draw what convolutions make of a video in which one frame is lit, one panel for each name.
+
+    Args:
+        responses: one output value for each frame, by name.
+        at: the frame that is lit.
+    """
+    fig, _ = new_figure(width=7.5, height=2.0, columns=len(responses))
+    for ax, colour, (name, values) in zip(fig.axes, CYCLE, responses.items(), strict=False):
         ax.axvspan(-0.5, at - 0.5, color=GREY, alpha=0.2, label="before it")
         ax.stem(range(len(values)), values, linefmt=colour, markerfmt="o", basefmt=" ")
         ax.axvline(at, color=BLACK, linestyle=":", label="the lit frame")
@@ -65,10 +84,11 @@ def responses_figure(responses: Mapping[str, Sequence[float]], at: int) -> Figur
 
 
 def influence_figure(encoder: np.ndarray, decoder: np.ndarray) -> Figure:
-    """Two maps of what depends on what, in logarithmic colours; white is exactly zero.
+    """Draw two maps, in logarithmic colours, of which latents depend on which frames and the reverse. White is zero.
 
-    encoder: (frames, latents), how far latent j moved when frame i was changed. decoder: (latents, frames), how far
-    frame j moved, in levels of 255, when latent i was changed.
+    Args:
+        encoder: (frames, latents): how far latent j moved when frame i was changed.
+        decoder: (latents, frames): how far frame j moved, in levels of 255, when latent i was changed.
     """
     fig, axes = new_figure(width=9.0, height=3.4, columns=2)
     _map(axes[0], encoder.T, "encoder", ("frame that was changed", "latent index"), "change of the latent")
@@ -77,7 +97,7 @@ def influence_figure(encoder: np.ndarray, decoder: np.ndarray) -> Figure:
 
 
 def _map(ax: Axes, values: np.ndarray, title: str, labels: tuple[str, str], unit: str) -> None:
-    """values: (latents, frames)."""
+    """Draw one map, (latents, frames), with a colour bar."""
     shown = np.ma.masked_where(values == 0, np.maximum(values, FAINT * values.max()))
     norm = LogNorm(FAINT * values.max(), values.max())
     picture = ax.imshow(shown, cmap="viridis_r", norm=norm, aspect="auto", interpolation="none")
@@ -91,7 +111,7 @@ def _map(ax: Axes, values: np.ndarray, title: str, labels: tuple[str, str], unit
 
 
 def latent_bars(values: Sequence[float], ylabel: str) -> Figure:
-    """One bar a latent. values: one number for each latent index."""
+    """Draw one bar for each latent index."""
     fig, ax = new_figure(width=5.0, height=2.2)
     ax.bar(range(len(values)), values, color=[ORANGE, *[SKY] * (len(values) - 1)], edgecolor=BLACK)
     ax.set_xticks(range(len(values)))
@@ -108,16 +128,21 @@ def frame_curves(
     start: int = 0,
     fps: float | None = None,
 ) -> Figure:
-    """Curves over the frames, each with a marker and a line style of its own.
+    """Draw curves over the frames.
 
-    curves: name -> one value a frame, from frame `start` on. marks: name -> a frame that gets an upright line. band:
-    (first, stop), frames that are shaded: those of one latent. fps: adds seconds above.
+    Args:
+        curves: one value for each frame from `start` on, by name.
+        ylabel: the name of the measure.
+        marks: frames that get a vertical line, by name.
+        band: (first, stop) of the frames of one latent, which are shaded.
+        start: the frame of the first value.
+        fps: frames per second; None leaves out the upper axis in seconds.
     """
     fig, ax = new_figure(width=8.0, height=2.6)
     if band is not None:
         ax.axvspan(band[0] - 0.5, band[1] - 0.5, color=ORANGE, alpha=0.15, label="frames of one latent")
     for index, (name, values) in enumerate(curves.items()):
-        style = {"marker": MARKERS[index % 6], "markersize": 4, "linestyle": LINES[index % 6]}
+        style = {"marker": MARKERS[index % len(MARKERS)], "linestyle": LINES[index % len(LINES)], "markersize": 4}
         ax.plot(range(start, start + len(values)), values, label=name, **style)
     for (name, frame), colour in zip((marks or {}).items(), (BLACK, PURPLE), strict=False):
         ax.axvline(frame, color=colour, linewidth=1, linestyle=(0, (1, 2)), label=name)
@@ -126,17 +151,18 @@ def frame_curves(
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if fps is not None:
-        upper = ax.secondary_xaxis("top", functions=(lambda frame: frame / fps, lambda second: second * fps))
-        upper.set_xlabel(f"seconds, at {fps:g} frames a second")
-    ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+        seconds_above(ax, fps, f"seconds, at {fps:g} frames a second")
+    legend_beside(ax)
     return fig
 
 
 def cost_figure(counts: Sequence[int], latents: np.ndarray, one_run: int) -> Figure:
-    """What keyframes cost, over their number: latents on the left, pairs of latents (attention's work) on the right.
+    """Draw what keyframes cost: latents on the left, and pairs of latents, the work of attention, on the right.
 
-    counts: numbers of keyframes. latents: (len(counts), draws), the latents of plans with random places. one_run: the
-    latents of the same video as one causal run.
+    Args:
+        counts: numbers of keyframes.
+        latents: (len(counts), draws): the number of latents of plans with keyframes at random places.
+        one_run: the number of latents of the same video as one causal run.
     """
     fig, axes = new_figure(width=9.0, height=3.2, columns=2)
     for ax, values, base in ((axes[0], latents, one_run), (axes[1], (latents / one_run) ** 2, 1)):

@@ -1,6 +1,6 @@
-"""Checks that the course exercises call; each prints a pass or a hint. Tests and notebooks use the same ones.
+"""Checks that the exercises of the course call. Each check prints whether an answer passed, or a hint.
 
-One module for each notebook that has exercises; `core` keeps the points and writes the file that is handed in.
+There is one module for each notebook with exercises. `core` keeps the points and writes the file to hand in.
 """
 
 from .core import Hint, exercise, exercises_of, save_result, summary

@@ -1,4 +1,4 @@
-"""What every exercise's check does: say pass or a hint at once, keep the points, write the file that is handed in."""
+"""What all checks share: they print a pass or a hint at once, keep the points, and write the file to hand in."""
 
 import functools
 import inspect
@@ -9,19 +9,23 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from ...media import atomic_path
 
+CLOSE = 1e-4  # the relative error up to which an answer counts as right
 NO_PROOF = "Written by the person's own computer: it tells what passed there, and is no proof of who wrote it."
-LIBRARIES = ("smartdirector-lite", "torch", "diffusers", "numpy")
+REPORTED = ("smartdirector-lite", "torch", "diffusers", "numpy")
 
 
 class Hint(Exception):
-    """Raised by a check: what is wrong with the answer, in words that lead on and do not give the answer away."""
+    """An answer is wrong. The message says what is wrong with it, and does not give the right answer away."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer passed, as its truth value. Jupyter shows nothing of it: the check has printed its line."""
+    """Whether an answer passed. Jupyter does not display it, because the check has printed its line already."""
 
     passed: bool
 
@@ -34,20 +38,20 @@ class Verdict:
 
 @dataclass
 class Exercise:
-    """One exercise of a lab. number: such as "02.1", lab and place in it. answer: the last one checked, as text."""
+    """One exercise of a lab, and how its last answer did."""
 
-    number: str
+    number: str  # the lab and the place in it, such as "02.1"
     points: int
     title: str
     passed: bool = False
-    answer: str = ""
+    answer: str = ""  # the answer that was checked last, as text
 
     @property
     def lab(self) -> str:
         return self.number.partition(".")[0]
 
     def line(self, hint: str | None) -> str:
-        """What a check prints: that the answer passed if there is no hint, else the hint."""
+        """Return the line that a check prints: the hint, or that the answer passed where there is none."""
         said = f"passed, {self.points} points" if hint is None else hint
         return f"{'✓' if hint is None else '✗'} {self.number} {self.title}: {said}"
 
@@ -56,10 +60,18 @@ EXERCISES: dict[str, Exercise] = {}
 
 
 def exercise(number: str, points: int, title: str) -> Callable[[Callable], Callable[..., Verdict]]:
-    """Make a check of a function that raises Hint for a wrong answer and returns for a right one.
+    """Decorate a function that raises Hint for a wrong answer, and make the check of an exercise of it.
 
-    The check prints one line, keeps the score and returns a Verdict. An answer that is not filled in
-    yet (None, or NotImplementedError raised by it) and one that raises are told so.
+    The check prints one line, keeps the points and returns a Verdict. It reports an answer that is not filled in yet
+    (None, ..., or a function that raises NotImplementedError) and an answer that raises another exception.
+
+    Args:
+        number: the lab and the place in it, such as "02.1".
+        points: what a right answer is worth.
+        title: the name of the exercise in the printed line.
+
+    Raises:
+        ValueError: there is an exercise of this number already.
     """
 
     def wrap(function: Callable) -> Callable[..., Verdict]:
@@ -79,7 +91,7 @@ def exercise(number: str, points: int, title: str) -> Callable[[Callable], Calla
                     hint = str(wrong)
                 except NotImplementedError:
                     hint = "not filled in yet"
-                except Exception as error:  # the student's own code failed
+                except Exception as error:  # the student's code failed; the notebook goes on
                     hint = f"your code raised {type(error).__name__}: {error}"
             entry.passed = hint is None
             print(entry.line(hint))
@@ -97,18 +109,36 @@ def _as_text(answer: object) -> str:
         return repr(answer)[:2000]
 
 
+def is_close(answer: object, right: Tensor) -> bool:
+    """Return whether an answer is a tensor of the right shape and, apart from rounding, of the right values."""
+    if not isinstance(answer, Tensor) or answer.shape != right.shape:
+        return False
+    return torch.allclose(answer.double(), right.double(), rtol=CLOSE, atol=0.1 * CLOSE)
+
+
+def shape_of(answer: object) -> str:
+    """Return the shape of an answer as text, or its type where it has none."""
+    return str(tuple(answer.shape)) if isinstance(answer, Tensor) else f"of a {type(answer).__name__}"
+
+
 def exercises_of(lab: str) -> list[Exercise]:
-    """The exercises of a lab ("02"), in order. ValueError for one that is not there."""
+    """Return the exercises of a lab, in order.
+
+    Args:
+        lab: the number of the lab, such as "02".
+
+    Raises:
+        ValueError: there is no such lab.
+    """
     found = [EXERCISES[number] for number in sorted(EXERCISES) if EXERCISES[number].lab == lab]
     if not found:
-        raise ValueError(
-            f"lab {lab!r}: there is none; there are {', '.join(sorted({e.lab for e in EXERCISES.values()}))}"
-        )
+        labs = sorted({entry.lab for entry in EXERCISES.values()})
+        raise ValueError(f"lab {lab!r}: there is none; there are {', '.join(labs)}")
     return found
 
 
 def summary(lab: str) -> None:
-    """Print the points of a lab so far."""
+    """Print the points that the answers of a lab have so far, and their sum."""
     found = exercises_of(lab)
     for entry in found:
         mark, points = ("✓", entry.points) if entry.passed else ("·", 0)
@@ -117,9 +147,21 @@ def summary(lab: str) -> None:
 
 
 def save_result(lab: str, name: str, folder: str | Path = ".") -> Path:
-    """Write `result_<lab>.json`, to hand in: points, answers, versions. ValueError without a name.
+    """Write `result_<lab>.json`, the file to hand in.
 
-    It holds nothing of the computer but the versions of Python and the libraries.
+    The file holds the points, the answers as text, and the versions of Python and the libraries. It holds nothing else
+    about the computer.
+
+    Args:
+        lab: the number of the lab, such as "02".
+        name: the student's name.
+        folder: where the file goes.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        ValueError: the name is empty, or there is no such lab.
     """
     if not name.strip():
         raise ValueError("name is empty; write yours, so that the file can be told from others")
@@ -134,7 +176,7 @@ def save_result(lab: str, name: str, folder: str | Path = ".") -> Path:
             {"number": e.number, "title": e.title, "points": e.passed * e.points, "of": e.points, "answer": e.answer}
             for e in found
         ],
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in REPORTED}},
         "note": NO_PROOF,
     }
     with atomic_path(path) as temporary:

@@ -1,0 +1,117 @@
+"""`smartdirector generate`: the videos of storyboards, alone or spread over the processes of a launcher."""
+
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from .options import TINY, Model, Out, Positional, check_rope, check_seed, check_writable
+
+if TYPE_CHECKING:
+    from ..director import Director
+    from ..storyboard import Storyboard
+
+ERRORS = (ValueError, OSError, MemoryError, FloatingPointError)  # what bad input raises: one line for the user
+PATIENCE = timedelta(days=30)  # how long a process waits for the slowest one
+
+
+def generate(
+    storyboards: Positional[tuple[Path, ...]],
+    out: Out = Path("out.mp4"),
+    model: Model = TINY,
+    seed: int = 0,
+    steps: int | None = None,
+    guidance_scale: float | None = None,
+    rope: str = "frame_time",
+    stage: Literal["all", "gen"] = "all",
+) -> None:
+    """Generate the video of a storyboard, with a contact sheet (PNG) and a report (JSON) beside it.
+
+    Several storyboards are made one after the other, or spread over the processes of `accelerate launch`.
+
+    Args:
+        storyboards: the JSON file of a storyboard, or of several
+        out: the mp4 to write, with out.sheet.png and out.report.json beside it; for several storyboards, a folder
+        seed: the same seed gives the same video
+        steps: denoising steps; more are slower and finer (None: the model's own number)
+        guidance_scale: how strictly the text is followed; at 1 a step takes half the time (None: the model's own)
+        rope: the scheme of temporal positions: frame_time, continuous, restart or midpoint
+        stage: gen makes the draft alone, in the storyboard's own size; all makes the second stage too, twice as large
+    """
+    from ..storyboard import Storyboard
+
+    videos = video_paths(storyboards, out)
+    jobs = [(source, Storyboard.load(source), video) for source, video in zip(storyboards, videos, strict=True)]
+    check_rope(rope)
+    check_seed(seed)
+    if len(jobs) > 1:
+        out.mkdir(parents=True, exist_ok=True)
+    for video in videos:
+        check_writable(video)
+
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+    alone = state.num_processes == 1
+    director = model.load(None if alone else state.device)
+    options = {"seed": seed, "steps": steps, "guidance_scale": guidance_scale, "rope": rope, "stage": stage}
+    failed = False
+    with state.split_between_processes(jobs) as share:
+        for source, storyboard, video in share:
+            try:
+                make_video(director, storyboard, video, progress=alone, **options)
+            except ERRORS as error:
+                if len(jobs) == 1:
+                    raise
+                failed = True
+                complain(error, f"{source}: ")
+    state.wait_for_everyone()  # a launcher ends all processes when one of them ends with an error
+    state.destroy_process_group()
+    if failed:
+        raise SystemExit(2)
+
+
+def video_paths(storyboards: Sequence[Path], out: Path) -> list[Path]:
+    """Return where the video of each storyboard goes: one to `out`, several into the folder `out`.
+
+    In a folder the video of `beach.json` is `beach.mp4`, and that of a `story.json` takes the name of its folder.
+
+    Raises:
+        ValueError: without a storyboard, for several without a folder, and for two that have the same name.
+    """
+    if not storyboards:
+        raise ValueError("no storyboards; give one JSON file or more")
+    if len(storyboards) == 1:
+        return [out]
+    if out.suffix.lower() == ".mp4" or (out.exists() and not out.is_dir()):
+        raise ValueError(f"out = {out}: the videos of {len(storyboards)} storyboards need a folder; name one")
+    taken: dict[str, Path] = {}
+    videos = []
+    for source in storyboards:
+        name = source.resolve().parent.name if source.name == "story.json" else source.stem
+        video = out / f"{name}.mp4"
+        key = video.name.casefold()  # some file systems don't tell A from a
+        if key in taken:
+            raise ValueError(f"{taken[key]} and {source} would both be written to {video}; rename one of them")
+        taken[key] = source
+        videos.append(video)
+    return videos
+
+
+def make_video(director: "Director", storyboard: "Storyboard", out: Path, **options: object) -> None:
+    """Generate one video, write it, and print what came of it."""
+    started = time.perf_counter()
+    result = director(storyboard, **options)
+    _, sheet, report = result.save(out)
+    seconds = time.perf_counter() - started
+    made = f"{out}: {len(result.frames)} frames at {result.fps:g} fps in {seconds:.1f} s; {sheet.name}, {report.name}"
+    print(f"{made}\n{result.report.summary()}", flush=True)  # at once, so that those of several processes don't mix
+
+
+def complain(error: BaseException, about: str = "") -> None:
+    """Print an error as one line on the error stream, with what it is about before it."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    print(f"smartdirector: {about}{message}", file=sys.stderr, flush=True)

@@ -1,0 +1,77 @@
+"""What several commands share: the options that say which model is loaded, and checks of what is written."""
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from ..timeline import TAU_SCHEMES, check_int
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..director import Director
+
+Positional = tyro.conf.Positional
+Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model is loaded, and where it is while it works."""
+
+    # smartdirector-tiny, a local folder in the diffusers layout, or a hub id that is in the hub's cache
+    model: str = "smartdirector-tiny"
+    # what is on the GPU at once: everything (full), one model, a group of blocks, or one layer (sequential);
+    # auto takes the fastest that fits
+    memory: Literal["auto", "full", "model", "group", "sequential"] = "auto"
+    revision: str | None = None  # a branch, tag or commit of a hub id
+    download: bool = False  # fetch the files of a hub id that the hub's cache lacks
+    # a folder to keep text embeddings in; the text encoder is then loaded only for texts that are not there yet
+    text_cache: Path | None = None
+    # the transformer's weights in 8 bits (int8, with torchao) or in 4 bits (nf4, with bitsandbytes and a CUDA GPU)
+    quantize: Literal["int8", "nf4"] | None = None
+
+    def load(self, device: "torch.device | None" = None) -> "Director":
+        """Load the director, without the bars that the libraries show for every file."""
+        import diffusers
+        import transformers
+
+        from ..loading import load_director
+
+        for library in (diffusers, transformers):
+            library.utils.logging.disable_progress_bar()
+        return load_director(device=device, **asdict(self))
+
+
+Model = Annotated[ModelOptions, tyro.conf.OmitArgPrefixes]
+TINY = ModelOptions()  # what every command loads by default
+
+
+def check_seed(seed: int) -> None:
+    """Raise a ValueError unless a director takes the seed. It is found before the model is loaded, not after."""
+    from ..director import MAX_SEED
+
+    check_int("seed", seed, 0, MAX_SEED)
+
+
+def check_rope(rope: str) -> None:
+    """Raise a ValueError unless it names a scheme of temporal positions."""
+    if rope not in TAU_SCHEMES:
+        raise ValueError(f"rope must be one of {', '.join(TAU_SCHEMES)}, got {rope!r}")
+
+
+def check_writable(out: Path) -> None:
+    """Raise a ValueError unless a video can be written to `out`. It is found before the work, not after."""
+    if out.suffix.lower() != ".mp4":
+        raise ValueError(f"out = {out}: the video's name must end in .mp4")
+    if out.is_dir():
+        raise ValueError(f"out = {out} is a folder; give the name of a file")
+    if not out.parent.is_dir():
+        raise ValueError(f"out = {out}: the folder {out.parent} does not exist; make it first")
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise ValueError(f"out = {out}: can't write to the folder {out.parent} ({error.strerror})") from error

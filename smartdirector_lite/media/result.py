@@ -1,0 +1,76 @@
+"""What comes of a storyboard, and the files that it is written to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..report import Report
+from ..timeline import ChunkPlan
+from .files import MediaError, PathLike, atomic_path, write_json
+from .images import write_image
+from .sheets import KEYFRAME_COLOUR, contact_sheet
+from .writing import write_video
+
+
+@dataclass(frozen=True, eq=False)
+class DirectorResult:
+    """What came of a storyboard.
+
+    Attributes:
+        frames: the video, uint8 (T, H, W, 3).
+        draft: the video of stage one; the same as `frames` where there was no second stage.
+        fps: frames a second.
+        plan: the chunks that it was made in.
+        report: how well it went.
+    """
+
+    frames: NDArray
+    draft: NDArray
+    fps: float
+    plan: ChunkPlan
+    report: Report
+
+    def save(self, path: PathLike) -> tuple[Path, Path, Path]:
+        """Write the mp4, and beside it a contact sheet (`.sheet.png`) and the report (`.report.json`): all or none.
+
+        Returns:
+            The three paths.
+
+        Raises:
+            MediaError: for a name that does not end in .mp4, and for a folder that is not there.
+        """
+        video, sheet, report = paths = result_paths(path)
+        with atomic_path(video) as new_video, atomic_path(sheet) as new_sheet, atomic_path(report) as new_report:
+            write_video(new_video, self.frames, self.fps)
+            write_image(new_sheet, self.sheet())
+            write_json(new_report, {"num_frames": len(self.frames), "fps": self.fps, **self.report.to_dict()})
+        return paths
+
+    def sheet(self, columns: int = 7, count: int = 21) -> Image.Image:
+        """Return a contact sheet: evenly spaced frames and the first of every condition, given frames in gold.
+
+        With more than `count` conditions only the `count` evenly spaced frames are shown.
+        """
+        given, first = self.plan.given_frames, {condition.frame_index for condition in self.plan.conditions}
+        even = set(np.linspace(0, len(self.frames) - 1, min(count, len(self.frames))).round().astype(int).tolist())
+        shown = sorted(even | first if len(first) <= count else even)
+        labels = [f"{frame} given" if frame in given else f"{frame}" for frame in shown]
+        borders = [KEYFRAME_COLOUR if frame in given else None for frame in shown]
+        return contact_sheet([self.frames[frame] for frame in shown], columns, labels, borders)
+
+
+def result_paths(path: PathLike) -> tuple[Path, Path, Path]:
+    """Return the paths of the video, the sheet and the report that `DirectorResult.save(path)` writes.
+
+    The report of `story.mp4` is not `story.json`, which may be the storyboard. MediaError for a name that does not end
+    in .mp4, and for a folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".mp4":
+        raise MediaError(f"{path}: videos are written as .mp4; end the name so")
+    if path.is_dir():
+        raise MediaError(f"{path}: is a folder; give the name of a file")
+    return path, path.with_suffix(".sheet.png"), path.with_suffix(".report.json")

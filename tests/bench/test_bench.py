@@ -1,0 +1,106 @@
+"""The benches can be run, and the figures that documents quote are those of bench/RESULTS.md."""
+
+import importlib
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = ROOT / "bench"
+RESULTS = (BENCH / "RESULTS.md").read_text(encoding="utf-8")
+CARD = ROOT / "smartdirector_lite" / "weights" / "smartdirector-tiny" / "README.md"
+BENCHES = sorted(path.stem for path in BENCH.glob("*.py") if path.stem != "common")
+
+
+def load_bench(name: str):
+    """Import a bench from its file, as if it were run from its folder."""
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH / f"{name}.py")
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every table row in a Markdown text, without the lines under headers."""
+    lines = [line.strip().strip("|").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line] for line in lines if not set("".join(line)) <= set("|- ")]
+
+
+def section(text: str, title: str) -> str:
+    """The part of a Markdown text under a second-level title."""
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+# -- the commands ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_bench_can_be_imported(name, monkeypatch):
+    """Every name that a bench takes from the library is still there."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    try:
+        module = load_bench(name)
+    except ModuleNotFoundError as error:
+        if error.name in {"gradio_client", "playwright", "axe_playwright_python", "httpx", "psutil"}:
+            pytest.skip(f"needs {error.name}")
+        raise
+    assert module.__doc__ and callable(module.main)
+
+
+@pytest.mark.parametrize("document", ["README.md", "bench/README.md", "bench/RESULTS.md", CARD.relative_to(ROOT)])
+def test_documents_name_benches_that_are_there(document):
+    named = set(re.findall(r"bench/(\w+)\.py", (ROOT / document).read_text(encoding="utf-8")))
+    assert named <= set(BENCHES)
+    if document == "bench/README.md":
+        assert named == set(BENCHES)
+
+
+def test_lines_of_code_are_counted_without_blanks_comments_and_docstrings():
+    lines = load_bench("lines")
+    module = '"""About this."""\n\nx = """no\ndocstring"""  # a comment\n\n\n'
+    function = 'def f():\n    """Do it.\n\n    Well.\n    """\n    # why\n    return (\n        1\n    )\n'
+    assert lines.count_lines(module + function) == 2 + 4
+
+
+def test_every_room_of_the_method_is_there():
+    lines = load_bench("lines")
+    assert set(lines.METHOD) <= set(lines.count_rooms(lines.PACKAGE))
+
+
+# -- the figures -------------------------------------------------------------------------------------------------------
+
+
+def test_headline_figures_are_those_of_the_sections():
+    headline = section(RESULTS, "Headline figures")
+    rest = set(re.findall(r"[\d.]*\d", RESULTS.replace(headline, "")))
+    for what, figure, *_ in rows(headline)[1:]:
+        assert set(re.findall(r"[\d.]*\d", figure)) <= rest, what
+
+
+@pytest.mark.parametrize(("path", "title"), [(ROOT / "README.md", "How good it is"), (CARD, "Measured")])
+def test_quoted_figures_are_those_of_the_results(path, title):
+    known = {row[0]: row[1] for row in rows(RESULTS)}
+    quoted = rows(section(path.read_text(encoding="utf-8"), title))[1:]
+    assert len(quoted) > 3
+    assert [row for row in quoted if known.get(row[0]) != row[1]] == []
+
+
+def test_table_of_tau_schemes_is_the_file():
+    errors = json.loads((BENCH / "results" / "rope.json").read_text(encoding="utf-8"))["errors"]
+    header, *table = rows(section(RESULTS, "Tau schemes"))
+    schemes = [name.strip("`") for name in header[2:]]
+    assert sorted(schemes) == sorted(errors) and len(table) == 4
+    for time, latents, *values in table:
+        name = f"t = {time}" + (", beside keyframes" if latents == "just before a keyframe" else "")
+        assert [float(value) for value in values] == [errors[scheme][name] for scheme in schemes]
+
+
+def test_figures_of_the_gpu_are_the_file():
+    measured = rows((BENCH / "results" / "nvidia-h200.md").read_text(encoding="utf-8"))
+    ratios = next(row for row in measured if row[0] == "ours / diffusers")
+    quoted = {row[0]: row[1] for row in rows(section(RESULTS, "Speed"))}
+    assert [quoted["time of a step"], quoted["memory of a step beside the weights"]] == ratios[1:]

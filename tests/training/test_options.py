@@ -1,0 +1,51 @@
+"""Options out of range are refused, with their names."""
+
+import pytest
+
+from smartdirector_lite.training.gen import GenConfig
+from smartdirector_lite.training.options import LoopConfig
+from smartdirector_lite.training.restorer import RestorerConfig
+from smartdirector_lite.training.sr import SRConfig
+from smartdirector_lite.training.vae import VAEConfig
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "message"),
+    [
+        (LoopConfig, {"steps": 0}, "steps = 0"),
+        (LoopConfig, {"log_every": 0}, "log_every = 0"),
+        (LoopConfig, {"minutes": 0.0}, "minutes = 0.0"),
+        (LoopConfig, {"decay": 1.5}, "decay = 1.5"),
+        (LoopConfig, {"precision": "fp8"}, "precision = 'fp8'.*auto, bf16, fp32"),
+        (VAEConfig, {"film_share": 1.2}, "film_share"),
+        (VAEConfig, {"freeze_encoder": True}, "freeze_encoder needs init"),
+        (VAEConfig, {"keep_weight": 1.0}, "keep_weight needs init"),
+        (VAEConfig, {"freeze_decoder": True}, "freeze_decoder needs init"),
+        (VAEConfig, {"init": "a", "freeze_encoder": True, "freeze_decoder": True}, "nothing is left to train"),
+        (VAEConfig, {"batch": 0}, "batch = 0"),
+        (GenConfig, {"workers": 2}, "workers = 2"),
+        (GenConfig, {"clip_anchor": 2.0}, "clip_anchor = 2.0"),
+        (GenConfig, {"shards": -1}, "shards = -1"),
+        (GenConfig, {"steps": -1}, "steps = -1"),
+        (GenConfig, {"rope": "frames"}, "rope = frames: give one of frame_time, "),
+        (SRConfig, {"workers": 2}, "workers = 2"),
+        (SRConfig, {"shards": -1}, "shards = -1: give 0 or more"),
+        (SRConfig, {"latent_frames": 0}, "latent_frames = 0: give 1 or more"),
+        (SRConfig, {"layers": 0}, "layers = 0"),
+        (SRConfig, {"no_anchor": 1.5}, "no_anchor = 1.5: give 0 to 1"),
+        (SRConfig, {"at_start": float("nan")}, "at_start = nan"),
+        (SRConfig, {"steps": -1}, "steps = -1"),
+        (SRConfig, {"upsample": "nearest"}, "upsample must be one of latent, pixel, got 'nearest'"),
+        (RestorerConfig, {"batch": 0}, "batch = 0: give 1 or more"),
+        (RestorerConfig, {"channels": 0}, "channels = 0: give 1 or more"),
+        (RestorerConfig, {"shards": -1}, "shards = -1: give 0 or more"),
+        (RestorerConfig, {"frames": 1}, "frames = 1: give 2 to 9"),
+        (RestorerConfig, {"frames": 10}, "frames = 10: give 2 to 9"),
+        (RestorerConfig, {"crop": 65}, "crop = 65: give 8 to 64"),
+        (RestorerConfig, {"film_share": float("nan")}, "film_share = nan: give 0 to 1"),
+        (RestorerConfig, {"steps": 0}, "steps = 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(config, options, message):
+    with pytest.raises(ValueError, match=message):
+        config(**options)
