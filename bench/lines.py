@@ -4,6 +4,7 @@ A line counts if it holds code. Blank lines, comments and docstrings do not coun
 a module at the package's top.
 """
 
+import argparse
 import ast
 import io
 import tokenize
@@ -54,6 +55,7 @@ def count_rooms(package: Path) -> Counter[str]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rooms = count_rooms(PACKAGE)
     others = sorted(set(rooms) - set(METHOD))
     for title, names in (("the method", METHOD), ("workshop and course", others)):

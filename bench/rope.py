@@ -14,8 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import arguments, as_video, held_out_scene
+from diffusers import AutoencoderKLWan
+from torch import Tensor
 
-from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+from smartdirector_lite.flow import path, velocity
+from smartdirector_lite.gen import DirectorGenPipeline
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition
 from smartdirector_lite.training.clips import scene_caption
 from smartdirector_lite.training.gen import GenConfig, TrainedGen, train_gen
@@ -23,10 +26,11 @@ from smartdirector_lite.training.vae import load_vae
 from smartdirector_lite.vae.multichunk import encode_video
 
 TIMES = (0.9, 0.6, 0.3)
+HeldOutClip = tuple[ChunkPlan, Tensor, Tensor, str]
 RESULTS = Path(__file__).parent / "results" / "rope.json"
 
 
-def held_out_clip(vae, index: int, num_frames: int = 37) -> tuple[ChunkPlan, torch.Tensor, torch.Tensor, str]:
+def held_out_clip(vae: AutoencoderKLWan, index: int, num_frames: int = 37) -> HeldOutClip:
     """Encode a held-out shot with three keyframes anywhere.
 
     Returns:
@@ -40,7 +44,7 @@ def held_out_clip(vae, index: int, num_frames: int = 37) -> tuple[ChunkPlan, tor
     return plan, x_0, torch.randn(x_0.shape, generator=torch.Generator().manual_seed(index)), scene_caption(scene)
 
 
-def beside_keyframes(plan: ChunkPlan) -> torch.Tensor:
+def beside_keyframes(plan: ChunkPlan) -> Tensor:
     """Mark the last latent of each chunk before a keyframe, unless it is an anchor: (F,) bools."""
     before = [b.latent_start - 1 for a, b in zip(plan.chunks, plan.chunks[1:]) if b.condition is not None]
     beside = torch.zeros(plan.num_latents, dtype=torch.bool)
@@ -49,7 +53,7 @@ def beside_keyframes(plan: ChunkPlan) -> torch.Tensor:
 
 
 @torch.no_grad()
-def measure(folder: Path, scheme: str, clips: list) -> dict[str, float]:
+def measure(folder: Path, scheme: str, clips: list[HeldOutClip]) -> dict[str, float]:
     """Measure the velocity's mean squared error at each of TIMES, over free latents and over those before keyframes."""
     pipeline = DirectorGenPipeline.from_pretrained(folder, vae=None, dtype=torch.float32)
     model = TrainedGen(pipeline.text_encoder, pipeline.transformer, pipeline.config.sigma_data).eval()
@@ -59,9 +63,9 @@ def measure(folder: Path, scheme: str, clips: list) -> dict[str, float]:
         text = pipeline.tokenizer([caption], padding="max_length", truncation=True, return_tensors="pt")
         for time in TIMES:
             t = torch.where(anchors, 0.0, time)[None]
-            x_t = x_0 + t[:, None, :, None, None] * (x_1 - x_0)
-            velocity = model(x_t, t, text.input_ids, text.attention_mask, torch.tensor([plan.tau(scheme)]))
-            error = (velocity - (x_1 - x_0)).square().mean(dim=(0, 1, 3, 4))
+            x_t, tau = path(x_0, x_1, t), torch.tensor([plan.tau(scheme)])
+            predicted = model(x_t, t, text.input_ids, text.attention_mask, tau)
+            error = (predicted - velocity(x_0, x_1)).square().mean(dim=(0, 1, 3, 4))
             found.setdefault(f"t = {time}", []).extend(error[~anchors].tolist())
             found.setdefault(f"t = {time}, beside keyframes", []).extend(error[beside].tolist())
     return {name: round(statistics.mean(values), 4) for name, values in found.items()}
@@ -69,7 +73,14 @@ def measure(folder: Path, scheme: str, clips: list) -> dict[str, float]:
 
 def main() -> None:
     options = arguments(
-        __doc__, vae="runs/vae/export", bank="runs/bank", out="runs/rope", steps=500, clips=48, seed=0, minutes=60.0
+        __doc__,
+        vae=("runs/vae/export", "the trained VAE's folder"),
+        bank=("runs/bank", "the folder of encoded clips"),
+        out=("runs/rope", "folder for the runs"),
+        steps=(500, "steps of each training"),
+        clips=(48, "held-out shots to measure on"),
+        seed=(0, "seed of the weights, the batches and the noise"),
+        minutes=(60.0, "how long each training may take"),
     )
     sizes = {"heads": 4, "head_dim": 32, "layers": 4, "ffn_dim": 512, "latent_frames": 60}
     vae = load_vae(options.vae, "vae").eval()

@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from common import DRAFT, arguments, load_director
 from numpy.typing import NDArray
 
-from smartdirector_lite.media import decoded_frames, frame_pixels, write_video
+from smartdirector_lite.media import cover_crop, decoded_frames, frame_pixels, to_image, write_video
 from smartdirector_lite.sr.pipeline import SROptions
 from smartdirector_lite.sr.upscale import TILE, upscale_video
 
@@ -30,7 +31,7 @@ def cut(film: str, seconds: float, out: Path) -> Path:
             if moment >= START + seconds:
                 return
             if moment >= START:
-                yield frame_pixels(frame, DRAFT)
+                yield np.asarray(cover_crop(to_image(frame_pixels(frame)), DRAFT))
 
     write_video(out, frames(), 24)
     return out

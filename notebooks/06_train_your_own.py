@@ -267,14 +267,8 @@ def clip_losses(transformer, x_0, x_1, t):
 # %%
 count = len(z_held)
 words = gen.tokenizer([PROMPT] * count, padding="max_length", truncation=True, return_tensors="pt")
-batch = {
-    "x_0": z_held,
-    "anchors": anchors.expand(count, -1),
-    "tau": torch.tensor(tau).expand(count, -1),
-    "t": torch.linspace(0.2, 0.8, count),
-    "tokens": words.input_ids,
-    "mask": words.attention_mask,
-}
+batch = {"x_0": z_held, "t": torch.linspace(0.2, 0.8, count), "anchors": anchors.expand(count, -1)}
+batch |= {"tau": torch.tensor(tau).expand(count, -1), "tokens": words.input_ids, "mask": words.attention_mask}
 with torch.no_grad():
     torch.manual_seed(0)
     theirs = flow_loss(TrainedGen(gen.text_encoder, gen.transformer, gen.config.sigma_data), batch)["loss"]

@@ -325,7 +325,7 @@ else:
 # - **Fine-tuning.** `smartdirector train gen --base FOLDER --data CLIPS --lora-rank 16` teaches keyframes to Wan. It
 #   trains a LoRA, which is a pair of thin matrices beside each frozen matrix (notebook [06](06_train_your_own.ipynb)
 #   builds one). [docs/fine-tuning.md](../docs/fine-tuning.md) holds the recipe, and says what was tried and what was
-#   not. `lora.load_lora` loads the result.
+#   not. `director.gen.load_lora_weights` loads the result.
 # - **Several GPUs.** Each GPU can film its own storyboards: [docs/several-gpus.md](../docs/several-gpus.md).
 # - **From nothing to a video.** [docs/wan.md](../docs/wan.md) leads there step by step, on one 24 GB card.
 #

@@ -15,17 +15,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ChunkPlan",
-    "Condition",
-    "DirectorGenPipeline",
-    "DirectorTransformer3DModel",
-    "Storyboard",
-    "VideoCondition",
-    "__version__",
-    "load_director",
-]
-
 _HOME = {
     "ChunkPlan": "timeline",
     "Condition": "timeline",
@@ -35,6 +24,8 @@ _HOME = {
     "VideoCondition": "gen",
     "load_director": "loading",
 }
+
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:

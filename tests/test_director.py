@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from decodes import count_decodes
 from PIL import Image, ImageOps
 from tiny import random_restorer
 
@@ -12,7 +13,7 @@ from smartdirector_lite.director import Defaults, Director
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.loading.loader import load_director
-from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image
+from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image, write_video
 from smartdirector_lite.media import result as results
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
 from smartdirector_lite.media.size import Size
@@ -219,6 +220,25 @@ def test_a_second_stage_trained_on_enlarged_frames_is_given_the_drafts_frames(bo
     expected = pixel.sr(result.draft, large, num_inference_steps=2, cuts=[5]).frames[0]
     assert np.abs(result.frames - expected * 255).max() <= 1
     assert all(keyframe.l1 < 0.01 for keyframe in result.report.keyframes)  # shown as they were given
+
+
+def test_each_picture_and_clip_is_decoded_once_in_both_stages(both, tmp_path, monkeypatch):
+    """From files: none while the storyboard is loaded, planned or moved, and one each while its video is made."""
+    for i in range(3):
+        picture(i, (120, 80)).save(tmp_path / f"{i}.png")
+    write_video(tmp_path / "walk.mp4", np.repeat(footage(4), 2, axis=0), 12)
+    keyframes = [{"frame": 0, "image": "0.png"}, {"frame": 6, "image": "1.png"}, {"frame": 13, "image": "2.png"}]
+    story = {"description": "x", "num_frames": 14, "keyframes": keyframes}
+    story["clips"] = [{"frame": 8, "video": "walk.mp4", "trim": [1, 4]}]
+    (tmp_path / "story.json").write_text(json.dumps(story))
+    seen = count_decodes(monkeypatch)
+    loaded = Storyboard.load(tmp_path / "story.json")
+    moved = loaded.retime([0, 5, 12, 8])
+    both.plan(loaded), both.plan(moved), loaded.caption()
+    assert seen.pictures == [] and seen.videos == []
+    result = make(both, loaded, seed=1)
+    assert sorted(seen.pictures) == ["0.png", "1.png", "2.png"] and seen.videos == ["walk.mp4"]
+    assert [keyframe.frame for keyframe in result.report.keyframes] == [0, 6, 8, 9, 10, 13]
 
 
 def test_keyframes_are_pinned_in_full_size(both, story):

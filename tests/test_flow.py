@@ -1,6 +1,7 @@
 """The paper's equations against closed forms, and against loops that spell them out."""
 
 import dataclasses
+import itertools
 
 import pytest
 import torch
@@ -55,7 +56,7 @@ def test_euler_steps_along_the_true_velocity_end_at_the_data(ends):
     x_0, x_1 = ends
     state = State(torch.where(flow.spread(ANCHORED), x_0, x_1), ANCHORED, range(5))
     times = [1.0, 0.9, 0.4, 0.0]
-    for t, t_next in zip(times, times[1:]):
+    for t, t_next in itertools.pairwise(times):
         state = state.euler_step(flow.velocity(x_0, x_1), t, t_next)
     assert_close(state.latents, x_0, atol=1e-6, rtol=0)
 

@@ -2,5 +2,3 @@
 
 from .app import main
 from .demo import bundled_storyboards
-
-__all__ = ["bundled_storyboards", "main"]

@@ -1,20 +1,22 @@
 """`smartdirector generate`: the videos of storyboards, alone or spread over the processes of a launcher."""
 
+import os
 import sys
 import time
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .options import TINY, Model, Out, Positional, check_rope, check_seed, check_writable
+from .options import TINY, Model, Out, Positional, Rope, check_seed, check_writable
 
 if TYPE_CHECKING:
+    import torch
+
     from ..director import Director
     from ..storyboard import Storyboard
 
 ERRORS = (ValueError, OSError, MemoryError, FloatingPointError)  # what bad input raises: one line for the user
-PATIENCE = timedelta(days=30)  # how long a process waits for the slowest one
 
 
 def generate(
@@ -24,7 +26,7 @@ def generate(
     seed: int = 0,
     steps: int | None = None,
     guidance_scale: float | None = None,
-    rope: str = "frame_time",
+    rope: Rope = "frame_time",
     stage: Literal["all", "gen"] = "all",
 ) -> None:
     """Generate the video of a storyboard, with a contact sheet (PNG) and a report (JSON) beside it.
@@ -37,41 +39,48 @@ def generate(
         seed: the same seed gives the same video
         steps: denoising steps; more are slower and finer (None: the model's own number)
         guidance_scale: how strictly the text is followed; at 1 a step takes half the time (None: the model's own)
-        rope: the scheme of temporal positions: frame_time, continuous, restart or midpoint
+        rope: the scheme of temporal positions
         stage: gen makes the draft alone, in the storyboard's own size; all makes the second stage too, twice as large
     """
     from ..storyboard import Storyboard
 
     videos = video_paths(storyboards, out)
     jobs = [(source, Storyboard.load(source), video) for source, video in zip(storyboards, videos, strict=True)]
-    check_rope(rope)
     check_seed(seed)
     if len(jobs) > 1:
         out.mkdir(parents=True, exist_ok=True)
     for video in videos:
         check_writable(video)
 
-    import torch
-    from accelerate import PartialState
-
-    state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
-    alone = state.num_processes == 1
-    director = model.load(None if alone else state.device)
     options = {"seed": seed, "steps": steps, "guidance_scale": guidance_scale, "rope": rope, "stage": stage}
     failed = False
-    with state.split_between_processes(jobs) as share:
+    with _share(jobs) as (share, device):
+        director = model.load(device)
         for source, storyboard, video in share:
             try:
-                make_video(director, storyboard, video, progress=alone, **options)
+                make_video(director, storyboard, video, progress=device is None, **options)
             except ERRORS as error:
                 if len(jobs) == 1:
                     raise
                 failed = True
                 complain(error, f"{source}: ")
-    state.wait_for_everyone()  # a launcher ends all processes when one of them ends with an error
-    state.destroy_process_group()
     if failed:
         raise SystemExit(2)
+
+
+@contextmanager
+def _share(jobs: list) -> "Iterator[tuple[list, torch.device | None]]":
+    """This process's share of the jobs, and its device. A process that is alone has all jobs, and None."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield jobs, None
+        return
+    from ..training.processes import join_processes
+
+    state = join_processes()
+    with state.split_between_processes(jobs) as share:
+        yield share, state.device
+    state.wait_for_everyone()  # a launcher ends all processes when one of them ends with an error
+    state.destroy_process_group()
 
 
 def video_paths(storyboards: Sequence[Path], out: Path) -> list[Path]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..director import Director
 
 Positional = tyro.conf.Positional
+Rope = Literal[TAU_SCHEMES]
 Out = Annotated[Path, tyro.conf.arg(aliases=["-o"])]
 
 
@@ -55,12 +56,6 @@ def check_seed(seed: int) -> None:
     from ..director import MAX_SEED
 
     check_int("seed", seed, 0, MAX_SEED)
-
-
-def check_rope(rope: str) -> None:
-    """Raise a ValueError unless it names a scheme of temporal positions."""
-    if rope not in TAU_SCHEMES:
-        raise ValueError(f"rope must be one of {', '.join(TAU_SCHEMES)}, got {rope!r}")
 
 
 def check_writable(out: Path) -> None:

@@ -3,5 +3,3 @@
 from .conditions import VideoCondition
 from .pipeline import DirectorGenPipeline
 from .transformer import DirectorTransformer3DModel
-
-__all__ = ["DirectorGenPipeline", "DirectorTransformer3DModel", "VideoCondition"]

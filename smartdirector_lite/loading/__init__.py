@@ -2,5 +2,3 @@
 
 from .hub import BUNDLED, LoadError, bundled_folder, find_model
 from .loader import load_director
-
-__all__ = ["BUNDLED", "LoadError", "bundled_folder", "find_model", "load_director"]

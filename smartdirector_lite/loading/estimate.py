@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from diffusers import AutoencoderKLWan, ModelMixin
+from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
@@ -169,12 +169,9 @@ class MetaModels:
         """
         try:
             with torch.device("meta"):
-                self.models = {name: _build(name, config).eval() for name, config in configs.items()}
+                self.models = {name: _build(name, config, dtype).eval() for name, config in configs.items()}
         except (TypeError, ValueError, KeyError, RuntimeError) as error:
             raise ValueError(f"the model's configs don't fit: {' '.join(str(error).split())}") from error
-        for name, model in self.models.items():
-            if name not in ("vae", "restorer"):
-                _cast(model, dtype)
         self.vae: AutoencoderKLWan = self.models["vae"]
         self.transformer: DirectorTransformer3DModel = self.models["transformer"]
         self.weights = {name: Weights.of(model) for name, model in self.models.items()}
@@ -270,22 +267,19 @@ def _empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.empty(shape, dtype=dtype, device="meta")
 
 
-def _build(name: str, config: dict) -> nn.Module:
-    if name == "text_encoder":
-        return UMT5EncoderModel(UMT5Config.from_dict(config))
+def _build(name: str, config: dict, dtype: torch.dtype) -> nn.Module:
     if name == "vae":
         vae = AutoencoderKLWan.from_config(config)
         vae.register_to_config(latents_mean=[0.0] * vae.config.z_dim, latents_std=[1.0] * vae.config.z_dim)
         return vae
-    return (FrameRestorer if name == "restorer" else DirectorTransformer3DModel).from_config(config)
-
-
-def _cast(model: nn.Module, dtype: torch.dtype) -> None:
-    """Cast a model as diffusers does when it loads one: with a few modules left in float32.
-
-    Only a private attribute of diffusers says which. A test compares the bytes with those of a loaded model.
-    """
-    kept = model._keep_in_fp32_modules if isinstance(model, ModelMixin) else ()
-    for name, parameter in model.named_parameters():
-        if not any(part in kept for part in name.split(".")):
+    if name == "restorer":
+        return FrameRestorer.from_config(config)
+    if name == "text_encoder":
+        return UMT5EncoderModel(UMT5Config.from_dict(config)).to(dtype)
+    transformer = DirectorTransformer3DModel.from_config(config)
+    # diffusers leaves a few of its modules in float32 when it loads it. Only a private attribute says which ones; a
+    # test compares the bytes with those of a loaded model.
+    for part, parameter in transformer.named_parameters():
+        if not any(kept in part.split(".") for kept in transformer._keep_in_fp32_modules):
             parameter.data = parameter.data.to(dtype)
+    return transformer

@@ -19,27 +19,3 @@ from .videos import (
     read_video_at,
 )
 from .writing import write_video
-
-__all__ = [
-    "MediaError",
-    "PathLike",
-    "Size",
-    "VideoInfo",
-    "atomic_path",
-    "check_image",
-    "contact_sheet",
-    "count_frames",
-    "cover_crop",
-    "crop_note",
-    "decoded_frames",
-    "film_strip",
-    "frame_pixels",
-    "probe_video",
-    "read_image",
-    "read_video",
-    "read_video_at",
-    "to_image",
-    "write_image",
-    "write_json",
-    "write_video",
-]

@@ -1,7 +1,5 @@
 """Frames of the two sizes that Director-SR goes between: LR (low resolution), as given, and HR, twice as large."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,40 +9,6 @@ from ..gen.conditions import Frame, VideoCondition, frame_size
 from ..media.size import Size
 
 FACTOR = 2  # how much larger HR is than LR, in width and height
-MAX_SCALE = 8
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The sizes that a video goes through.
-
-    Attributes:
-        given: the size of the small video.
-        padded: the next larger size that the model takes.
-        out: the size that was asked for.
-    """
-
-    given: Size
-    padded: Size
-    out: Size
-
-    @classmethod
-    def of(cls, given: Size, scale: float, multiple: Size) -> "Sizes":
-        """Work the sizes out.
-
-        Args:
-            scale: of width and height, from 1 to MAX_SCALE; ValueError for another.
-            multiple: what the sides of the padded size must be multiples of.
-        """
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
-            raise ValueError(f"scale must be a number from 1 to {MAX_SCALE}, got {scale!r}")
-        padded = Size(*(-(-side // step) * step for side, step in zip(given, multiple, strict=True)))
-        return cls(given, padded, Size(*(round(scale * side) for side in given)))
-
-    @property
-    def native(self) -> Size:
-        """HR without the padding."""
-        return self.given.times(FACTOR)
 
 
 def upsample_latents(latents: Tensor) -> Tensor:

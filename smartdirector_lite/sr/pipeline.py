@@ -12,7 +12,7 @@ where asked. LR and HR mean low and high resolution, half and full size. B is 1 
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,11 +30,12 @@ from ..media.size import Size
 from ..timeline import ChunkPlan, check_int
 from ..vae.causal import encode_clip
 from ..vae.multichunk import iter_decode, iter_encode
-from .frames import FACTOR, Sizes, pad, resize, small_frame, to_bytes, upsample_latents
+from .frames import FACTOR, pad, resize, small_frame, to_bytes, upsample_latents
 from .restorer import FrameRestorer, Restoration
 from .windows import blend_tiles, blend_windows, tiles, windows
 
 WINDOW, OVERLAP = 24, 4  # latent frames that flow together, and that two windows share
+MAX_SCALE = 8
 UPSAMPLING = ("latent", "pixel")  # how what the flow starts from is enlarged
 
 
@@ -70,13 +71,23 @@ class SROptions:
 
 @dataclass(frozen=True, eq=False)
 class _Call:
-    """A call of Director-SR, checked. `videos` holds the conditions as HR tensors (1, 3, L, H, W), padded."""
+    """A call of Director-SR, checked.
+
+    Attributes:
+        plan: the chunks of the video.
+        given: the size of the small video.
+        padded: the next larger size that the model takes.
+        out: the size that was asked for.
+        videos: the conditions in HR, (1, 3, L, H, W) each, padded.
+        options: how Director-SR works; `options.upsample` says which way, never None.
+    """
 
     plan: ChunkPlan
-    sizes: Sizes
+    given: Size
+    padded: Size
+    out: Size
     videos: list[Tensor]
     options: SROptions
-    upsample: str
 
 
 class DirectorSRPipeline(DirectorPipeline):
@@ -208,15 +219,20 @@ class DirectorSRPipeline(DirectorPipeline):
         for name in ("transformer", "vae"):
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: this pipeline was made without one; nothing can be upscaled")
-        smallest = (max(self.vae_scale_factor_spatial, side // FACTOR) for side in self.size_multiple)
-        plan, sizes = self.plan(num_frames, conditions, cuts), Sizes.of(Size(*size), scale, Size(*smallest))
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
+            raise ValueError(f"scale must be a number from 1 to {MAX_SCALE}, got {scale!r}")
         check_int("num_inference_steps", options.steps, 1, self.scheduler.config.num_train_timesteps)
         if options.tile is not None:
             check_int("tile", options.tile, 2 * max(self.size_multiple))
-        upsample = self.config.upsample if options.upsample is None else options.upsample
-        check_upsample(upsample)
-        videos = [pad(condition.to_tensor(sizes.native), sizes.padded.times(FACTOR)) for condition in conditions]
-        return _Call(plan, sizes, videos, options, upsample)
+        if options.upsample is None:
+            options = replace(options, upsample=self.config.upsample)
+        check_upsample(options.upsample)
+        plan, given = self.plan(num_frames, conditions, cuts), Size(*size)
+        steps = (max(self.vae_scale_factor_spatial, side // FACTOR) for side in self.size_multiple)
+        padded = Size(*(-(-side // step) * step for side, step in zip(given, steps, strict=True)))
+        out = Size(*(round(scale * side) for side in given))
+        videos = [pad(condition.to_tensor(given.times(FACTOR)), padded.times(FACTOR)) for condition in conditions]
+        return _Call(plan, given, padded, out, videos, options)
 
     def _size_of(self, latents: Tensor) -> Size:
         if not isinstance(latents, Tensor) or latents.ndim != 5:
@@ -231,28 +247,28 @@ class DirectorSRPipeline(DirectorPipeline):
         restoration = None
         if call.options.restore and self.restorer is not None and not isinstance(source, Tensor):
             source, kept = itertools.tee(source)
-            restoration = Restoration(self.restorer, call.plan, kept, call.videos, call.sizes.given)
+            restoration = Restoration(self.restorer, call.plan, kept, call.videos, call.given)
         latents = self._flow(call, source)
         return latents, self._decoded(call, latents, restoration)
 
     @torch.no_grad()
     def _flow(self, call: _Call, source: Iterable[Frame] | Tensor) -> Iterator[Tensor]:
         """HR latents (1, C, 1, 2h, 2w), one by one."""
-        plan, ratio = call.plan, self.vae_scale_factor_spatial
+        plan, options, ratio = call.plan, call.options, self.vae_scale_factor_spatial
         if isinstance(source, Tensor):
-            width, height = (side // ratio for side in call.sizes.padded)
+            width, height = (side // ratio for side in call.padded)
             check_latents(source, (1, self.transformer.config.in_channels, plan.num_latents, height, width))
-            if call.upsample != "latent":
-                raise ValueError(f"upsample is {call.upsample!r}, which needs frames: give them, or upsample='latent'")
-        tau, spans = plan.tau(call.options.rope), windows(plan.num_latents, call.options.window, call.options.overlap)
-        side = None if call.options.tile is None else call.options.tile // ratio
+            if options.upsample != "latent":
+                raise ValueError(f"upsample is {options.upsample!r}, which needs frames; give them, or take 'latent'")
+        tau, spans = plan.tau(options.rope), windows(plan.num_latents, options.window, options.overlap)
+        side = None if options.tile is None else options.tile // ratio
         anchored = torch.tensor(plan.anchors, device=self._execution_device)
 
         def flow(span: range, latents: Tensor) -> Tensor:
             inside, whole = slice(span.start, span.stop), latents.shape[-2:]
             state = State(latents, anchored[inside], tau[inside])
             parts = [
-                (tile, self._integrate(state.crop(tile.rows, tile.columns), call.options.steps))
+                (tile, self._integrate(state.crop(tile.rows, tile.columns), options.steps))
                 for tile in tiles(whole, side, self.transformer.config.patch_size[1:])
             ]
             bar.update()
@@ -277,14 +293,14 @@ class DirectorSRPipeline(DirectorPipeline):
         if isinstance(source, Tensor):
             small: Iterable[Tensor] = source.split(1, dim=2)
         else:
-            device, sizes = get_module_execution_device(self.vae), call.sizes
-            frames = (pad(small_frame(frame, sizes.given), sizes.padded).to(device) for frame in source)
-            if call.upsample == "pixel":
-                frames = (resize(frame, sizes.padded.times(FACTOR)) for frame in frames)
+            device = get_module_execution_device(self.vae)
+            frames = (pad(small_frame(frame, call.given), call.padded).to(device) for frame in source)
+            if call.options.upsample == "pixel":
+                frames = (resize(frame, call.padded.times(FACTOR)) for frame in frames)
             small = iter_encode(self.vae, call.plan, frames)
         for latent in small:
             latent = latent.to(self._execution_device, torch.float32)
-            yield latent if call.upsample == "pixel" else upsample_latents(latent)
+            yield latent if call.options.upsample == "pixel" else upsample_latents(latent)
 
     def _integrate(self, state: State, steps: int) -> Tensor:
         """Follow the flow from LR latents, anchors in their places, to HR ones (1, C, F, h, w), in Euler steps."""
@@ -305,8 +321,8 @@ class DirectorSRPipeline(DirectorPipeline):
         self, call: _Call, latents: Iterator[Tensor], restoration: Restoration | None
     ) -> Iterator[tuple[int, Tensor]]:
         """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
-        device, native, out = get_module_execution_device(self.vae), call.sizes.native, call.sizes.out
+        device, native = get_module_execution_device(self.vae), call.given.times(FACTOR)
         parts = iter_decode(self.vae, call.plan, (latent.to(device) for latent in latents))
         parts = ((start, frames[..., : native.height, : native.width]) for start, frames in parts)
         for start, frames in parts if restoration is None else restoration(parts):
-            yield start, frames if out == native else resize(frames, out)
+            yield start, frames if call.out == native else resize(frames, call.out)

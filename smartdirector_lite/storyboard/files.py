@@ -57,7 +57,7 @@ def put_beside(path: Path, name: str, media: Path | Image.Image | np.ndarray, fp
     return target.name
 
 
-def read_json(path: Path) -> object:
+def load_json(path: Path) -> object:
     """What a small file with strict JSON says; see `parse_json`."""
     try:
         with open(path, "rb") as file:

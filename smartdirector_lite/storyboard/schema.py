@@ -18,7 +18,7 @@ from PIL import Image
 from ..media import MediaError, PathLike, Size, check_image, count_frames, write_json
 from ..timeline import ChunkPlan, Condition, check_int, check_placement
 from .complaints import StoryboardError, checked, keys_of, unknown_key
-from .files import inside, put_beside, read_json
+from .files import inside, load_json, put_beside
 from .pacing import move_frames, preset_targets
 from .parts import MAX_DURATION, MAX_FRAMES, Clip, Fps, Keyframe, Length, Seconds, Shot, Sides, Text, nearest_frame
 
@@ -216,7 +216,7 @@ class Storyboard:
         """Read a storyboard's JSON. A StoryboardError that names the file says what is wrong in it."""
         path = Path(path)
         try:
-            return cls.from_dict(read_json(path), path.parent)
+            return cls.from_dict(load_json(path), path.parent)
         except StoryboardError as error:
             raise StoryboardError(f"{path}: {error}") from error
 

@@ -1,6 +1,6 @@
 """What stands in front of the backdrop: the sign, the characters and the props.
 
-`place_figure` says where every part of a character is; the painter and `truth.py` both go by it.
+`place_figure` says where every part of a character is. The painter and `truth.py` both use it.
 """
 
 import math
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .canvas import Canvas, Window, circle, ellipse, per_frame, rounded_box, segment
+from .canvas import Canvas, Region, circle, ellipse, per_frame, rounded_box, segment
 from .glyphs import CELL_HEIGHT, CELL_WIDTH, text_texture
 from .scene import BODIES, COLOURS, HEADGEAR, Character, Prop, Scene
 from .tracks import BALL_RADIUS, CharacterTrack, PropTrack
@@ -18,33 +18,41 @@ from .tracks import BALL_RADIUS, CharacterTrack, PropTrack
 SIGN_WORLD_HEIGHT = 0.62
 INK = (0.10, 0.09, 0.14)
 WHITE = (1.0, 1.0, 1.0)
-OUTLINE = 0.03  # of the body, times the size
-FOOT, FOOT_OUTLINE = (0.14, 0.07), 0.03  # half axes, times the size
+OUTLINE = 0.03  # of the body; this and the next lines are multiples of a character's size
+FOOT, FOOT_OUTLINE = (0.14, 0.07), 0.03  # half axes
 HAND, HAND_OUTLINE = 0.085, 0.03
 HORN_OUTLINE, BALL_OUTLINE = 0.028, 0.025
 EYE, EYE_OUTLINE = 0.135, 0.025
-BALLOON, STRING = (0.25, 0.30), 0.7  # half axes; from the middle to the string's end; world units
+BALLOON, STRING = (0.25, 0.30), 0.7  # half axes; from the middle to the end of the string; in world units
 
 Point = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """The parts of a character over T frames; every tensor is (T,), world units. `size` scales what has one size."""
+    """The parts of a character over T frames. Every tensor is (T,), in world units.
+
+    Attributes:
+        size: the character's size.
+        x, y: the middle of the body.
+        a, b: half width and half height of the body, squash included.
+        feet, hands, eyes: the middles of the left and the right one, as seen in the picture.
+        horns: foot and tip of each ear, antenna or horn.
+    """
 
     size: float
-    x: Tensor  # the middle of the body
+    x: Tensor
     y: Tensor
-    a: Tensor  # half width and half height of the body, squash included
+    a: Tensor
     b: Tensor
-    feet: tuple[Point, Point]  # left, right of the picture
+    feet: tuple[Point, Point]
     hands: tuple[Point, Point]
-    horns: tuple[tuple[Point, Point], ...]  # foot and tip of one or two ears, antennae, ...
+    horns: tuple[tuple[Point, Point], ...]
     eyes: tuple[Point, Point]
 
 
 def place_figure(character: Character, track: CharacterTrack) -> Figure:
-    """Where the parts of a character are."""
+    """Compute where the parts of a character are."""
     half_width, half_height, _, _ = BODIES[character.body]
     foot, tip, length, _, _ = HEADGEAR[character.headgear]
     size, squash, turned = character.size, track.squash, track.facing.abs()
@@ -66,21 +74,21 @@ def place_figure(character: Character, track: CharacterTrack) -> Figure:
 
 
 def eye_centres(track: CharacterTrack, character: Character) -> tuple[Point, Point, float]:
-    """The left and the right eye (x, y), each (T,), and an eye's radius, its outline included; world units."""
+    """Return the middles (x, y), (T,) each, of both eyes, and an eye's radius with its outline; in world units."""
     left, right = place_figure(character, track).eyes
     return left, right, (EYE + EYE_OUTLINE) * character.size
 
 
 def paint_character(canvas: Canvas, character: Character, track: CharacterTrack) -> None:
-    """Shadow, limbs, headgear, body, face; from the back to the front."""
+    """Paint shadow, limbs, headgear, body and face, from the back to the front."""
     half_width, half_height, radius, taper = BODIES[character.body]
     figure = place_figure(character, track)
     x, y, a, b, size = figure.x, figure.y, figure.a, figure.b, figure.size
-    shadow = canvas.window(x, 0.0, 1.2 * half_width * size, 0.1)
+    shadow = canvas.region(x, 0.0, 1.2 * half_width * size, 0.1)
     if shadow is not None:
         shade = ellipse(shadow, x, 0.0, half_width * size * 0.95, 0.07)
         canvas.paint(shadow, shade, (0.05, 0.06, 0.12), 0.32 - 0.25 * track.y)
-    w = canvas.window(x, y + 0.12 * size, (half_width + 0.25) * size, (half_height + 0.45) * size)
+    w = canvas.region(x, y + 0.12 * size, (half_width + 0.25) * size, (half_height + 0.45) * size)
     if w is None:
         return
     colour = COLOURS[character.colour]
@@ -91,14 +99,14 @@ def paint_character(canvas: Canvas, character: Character, track: CharacterTrack)
     canvas.paint(w, body, torch.tensor(colour, device=w.x.device).view(1, 3, 1, 1) * light[:, None])
     wave_length = 0.09 * size
     stripes = 0.5 + 0.5 * (2 * math.pi / wave_length * (w.x - per_frame(x))).sin()
-    fade = (1.6 - 4 * w.pixel / wave_length).clamp(0, 0.5)  # too fine for a small frame
+    fade = (1.6 - 4 * w.pixel / wave_length).clamp(0, 0.5)  # a small frame is too coarse for stripes
     belly = (0.5 - ellipse(w, x, y - 0.55 * b, 0.62 * a, 0.36 * b) / w.pixel).clamp(0, 1)
     canvas.blend(w, belly * (0.45 - fade * stripes), tuple(0.5 + 0.5 * c for c in colour))
     _paint_face(canvas, w, figure, track.facing)
 
 
-def _paint_limbs(canvas: Canvas, w: Window, figure: Figure, headgear: str, colour: tuple) -> None:
-    """Feet, hands and headgear, behind the body."""
+def _paint_limbs(canvas: Canvas, w: Region, figure: Figure, headgear: str, colour: tuple) -> None:
+    """Paint feet, hands and headgear, which are behind the body."""
     size = figure.size
     _, _, _, thickness, ball = HEADGEAR[headgear]
     for x, y in figure.feet:
@@ -115,8 +123,8 @@ def _paint_limbs(canvas: Canvas, w: Window, figure: Figure, headgear: str, colou
             canvas.paint(w, circle(w, x1, y1, ball * size), (1.0, 0.92, 0.55))
 
 
-def _paint_face(canvas: Canvas, w: Window, figure: Figure, facing: Tensor) -> None:
-    """Eyes that look where the character goes, cheeks, mouth."""
+def _paint_face(canvas: Canvas, w: Region, figure: Figure, facing: Tensor) -> None:
+    """Paint eyes that look where the character goes, cheeks and a mouth."""
     size = figure.size
     middle, height = (figure.eyes[0][0] + figure.eyes[1][0]) / 2, figure.eyes[0][1]
     for side, (x, y) in zip((-1, 1), figure.eyes):
@@ -133,18 +141,18 @@ def _paint_face(canvas: Canvas, w: Window, figure: Figure, facing: Tensor) -> No
 
 
 def paint_prop(canvas: Canvas, prop: Prop, track: PropTrack) -> None:
-    """A ball with a stripe that turns as it rolls, or a balloon on a string."""
+    """Paint a ball with a stripe that turns as it rolls, or a balloon on a string."""
     colour, x = COLOURS[prop.colour], track.x
     if prop.kind == "ball":
         y = track.y + BALL_RADIUS
-        w = canvas.window(x, y, 0.25, 0.25)
+        w = canvas.region(x, y, 0.25, 0.25)
         if w is not None:
             dx, dy = 0.09 * track.turn.cos(), 0.09 * track.turn.sin()
             canvas.paint(w, circle(w, x, y, BALL_RADIUS), INK)
             canvas.paint(w, circle(w, x, y, BALL_RADIUS - 0.025), colour)
             canvas.paint(w, segment(w, x - dx, y - dy, x + dx, y + dy, 0.05), WHITE)
         return
-    w = canvas.window(x, track.y - 0.2, 0.3, 0.55)
+    w = canvas.region(x, track.y - 0.2, 0.3, 0.55)
     if w is not None:
         canvas.paint(w, segment(w, x, track.y - STRING, x, track.y - 0.25, 0.014), INK)
         canvas.paint(w, ellipse(w, x, track.y, *BALLOON), INK)
@@ -153,15 +161,18 @@ def paint_prop(canvas: Canvas, prop: Prop, track: PropTrack) -> None:
 
 
 def sign_box(scene: Scene) -> tuple[float, float, float, float]:
-    """Middle x and y, half width and half height of the lettering on the sign, world units; all letters are as wide."""
+    """Return middle x and y, half width and half height of the sign's lettering, in world units.
+
+    All letters are equally wide.
+    """
     half_width = SIGN_WORLD_HEIGHT / 2 * CELL_WIDTH * len(scene.sign) / CELL_HEIGHT
     return scene.sign_x, 0.98, half_width, SIGN_WORLD_HEIGHT / 2
 
 
 def paint_sign(canvas: Canvas, scene: Scene) -> None:
-    """Post, board and letters."""
+    """Paint the sign: its post, its board and its letters."""
     x, y, a, b = sign_box(scene)
-    w = canvas.window(x, y - 0.45, a + 0.1, b + 0.55)
+    w = canvas.region(x, y - 0.45, a + 0.1, b + 0.55)
     if w is None:
         return
     canvas.paint(w, rounded_box(w, x, 0.45, 0.045, 0.42, 0.02), (0.42, 0.30, 0.22))

@@ -1,8 +1,8 @@
-"""Letters for the signs: single-stroke capitals, baked once into small distance textures.
+"""Letters for the signs: capitals made of strokes, computed once as small distance textures.
 
-A glyph is a list of strokes on a grid 4 units wide and 6 high (x right, y up). A texture holds the signed distance to
-the strokes, so one bilinear look-up draws a crisp letter at any size, and the same texture reads it back (template
-matching). There is no Q.
+A glyph is a list of strokes on a grid 4 units wide and 6 high, with x to the right and y up. A texture holds the signed
+distance to the strokes. One bilinear look-up draws a crisp letter from it at any size, and the same texture reads the
+letter again by template matching. There is no Q.
 """
 
 from functools import cache, lru_cache
@@ -15,7 +15,7 @@ CELL_WIDTH, CELL_HEIGHT = 6.0, 8.0  # a glyph with its margin, in grid units
 STROKE_RADIUS = 0.62
 TEXELS_PER_UNIT = 4
 
-_STROKES = {  # "00-26": from (0, 0) to (2, 6)
+_STROKES = {  # "00-26" is a stroke from (0, 0) to (2, 6)
     "A": "00-26 26-40 12-32",
     "B": "00-06 06-36 36-44 44-33 03-33 33-42 42-30 30-00",
     "C": "45-26 26-15 15-01 01-20 20-41",
@@ -47,7 +47,7 @@ ALPHABET = "".join(_STROKES)
 
 @cache
 def glyph_texture(letter: str) -> Tensor:
-    """Signed distance (grid units, negative inside the stroke) of one letter: (rows from the top, columns)."""
+    """Return the signed distance to a letter's strokes in grid units, negative inside: (rows from the top, columns)."""
     if letter not in _STROKES:
         raise ValueError(f"letter {letter!r} has no glyph; the letters are {ALPHABET}")
     rows, columns = int(CELL_HEIGHT * TEXELS_PER_UNIT), int(CELL_WIDTH * TEXELS_PER_UNIT)
@@ -57,7 +57,7 @@ def glyph_texture(letter: str) -> Tensor:
     distances = []
     for stroke in _STROKES[letter].split():
         a, b = (torch.tensor([float(end[0]), float(end[1])]) for end in stroke.split("-"))
-        # Sums, not `@`: autocast would run a matrix product in bfloat16, and the texture stays in the cache.
+        # Sums and not `@`: autocast would compute a matrix product in bfloat16, and the result stays in the cache.
         along = (((point - a) * (b - a)).sum(dim=-1) / (b - a).square().sum()).clamp(0, 1)
         distances.append((point - a - along[..., None] * (b - a)).norm(dim=-1))
     return torch.stack(distances).amin(dim=0) - STROKE_RADIUS
@@ -65,5 +65,5 @@ def glyph_texture(letter: str) -> Tensor:
 
 @lru_cache(maxsize=256)
 def text_texture(text: str) -> Tensor:
-    """The letters of `text` side by side, as one distance texture (rows, columns * len(text)). Don't write to it."""
+    """Return the letters of a text side by side, (rows, columns * len(text)). The result is cached: don't change it."""
     return torch.cat([glyph_texture(letter) for letter in text], dim=1)

@@ -1,4 +1,7 @@
-"""Draws scenes from seeds. The order of the draws is part of what a seed means, and models were trained on these."""
+"""Draws scenes from seeds.
+
+The order of the draws decides which scene a seed gives. Models are trained on these scenes, so the order must stay.
+"""
 
 import itertools
 import random
@@ -21,16 +24,21 @@ from .scene import (
 )
 
 HELD_OUT_SEED = 1_000_000  # seeds from here on are never trained on
-# A long shot slows its camera down, or it would end inside a character or far from all of them:
-MAX_ZOOM = 1.1  # natural logarithm of the view's growth over a shot
+# The camera of a long shot is slowed down, or it would end inside a character or far from all of them:
+MAX_ZOOM = 1.1  # natural logarithm of how much the view grows over a shot
 MAX_PAN = 3.7  # world units over a shot
 
 
 def sample_scene(seed: int, num_frames: int = 49, num_shots: int | None = None, fps: float = 12.0) -> Scene:
-    """Draw a scene from a seed: the same seed and arguments always give the same scene.
+    """Draw a scene from a seed. The same arguments always give the same scene.
 
-    num_shots: None draws 1 to 3 (1 under 24 frames). Every shot lasts at least half an even share, to within a frame.
-    fps: frames a second. Raises ValueError for no shots, fewer than two frames a shot, or no frame rate.
+    Args:
+        num_shots: None draws 1 to 3 shots, or 1 for fewer than 24 frames. Every shot lasts at least half an even share,
+            to within a frame.
+        fps: frames a second.
+
+    Raises:
+        ValueError: no shots, fewer than two frames for each, or no frame rate.
     """
     if not fps > 0:
         raise ValueError(f"fps = {fps}: give frames a second, more than 0")
@@ -49,7 +57,7 @@ def sample_scene(seed: int, num_frames: int = 49, num_shots: int | None = None, 
     shots: list[SceneShot] = []
     for start, stop in itertools.pairwise([0, *cuts, num_frames]):
         shots.append(_sample_shot(rng, start, stop, fps, characters, shots[-1] if shots else None))
-    # Keyword arguments are evaluated in this order, which the draws, and so every scene of a seed, depend on.
+    # Keyword arguments are evaluated in this order, so the order decides which scene a seed gives.
     return Scene(
         seed=seed,
         fps=fps,
@@ -70,7 +78,7 @@ def sample_scene(seed: int, num_frames: int = 49, num_shots: int | None = None, 
 def _sample_shot(
     rng: random.Random, start: int, stop: int, fps: float, characters: tuple[Character, ...], last: SceneShot | None
 ) -> SceneShot:
-    """A shot of frames [start, stop), framed otherwise than the one before it."""
+    """Draw a shot of frames [start, stop), whose framing is not that of the shot before."""
     duration = (stop - start) / fps
     framing = rng.choice([name for name in FRAMINGS if last is None or name != last.framing])
     camera = rng.choices(CAMERAS, weights=(4, 1, 1, 1, 1, 2))[0]
@@ -95,9 +103,11 @@ def _sample_shot(
 def _sample_roles(
     rng: random.Random, count: int, framing: str, camera: str, camera_x: float, spread: float, duration: float
 ) -> list[Role]:
-    """What the scene's `count` characters do in a shot; the first of them is the one that a camera follows.
+    """Draw what the scene's `count` characters do in a shot. A camera that follows somebody follows the first role.
 
-    spread: half the frame's width, world units. duration: seconds.
+    Args:
+        spread: half the frame's width, in world units.
+        duration: of the shot, in seconds.
     """
     cast = list(range(count))
     rng.shuffle(cast)
@@ -113,7 +123,7 @@ def _sample_roles(
         x = camera_x + spread * (slot + rng.uniform(-0.12, 0.12))
         speed = {"walks right": 1, "walks left": -1}.get(action, 0) * rng.uniform(0.45, 0.95)
         if not followed:
-            limit = 1.3 * spread / duration  # so that nobody spends most of the shot out of frame
+            limit = 1.3 * spread / duration  # nobody is to spend most of the shot outside the frame
             speed = max(-limit, min(limit, speed))
         roles.append(Role(character, action, x, speed, rng.random()))
     return roles

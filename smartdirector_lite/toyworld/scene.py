@@ -1,7 +1,8 @@
-"""What there is to film: settings, characters, props, shots. Plain data; `sampling.py` draws it from a seed.
+"""What there is to film: settings, characters, props and shots, as plain data.
 
-World units: a character is about one unit tall, x runs right, y up, the ground on which they stand is y = 0. Times are
-seconds. A `Scene` is resolution-free; `render.py` draws it at any size, `tracks.py` says where everything is.
+In world units a character is about one unit tall, x runs to the right, y runs up, and the ground is at y = 0. Times are
+in seconds. A `Scene` has no size in pixels. `sampling.py` draws a scene from a seed, `tracks.py` says where everything
+is in each frame, and `render.py` draws the frames.
 """
 
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ WORDS = tuple(_WORDS.split())  # on signs
 
 @dataclass(frozen=True)
 class Setting:
-    """Colours of the backdrop; rgb in [0, 1]."""
+    """The colours of a backdrop, rgb in [0, 1]."""
 
     name: str
     sky_top: tuple
@@ -89,14 +90,14 @@ SETTINGS = (
     ),
 )
 
-BODIES = {  # half width, half height, corner radius (all times the size), taper (> 0: narrow at the top)
+BODIES = {  # half width, half height and corner radius, times the size; taper, over 0 for a narrow top
     "round": (0.46, 0.44, 0.44, 0.0),
     "square": (0.42, 0.42, 0.12, 0.0),
     "tall": (0.32, 0.58, 0.30, 0.0),
     "wide": (0.60, 0.36, 0.34, 0.0),
     "pear": (0.46, 0.50, 0.40, 0.35),
 }
-HEADGEAR = {  # foot and tip offset in body half widths; length, thickness, tip's ball radius (0: none) times the size
+HEADGEAR = {  # offsets of foot and tip in half widths of the body; length, thickness and radius of a ball, times size
     "ears": (0.55, 0.75, 0.22, 0.11, 0.0),
     "antennae": (0.25, 0.50, 0.28, 0.035, 0.075),
     "horns": (0.6, 0.95, 0.18, 0.06, 0.0),
@@ -104,13 +105,18 @@ HEADGEAR = {  # foot and tip offset in body half widths; length, thickness, tip'
 }
 ACTIONS = ("walks right", "walks left", "jumps", "waves", "stands still")
 CAMERAS = ("static", "pan right", "pan left", "zoom in", "zoom out", "follow")
-FRAMINGS = {"wide": 2.9, "medium": 2.2, "close-up": 1.65}  # world units from the bottom to the top of the frame
-ASPECT = 1.75  # the shape of the frame that scenes are composed for, width / height
+FRAMINGS = {"wide": 2.9, "medium": 2.2, "close-up": 1.65}  # height of the frame in world units
+ASPECT = 1.75  # width / height of the frame that scenes are composed for
 
 
 @dataclass(frozen=True)
 class Character:
-    """Who somebody is, the same in every shot. colour, body, headgear: keys of COLOURS, BODIES, HEADGEAR."""
+    """Who somebody is, in every shot.
+
+    Attributes:
+        colour, body, headgear: keys of COLOURS, BODIES and HEADGEAR.
+        size: a factor on the usual size.
+    """
 
     colour: str
     body: str
@@ -128,9 +134,16 @@ class Character:
 
 @dataclass(frozen=True)
 class Prop:
-    """A ball that rolls or a balloon that rises. x: where it is half-way through the shot. speed: units / s."""
+    """A ball that rolls or a balloon that rises.
 
-    kind: str  # "ball" | "balloon"
+    Attributes:
+        kind: "ball" or "balloon".
+        colour: a key of COLOURS.
+        x: where it is half-way through the shot.
+        speed: units a second.
+    """
+
+    kind: str
     colour: str
     x: float
     speed: float
@@ -146,12 +159,16 @@ class Prop:
 class Role:
     """What one character does in one shot.
 
-    character: its index in the scene. x: where it is half-way through the shot. speed: units / s, < 0 to the left.
-    phase: in [0, 1), of a jump, a wave or a look around.
+    Attributes:
+        character: its index in the scene.
+        action: one of ACTIONS.
+        x: where it is half-way through the shot.
+        speed: units a second, negative to the left.
+        phase: of a jump, a wave or a look around, in [0, 1).
     """
 
     character: int
-    action: str  # one of ACTIONS
+    action: str
     x: float
     speed: float
     phase: float
@@ -159,21 +176,40 @@ class Role:
 
 @dataclass(frozen=True)
 class SceneShot:
-    """Frames [start, stop) of a scene, seen by one camera."""
+    """Frames [start, stop) of a scene, seen by one camera.
+
+    Attributes:
+        framing: a key of FRAMINGS.
+        camera: one of CAMERAS.
+        camera_x: where the camera is half-way through the shot.
+        camera_speed: units a second; for a zoom the natural logarithm of the view's growth in a second.
+        roles: what each character does.
+        prop: None where there is none.
+    """
 
     start: int
     stop: int
-    framing: str  # a key of FRAMINGS
-    camera: str  # one of CAMERAS
-    camera_x: float  # half-way through the shot
-    camera_speed: float  # units / s of a pan; for a zoom the view's growth, in its natural logarithm / s
+    framing: str
+    camera: str
+    camera_x: float
+    camera_speed: float
     roles: tuple[Role, ...]
     prop: Prop | None = None
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that there is to film, and its shots. sign: the word on it, or None."""
+    """Everything that there is to film, and its shots.
+
+    Attributes:
+        seed: what the scene was drawn from.
+        fps: frames a second.
+        sign: the word on the sign; None where there is no sign.
+        sign_x, light_x: where the sign and the sun or moon are.
+        hills: phases of the two ranges of hills.
+        trees: x, height, and 1 for a pine or 0 for a round tree, of each tree.
+        clouds: x, y and size of each cloud.
+    """
 
     seed: int
     fps: float
@@ -184,8 +220,8 @@ class Scene:
     sign_x: float
     light_x: float
     hills: tuple[float, ...]
-    trees: tuple[tuple[float, float, float], ...]  # x, height, 1 = pine / 0 = round
-    clouds: tuple[tuple[float, float, float], ...]  # x, y, size
+    trees: tuple[tuple[float, float, float], ...]
+    clouds: tuple[tuple[float, float, float], ...]
 
     @property
     def num_frames(self) -> int:
@@ -197,7 +233,7 @@ class Scene:
 
     @property
     def description(self) -> str:
-        """The holistic caption: the setting, who is there, what the sign says."""
+        """The holistic part of the caption: the setting, who is there, and what the sign says."""
         parts = [f"{self.setting.name[0].upper()}{self.setting.name[1:]}."]
         parts += [character.description for character in self.characters]
         if self.sign:
@@ -205,7 +241,7 @@ class Scene:
         return " ".join(parts)
 
     def shot_caption(self, index: int) -> dict:
-        """One shot of the structured caption: the fields of a storyboard's `Shot` (start is a frame)."""
+        """Return the fields of a storyboard's `Shot` for one shot. `start` is a frame."""
         shot = self.shots[index]
         names = [self.characters[role.character].name for role in shot.roles]
         content = [f"{name} {role.action}." for name, role in zip(names, shot.roles)]

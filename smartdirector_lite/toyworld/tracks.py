@@ -1,4 +1,4 @@
-"""Where everything is in every frame: the ground truth that the renderer draws and the benches measure against."""
+"""Where everything is in every frame. The renderer draws this, and the truth is computed from it."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .scene import FRAMINGS, Prop, Role, Scene, SceneShot
 
-STRIDE_LENGTH = 0.7  # world units a walker covers in one cycle of its feet
+STRIDE_LENGTH = 0.7  # world units that a walker covers in one cycle of its feet
 JUMP_PERIOD = 1.6  # seconds
 JUMP_HEIGHT = 0.55
 BALL_RADIUS = 0.2
@@ -19,39 +19,62 @@ Tracks = TypeVar("Tracks", "CharacterTrack", "PropTrack", "ShotTracks")
 
 @dataclass(frozen=True)
 class CharacterTrack:
-    """One character over T frames; every field is (T,), world units."""
+    """One character over T frames. Every field is (T,), in world units.
+
+    Attributes:
+        x: the character's middle.
+        y: height of the soles over the ground.
+        facing: from -1, to the left, over 0, to the viewer, to 1, to the right.
+        step: phase of the walk, in radians.
+        squash: over 0 where the body is flatter and wider.
+        wave: from 0, hand down, to 1, hand up.
+    """
 
     x: Tensor
-    y: Tensor  # height of the soles over the ground
-    facing: Tensor  # -1 left, 0 to the viewer, 1 right
-    step: Tensor  # phase of the walk, radians
-    squash: Tensor  # > 0: flatter and wider
-    wave: Tensor  # 0 hand down ... 1 hand up
+    y: Tensor
+    facing: Tensor
+    step: Tensor
+    squash: Tensor
+    wave: Tensor
 
 
 @dataclass(frozen=True)
 class PropTrack:
-    """A prop over T frames; every field is (T,), world units."""
+    """A prop over T frames. Every field is (T,), in world units.
+
+    Attributes:
+        x: the prop's middle.
+        y: height of a balloon's middle; 0 for a ball, which lies on the ground.
+        turn: how far a ball has turned, in radians.
+    """
 
     x: Tensor
-    y: Tensor  # of a balloon's middle; a ball lies on the ground, 0
-    turn: Tensor  # of a ball, radians
+    y: Tensor
+    turn: Tensor
 
 
 @dataclass(frozen=True)
 class ShotTracks:
-    """The camera, and what it films, over T frames of one shot; every tensor is (T,), world units."""
+    """The camera, and what it films, over T frames of one shot. Every tensor is (T,), in world units.
 
-    frames: Tensor  # numbers in the scene, int64
-    camera_x: Tensor  # the middle of the frame
+    Attributes:
+        frames: the frames' numbers in the scene, int64.
+        camera_x, camera_y: the middle of the frame.
+        view: height of the frame.
+        characters: by the character's index in the scene.
+        prop: None where there is none.
+    """
+
+    frames: Tensor
+    camera_x: Tensor
     camera_y: Tensor
-    view: Tensor  # from the bottom to the top of the frame
-    characters: dict[int, CharacterTrack]  # by the character's index in the scene
+    view: Tensor
+    characters: dict[int, CharacterTrack]
     prop: PropTrack | None
 
 
 def track_character(role: Role, seconds: Tensor) -> CharacterTrack:
-    """`seconds: (T,)`, 0 half-way through the shot."""
+    """Compute where a character is. seconds: (T,), 0 half-way through the shot."""
     zero = torch.zeros_like(seconds)
     x = role.x + role.speed * seconds
     facing = zero + (math.copysign(1.0, role.speed) if role.speed else 0.0)
@@ -74,7 +97,7 @@ def track_character(role: Role, seconds: Tensor) -> CharacterTrack:
 
 
 def track_prop(prop: Prop, seconds: Tensor) -> PropTrack:
-    """`seconds: (T,)`, 0 half-way through the shot."""
+    """Compute where a prop is. seconds: (T,), 0 half-way through the shot."""
     if prop.kind == "balloon":
         return PropTrack(
             prop.x + 0.06 * (1.5 * seconds).sin(), 1.2 + 0.5 * prop.speed * seconds, torch.zeros_like(seconds)
@@ -84,7 +107,7 @@ def track_prop(prop: Prop, seconds: Tensor) -> PropTrack:
 
 
 def select_frames(tracks: Tracks, index: Tensor) -> Tracks:
-    """The same tracks for some of their T frames only; `index: (n,)` int64 into them. Nested tracks included."""
+    """Return the tracks, and those within them, of some of their T frames. index: (n,) int64."""
     values = {f.name: getattr(tracks, f.name) for f in fields(tracks)}
     for name, value in values.items():
         if isinstance(value, Tensor):
@@ -97,7 +120,7 @@ def select_frames(tracks: Tracks, index: Tensor) -> Tracks:
 
 
 def track_shot(scene: Scene, shot: SceneShot, device: torch.device | str = "cpu") -> ShotTracks:
-    """All tracks of one shot, frame by frame."""
+    """Compute all tracks of a shot, for each of its frames."""
     frames = torch.arange(shot.start, shot.stop, device=device)
     seconds = (frames - (shot.start + shot.stop - 1) / 2) / scene.fps
     view = torch.full_like(seconds, FRAMINGS[shot.framing])
@@ -108,5 +131,5 @@ def track_shot(scene: Scene, shot: SceneShot, device: torch.device | str = "cpu"
         camera_x = camera_x + shot.camera_speed * seconds
     characters = {role.character: track_character(role, seconds) for role in shot.roles}
     prop = track_prop(shot.prop, seconds) if shot.prop else None
-    # The soles stand at about a fifth of the frame's height, in every framing.
+    # In every framing the ground is at about a fifth of the frame's height.
     return ShotTracks(frames, camera_x, 0.5 * view - 0.19 * view, view, characters, prop)

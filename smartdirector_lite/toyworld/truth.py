@@ -1,7 +1,7 @@
-"""What is where in the pixels of a rendered scene: the ground truth that benches measure against.
+"""What is where in the pixels of a rendered scene: the truth that benches measure against.
 
-Pixel coordinates are continuous: column c of a frame covers [c, c + 1), and row 0 is the top one. Boxes are whole
-pixels.
+Pixel coordinates are continuous. Column c of a frame covers [c, c + 1), and row 0 is the top one. Boxes are made of
+whole pixels.
 """
 
 from dataclasses import dataclass
@@ -42,28 +42,35 @@ class Box(NamedTuple):
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """To index the last two axes of a (..., H, W) frame."""
+        """The box as an index into the last two axes of frames (..., H, W)."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def clip(self, size: Size) -> "Box | None":
-        """The part inside a frame of this size, or None."""
+        """Return the part inside a frame of this size, or None."""
         width, height = size
         box = Box(max(0, self.top), max(0, self.left), min(height, self.bottom), min(width, self.right))
         return box if box.top < box.bottom and box.left < box.right else None
 
     def overlaps(self, other: "Box") -> bool:
+        """Tell whether the boxes have a pixel in common."""
         down = self.top < other.bottom and other.top < self.bottom
         return down and self.left < other.right and other.left < self.right
 
 
 @dataclass(frozen=True)
 class CharacterTruth:
-    """A character in one frame. colour: rgb in [0, 1] of its body (the lighting changes it by up to a quarter).
+    """A character in one frame.
 
-    index: in `scene.characters`. box: the whole figure without its shadow; body: the body with its outline; both are
-    clipped to the frame, and None outside it. eyes: centre (column, row) of the left and the right one, in or outside
-    the frame, and eye_radius, in pixels. direction: sign of its horizontal speed over the ground, -1 to the left.
-    screen_speed: columns a frame that its body moves on the screen (0 for one that the camera follows).
+    Attributes:
+        index: its index in `scene.characters`.
+        name: its name.
+        colour: rgb in [0, 1] of its body, which the lighting changes by up to a quarter.
+        box: the whole figure without its shadow, clipped to the frame; None outside the frame.
+        body: the body with its outline, likewise.
+        eyes: the middles (column, row) of the left and the right eye, in or outside the frame.
+        eye_radius: in pixels.
+        direction: sign of its horizontal speed over the ground, -1 to the left.
+        screen_speed: columns a frame that its body moves on the screen; 0 for a character that the camera follows.
     """
 
     index: int
@@ -79,9 +86,13 @@ class CharacterTruth:
 
 @dataclass(frozen=True)
 class LetterTruth:
-    """A letter of the sign; its box includes its margin and is None outside the frame.
+    """A letter of the sign in one frame.
 
-    whole: the frame does not clip the box. clear: nor do the boxes of characters and prop touch it.
+    Attributes:
+        letter: the letter.
+        box: the letter with its margin, clipped to the frame; None outside the frame.
+        whole: whether the frame leaves the box whole.
+        clear: whether, besides, no box of a character or a prop touches it.
     """
 
     letter: str
@@ -92,10 +103,16 @@ class LetterTruth:
 
 @dataclass(frozen=True)
 class FrameTruth:
-    """One frame. shot: its index. is_cut: the frame before it belongs to another shot. camera: one of `CAMERAS`.
+    """What one frame shows.
 
-    characters: those of the shot, in the frame or not. prop: box of the shot's ball or balloon, None where the frame
-    shows none.
+    Attributes:
+        frame: its number in the scene.
+        shot: the index of its shot.
+        is_cut: whether the frame before it belongs to another shot.
+        camera: one of `CAMERAS`.
+        characters: those of the shot, in the frame or not.
+        prop: box of the shot's ball or balloon; None where the frame shows none.
+        letters: of the sign, from the left.
     """
 
     frame: int
@@ -108,30 +125,30 @@ class FrameTruth:
 
 
 def scene_truth(scene: Scene, size: Size) -> list[FrameTruth]:
-    """The truth of every frame of a scene that is rendered at this size."""
+    """Compute the truth of every frame of a scene that is rendered at this size."""
     return [truth for shot in range(len(scene.shots)) for truth in _shot_truth(scene, shot, size)]
 
 
 @dataclass(frozen=True)
 class Screen:
-    """How T frames of one shot show the world, at this size."""
+    """How T frames of one shot show the world at a size."""
 
     tracks: ShotTracks
     size: Size
 
     @property
     def pixels_per_unit(self) -> Tensor:
-        """(T,)"""
-        return self.size[1] / self.tracks.view
+        """Pixels that a world unit takes, (T,)."""
+        return self.size.height / self.tracks.view
 
     def to_pixels(self, x: Tensor | float, y: Tensor | float) -> tuple[Tensor, Tensor]:
-        """World coordinates, floats or (T,), -> columns and rows, each (T,)."""
+        """Convert world coordinates, numbers or (T,), to columns and rows, (T,) each."""
         across, up = x - self.tracks.camera_x, y - self.tracks.camera_y
         width, height = self.size
         return width / 2 + self.pixels_per_unit * across, height / 2 - self.pixels_per_unit * up
 
     def boxes(self, extent: Extent) -> list[Box]:
-        """The pixels that an extent touches, frame by frame, in or outside the frame."""
+        """Return the pixels that an extent touches in each frame, in or outside the frame."""
         left, right, bottom, top = extent
         first, high = self.to_pixels(left, top)
         last, low = self.to_pixels(right, bottom)
@@ -139,6 +156,7 @@ class Screen:
         return [Box(*edge) for edge in edges.tolist()]
 
     def clipped(self, extent: Extent) -> list[Box | None]:
+        """Return the pixels that an extent touches within each frame."""
         return [box.clip(self.size) for box in self.boxes(extent)]
 
 
@@ -168,7 +186,7 @@ def _shot_truth(scene: Scene, index: int, size: Size) -> list[FrameTruth]:
 
 
 def _character_truth(character: Character, index: int, track: CharacterTrack, screen: Screen) -> list[CharacterTruth]:
-    """Frame by frame."""
+    """The truth of one character in each frame."""
     figure = place_figure(character, track)
     body = _body_extent(figure, character, track)
     boxes, bodies = screen.clipped(_union([body, *_limb_extents(figure, character)])), screen.clipped(body)
@@ -196,7 +214,10 @@ def _character_truth(character: Character, index: int, track: CharacterTrack, sc
 
 
 def _body_extent(figure: Figure, character: Character, track: CharacterTrack) -> Extent:
-    """Of the body and its outline. A tapered body bulges below its middle; how far is found by sampling its sides."""
+    """The extent of the body with its outline.
+
+    A tapered body bulges below its middle. How far it does is found by sampling its sides.
+    """
     _, _, radius, taper = BODIES[character.body]
     a, b = figure.a[:, None], figure.b[:, None]
     corner = radius * figure.size * (1 - track.squash.abs())[:, None]
@@ -209,7 +230,7 @@ def _body_extent(figure: Figure, character: Character, track: CharacterTrack) ->
 
 
 def _limb_extents(figure: Figure, character: Character) -> list[Extent]:
-    """Of the feet, the hands and the tips of the headgear."""
+    """The extents of the feet, the hands and the tips of the headgear."""
     _, _, _, thickness, ball = HEADGEAR[character.headgear]
     tip = max(thickness + HORN_OUTLINE, ball + BALL_OUTLINE if ball else 0.0)
     hand = HAND + HAND_OUTLINE
@@ -233,7 +254,7 @@ def _union(extents: list[Extent]) -> Extent:
 
 
 def _letter_boxes(scene: Scene, screen: Screen) -> list[tuple[str, list[Box]]]:
-    """Each letter of the sign with its boxes, frame by frame, in or outside the frame."""
+    """Each letter of the sign with its box in each frame, in or outside the frame."""
     if not scene.sign:
         return []
     x, y, a, b = sign_box(scene)

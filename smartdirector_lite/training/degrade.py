@@ -1,6 +1,6 @@
-"""What befalls a small video before it is upscaled: blur, resampling, noise, compression (as in real-world SR).
+"""What a small video may have suffered before it is upscaled: blur, resampling, noise and compression.
 
-Videos are (T, 3, H, W) in [0, 1]. Random numbers come from the generator that is given.
+Videos are (T, 3, H, W) in [0, 1]. The same random generator gives the same result.
 """
 
 import io
@@ -16,14 +16,14 @@ from torch.nn import functional as F
 from ..media.videos import CONVERSION, frame_pixels
 from ..media.writing import SAME_EVERY_TIME
 
-CRF = (20, 36)  # of H.264: hardly seen to blocky
-BLUR = (0.3, 1.2)  # standard deviation, pixels
-SHRINK = (0.1, 1.0)  # down to where no letter can be read: then a keyframe alone can tell what it was. Log-uniform
-NOISE = 0.03  # standard deviation, of 1, at most
+CRF = (20, 36)  # H.264's rate factor, from hardly visible to blocky
+BLUR = (0.3, 1.2)  # standard deviation in pixels
+SHRINK = (0.1, 1.0)  # scale; at the lowest only a keyframe can tell what a letter was. Its logarithm is uniform
+NOISE = 0.03  # largest standard deviation
 
 
 def degrade(rng: np.random.Generator, video: Tensor, clean: float = 0.3) -> Tensor:
-    """A clip as it might come from the world; left alone with probability `clean`."""
+    """Spoil a clip as the world might. With probability `clean` it stays as it is."""
     if rng.random() < clean:
         return video
     if rng.random() < 0.5:
@@ -38,7 +38,7 @@ def degrade(rng: np.random.Generator, video: Tensor, clean: float = 0.3) -> Tens
 
 
 def blur(video: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur in space."""
+    """Blur in space. sigma: the Gaussian's standard deviation in pixels."""
     reach = max(1, round(3 * sigma))
     place = torch.arange(-reach, reach + 1, device=video.device, dtype=torch.float32)
     kernel = (-0.5 * (place / sigma).square()).exp()
@@ -48,14 +48,14 @@ def blur(video: Tensor, sigma: float) -> Tensor:
 
 
 def resample(video: Tensor, scale: float) -> Tensor:
-    """Shrunk, and enlarged again."""
+    """Shrink a video by `scale`, and enlarge it again."""
     small = [max(1, round(scale * side)) for side in video.shape[-2:]]
     shrunk = F.interpolate(video, size=small, mode="bilinear", antialias=True, align_corners=False)
     return F.interpolate(shrunk, size=video.shape[-2:], mode="bicubic", align_corners=False).clamp(0, 1)
 
 
 def compress(video: Tensor, crf: int) -> Tensor:
-    """Through H.264 (4:2:0) and back, in memory, converted as `media` does it. Sides must be even."""
+    """Encode a video in H.264 (4:2:0) and decode it, in memory, with the conversions of `media`. Sides must be even."""
     pixels = (video.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:

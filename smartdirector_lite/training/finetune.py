@@ -9,30 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 import torch
 from accelerate import PartialState
 from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from diffusers.utils import is_peft_available
 from torch import Tensor, nn
 
-from ..gen import DirectorTransformer3DModel
 from ..gen.base import check_size
 from ..media.size import Size
 from ..sr import DirectorSRPipeline
 from ..sr.frames import FACTOR
 from ..sr.pipeline import check_upsample
 from .bank import ClipBank
-from .clips import ClipData
 from .finetune_base import Base, export_lora, whole_transformer
 from .finetune_data import CacheSettings, Captions, find_clips, open_clips
 from .gen import flow_loss, gen_batch
 from .loop import train_stage
-from .options import LoopConfig, check_least, check_no_workers, check_positive, check_shares
+from .options import LoopConfig, check_least, check_positive, check_shares
 from .precision import mixed_precision
 from .processes import join_processes
 from .sr import TrainedSR, sr_batch, sr_loss
-from .transformer import TransformerStage, run_transformer
+from .stage import Stage, on_device
+from .transformer import TrainedTransformer, run_transformer
 
 
 @dataclass
@@ -60,7 +58,6 @@ class FinetuneConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_no_workers(self)
         check_least(self, 0, "lora_rank")
         check_least(self, 1, "frames", "plans", "batch", "accumulate")
         check_shares(self, "drop_anchor", "clip_anchor")
@@ -106,14 +103,8 @@ class SRFinetune(FinetuneConfig):
         check_shares(self, "no_anchor", "at_start")
 
 
-class TunedGen(nn.Module):
+class TunedGen(TrainedTransformer):
     """The transformer, for texts that are embedded already."""
-
-    _no_split_modules = DirectorTransformer3DModel._no_split_modules  # accelerate's name: what FSDP gathers at a time
-
-    def __init__(self, transformer: DirectorTransformer3DModel):
-        super().__init__()
-        self.transformer = transformer
 
     def forward(self, latents: Tensor, t: Tensor, text: Tensor, mask: Tensor, tau: Tensor) -> Tensor:
         """Predict the velocity, (B, C, F, h, w), float32.
@@ -127,7 +118,7 @@ class TunedGen(nn.Module):
         return run_transformer(self.transformer, latents, t, text * mask[..., None], tau).float()
 
 
-class FinetuneStage(TransformerStage):
+class FinetuneStage(Stage):
     """A fine-tuning. Its subclasses are those of Director-Gen and of Director-SR.
 
     Attributes:
@@ -136,7 +127,7 @@ class FinetuneStage(TransformerStage):
     """
 
     finetunes = True
-    trained: type[TunedGen | TrainedSR]
+    trained: type[TrainedTransformer]
     objective: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]
 
     def __init__(self, config: FinetuneConfig, base: Base, bank: ClipBank):
@@ -147,10 +138,6 @@ class FinetuneStage(TransformerStage):
         self.model = self.trained(base.load_transformer(config.lora_rank, self.fast))
         weights = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizers = [torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay)]
-
-    def draw_clips(self, rng: np.random.Generator) -> list[ClipData]:
-        """Draw the clips of a batch."""
-        return self.bank.draw_alike(rng, self.config.batch)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Compute the flow's loss, under autocast: accelerate has none for weights that FSDP2 shards."""
@@ -174,11 +161,13 @@ class GenFinetuneStage(FinetuneStage):
         super().__init__(config, base, bank)
         self.captions = captions
 
-    def assemble(self, rng: np.random.Generator, clips: list[ClipData]) -> dict[str, Tensor]:
-        """Make what `flow_loss` takes. Its `tokens` are embedded texts (B, L, D)."""
+    def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
+        """Draw what `flow_loss` takes. Its `tokens` are embedded texts (B, L, D)."""
+        rng = self.rng(number)
+        clips = self.bank.draw_alike(rng, self.config.batch)
         batch = gen_batch(rng, clips, self.stride, self.config, self.captions)
         t, shift = batch["t"], self.config.shift
-        return {**batch, "t": shift * t / (1 + (shift - 1) * t)}
+        return on_device({**batch, "t": shift * t / (1 + (shift - 1) * t)}, device)
 
     def export_whole(self, transformer: WanTransformer3DModel, folder: Path) -> None:
         """Write the base's folder with this transformer."""
@@ -191,9 +180,11 @@ class SRFinetuneStage(FinetuneStage):
 
     trained, objective = TrainedSR, staticmethod(sr_loss)
 
-    def assemble(self, rng: np.random.Generator, clips: list[ClipData]) -> dict[str, Tensor]:
-        """Make what `sr_loss` takes."""
-        return sr_batch(rng, clips, self.stride, self.config)
+    def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
+        """Draw what `sr_loss` takes."""
+        rng = self.rng(number)
+        clips = self.bank.draw_alike(rng, self.config.batch)
+        return on_device(sr_batch(rng, clips, self.stride, self.config), device)
 
     def export_whole(self, transformer: WanTransformer3DModel, folder: Path) -> None:
         """Write a Director-SR, to be named `director-sr` beside a `director-gen`, whose VAE it uses."""

@@ -26,12 +26,11 @@ from .options import LoopConfig, check_shares
 from .precision import encoding_device
 from .processes import join_processes, write_folder
 from .shards import make_shards
-from .stage import SAMPLE_SEEDS, check_init, save_strip
+from .stage import SAMPLE_SEEDS, Stage, check_init, on_device, save_strip
 from .text import build_text_encoder, train_tokenizer
 from .tiny import DRAFT
 from .transformer import (
     TransformerConfig,
-    TransformerStage,
     build_transformer,
     draw_anchors,
     repatch,
@@ -181,7 +180,7 @@ def open_bank(config: GenConfig, vae: AutoencoderKLWan) -> LatentBank:
     return LatentBank(config.bank, vae_fingerprint(vae), vae.config.scale_factor_temporal)
 
 
-class GenStage(TransformerStage):
+class GenStage(Stage):
     """The training of Director-Gen."""
 
     loss = staticmethod(flow_loss)
@@ -192,9 +191,11 @@ class GenStage(TransformerStage):
         self.model, self.tokenizer = build_gen(config, vae)
         self.optimizers = transformer_optimizers(config, self.model, self.model.text_encoder.shared.weight)
 
-    def assemble(self, rng: np.random.Generator, clips: list[ClipData]) -> dict[str, Tensor]:
-        """Make what `flow_loss` takes."""
-        return gen_batch(rng, clips, self.stride, self.config, self._tokens)
+    def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
+        """Draw what `flow_loss` takes."""
+        rng = self.rng(number)
+        clips = self.bank.draw(rng, self.config.latent_frames)
+        return on_device(gen_batch(rng, clips, self.stride, self.config, self._tokens), device)
 
     def _tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
         """Tokens and their mask, (B, L) each, padded as the pipeline pads."""

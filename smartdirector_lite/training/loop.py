@@ -11,15 +11,14 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator, PartialState
-from accelerate.utils import DistributedDataParallelKwargs, send_to_device
+from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from .options import LoopConfig
 from .precision import mixed_precision
@@ -38,44 +37,6 @@ class Clock:
 
     def load_state_dict(self, state: dict) -> None:
         self.step = state["step"]
-
-
-class Prefetch:
-    """Batches by number, which worker processes draw ahead. Without workers a batch is drawn when it is asked for.
-
-    Args:
-        draw: makes the batch of a number on a device. Workers are sent a pickle of it, which should be small.
-        steps: the run's steps. Each takes one batch in each process.
-        workers: how many processes draw.
-    """
-
-    def __init__(self, draw: Callable[[int, torch.device], object], steps: int, workers: int):
-        self.draw, self.workers, self._batches = draw, workers, None
-        self.processes = PartialState().num_processes
-        self.count = steps * self.processes
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, number: int) -> object:
-        return self.draw(number, torch.device("cpu"))
-
-    def take(self, number: int, device: torch.device | str) -> object:
-        """Return a batch on `device`. With workers, ask for this process's numbers in order, from any first one."""
-        if self.workers == 0:
-            return self.draw(number, device)
-        if self._batches is None:
-            loader = DataLoader(
-                self,
-                batch_size=None,
-                sampler=range(number, self.count, self.processes),
-                num_workers=self.workers,
-                prefetch_factor=3,
-                multiprocessing_context="spawn",  # a fork would copy locks that other threads hold, and wait for ever
-                generator=torch.Generator(),  # the default would draw from the one that a resumed run needs untouched
-            )
-            self._batches = iter(loader)
-        return send_to_device(next(self._batches), device)
 
 
 class Meter:

@@ -1,9 +1,9 @@
 """Muon for matrices and convolution kernels.
 
-Muon (Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix, so that every direction
-learns at the same rate. torch's own takes 2-D parameters only; here a kernel counts as a matrix (out, in x taps). The
-update is scaled to the size of an Adam step, as torch's `adjust_lr_fn="match_rms_adamw"` does. Matrices of one shape
-go through the iteration together: a GPU is told of each product once, not once a layer.
+Muon (Jordan et al., 2024) replaces a matrix's momentum by the nearest orthogonal matrix, so that every direction learns
+at the same rate. torch's own Muon takes 2-D parameters only. Here a kernel counts as a matrix (out, in x taps). The
+update is scaled to the size of an Adam step, as torch's `adjust_lr_fn="match_rms_adamw"` scales it. Matrices of one
+shape are iterated together, so that a GPU starts each product once and not once for each layer.
 """
 
 from collections import defaultdict
@@ -16,10 +16,16 @@ from .precision import has_fast_bf16
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Newton-Schulz iteration towards the orthogonal matrix nearest to `matrix: (..., rows, columns)`, each for itself.
+    """Approach the nearest orthogonal matrix by Newton-Schulz iteration.
 
-    Returns singular values near 1: within about 0.3 after 5 steps, which is what Muon needs. Works in bfloat16, which
-    is exact enough for it, where that is fast, else in float32; the result has that type.
+    After 5 steps the singular values are within about 0.3 of 1, which is enough for Muon. So is bfloat16, which is used
+    where the device is fast at it; elsewhere float32 is.
+
+    Args:
+        matrix: (..., rows, columns); each matrix is taken for itself.
+
+    Returns:
+        Matrices of the same shape, in bfloat16 or float32.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.bfloat16() if has_fast_bf16(matrix.device) else matrix.float()
@@ -34,14 +40,14 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised. Takes parameters of two or more dimensions."""
+    """Nesterov momentum, orthogonalised. Parameters need two or more dimensions."""
 
     def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """As every torch optimizer's."""
+        """Take one step, as every torch optimizer does."""
         value = None
         if closure is not None:
             with torch.enable_grad():
@@ -56,7 +62,7 @@ class Muon(torch.optim.Optimizer):
         return value
 
     def _averaged(self, parameter: nn.Parameter, momentum: float) -> Tensor:
-        """Nesterov's momentum of a parameter, as a matrix."""
+        """Return Nesterov's momentum of a parameter, as a matrix."""
         state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
@@ -65,7 +71,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def _by_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
-    """Those with a gradient, whose matrices may be stacked."""
+    """Group the parameters that have a gradient, so that the matrices of a group may be stacked."""
     groups = defaultdict(list)
     for parameter in parameters:
         if parameter.grad is not None:
@@ -76,10 +82,17 @@ def _by_shape(parameters: Iterable[nn.Parameter]) -> list[list[nn.Parameter]]:
 def make_optimizers(
     model: nn.Module, lr: float, adam_lr: float, plain: Iterable[nn.Parameter] = ()
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices and kernels, AdamW for everything else: gains, biases, tables, and the matrices in `plain`.
+    """Make Muon for matrices and kernels, and AdamW for everything else: gains, biases and tables.
 
-    plain: embeddings and the layers next to input and output, which Muon does not suit. Parameters that need no
-    gradient are left out, and so is an optimizer that would have nothing to do. ValueError if nothing is to be trained.
+    Parameters that need no gradient are left out, and so is an optimizer that would have nothing to do.
+
+    Args:
+        lr: Muon's learning rate.
+        adam_lr: AdamW's learning rate.
+        plain: matrices that AdamW is to train: embeddings, and the layers next to input and output.
+
+    Raises:
+        ValueError: nothing is to be trained.
     """
     plain_ids = {id(parameter) for parameter in plain}
     matrices, rest = [], []

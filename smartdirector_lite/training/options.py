@@ -18,13 +18,12 @@ class LoopConfig:
     clip: float = 1.0  # largest norm that the gradient may have
     seed: int = 0  # seed of the weights, the batches and the noise
     precision: str = "auto"  # bf16 (autocast), fp32, or auto: bf16 where the device is fast at it
-    workers: int = 0  # processes that draw batches ahead; 0 is right on a GPU
     save_minutes: float = 4.0  # minutes between two checkpoints
     log_every: int = 20  # steps between two lines of the log
 
     def __post_init__(self) -> None:
         check_least(self, 1, "steps", "log_every")
-        check_least(self, 0, "warmup", "workers", "seed")
+        check_least(self, 0, "warmup", "seed")
         check_positive(self, "minutes", "save_minutes", "clip")
         check_shares(self, "decay", "ema")
         if self.precision not in PRECISIONS:
@@ -50,9 +49,3 @@ def check_shares(config: LoopConfig, *names: str) -> None:
     for name in names:
         if not 0 <= getattr(config, name) <= 1:
             raise ValueError(f"{name} = {getattr(config, name)}: give 0 to 1")
-
-
-def check_no_workers(config: LoopConfig) -> None:
-    """Raise a ValueError for worker processes, in a training whose batches are in memory already."""
-    if config.workers:
-        raise ValueError(f"workers = {config.workers}: batches come from memory here; leave it at 0")

@@ -14,14 +14,13 @@ from ..loading import BUNDLED, load_director
 from ..sr import DirectorSRPipeline
 from ..sr.frames import FACTOR, resize
 from ..sr.restorer import FrameRestorer, large_flow, warp
-from ..toyworld import render, sample_scene
 from .film import Footage
 from .loop import train_stage
-from .options import LoopConfig, check_least, check_no_workers, check_shares
+from .options import LoopConfig, check_least, check_shares
 from .pairs import FRAMES
 from .processes import join_processes
 from .shards import make_shards
-from .stage import SAMPLE_SEEDS, Stage, check_init, on_device, save_strip
+from .stage import Stage, check_init, on_device, sample_pairs, save_strip
 from .tiny import DRAFT, FINAL
 from .upscaled import PARTS, UpscaledClip, build_upscaled, director_fingerprint, read_upscaled
 
@@ -54,7 +53,6 @@ class RestorerConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_no_workers(self)
         check_least(self, 1, "batch", "channels", "blocks", "flow_channels")
         check_least(self, 0, "shards")
         check_shares(self, "film_share")
@@ -137,7 +135,7 @@ class RestorerStage(Stage):
 
     def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
         """Cut PARTS from anywhere in clips, as `TrainedRestorer` takes them."""
-        rng = np.random.default_rng((self.config.seed, number))
+        rng = self.rng(number)
         cuts = [self._cut(rng, self.clips[k]) for k in rng.integers(len(self.clips), size=self.config.batch)]
         return on_device({name: torch.stack([cut[name] for cut in cuts]) for name in PARTS}, device)
 
@@ -168,9 +166,7 @@ class RestorerStage(Stage):
     def sample(self, folder: Path, step: int) -> None:
         """Draw held-out scenes in four rows: enlarged, upscaled with a keyframe, the same restored, and the truth."""
         pipeline, columns = self.pipeline(self.director.sr.vae), []
-        for seed in SAMPLE_SEEDS:
-            scene = sample_scene(seed, 13, num_shots=1)
-            small, large = (render(scene, size).transpose(0, 1) * 2 - 1 for size in (DRAFT, FINAL))
+        for small, large in sample_pairs(13):
             keyframe = VideoCondition(image=large[:, 0], frame_index=0)
             options = {"num_inference_steps": self.director.defaults.sr_steps, "output_type": "pt"}
             videos = [pipeline(small, [keyframe], restore=restore, **options).frames[0] for restore in (False, True)]

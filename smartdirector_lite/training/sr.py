@@ -5,7 +5,6 @@ and x_1 is z_LR, the enlarged latents of the small clip. The flow has no noise. 
 training is there, at t = 1.
 """
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from torch.nn import functional as F
 from .. import flow
 from ..gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoCondition
 from ..sr.pipeline import DirectorSRPipeline, check_upsample
-from ..toyworld import render, sample_scene
 from .bank import LatentBank
 from .clips import ClipData
 from .film import Footage
@@ -28,11 +26,10 @@ from .pairs import build_pairs, pairs_fingerprint
 from .precision import encoding_device
 from .processes import join_processes
 from .shards import make_shards
-from .stage import SAMPLE_SEEDS, check_init, save_strip
-from .tiny import DRAFT, FINAL
+from .stage import Stage, check_init, on_device, sample_pairs, save_strip
 from .transformer import (
+    TrainedTransformer,
     TransformerConfig,
-    TransformerStage,
     build_transformer,
     draw_anchors,
     repatch,
@@ -64,14 +61,8 @@ class SRConfig(TransformerConfig):
         check_upsample(self.upsample)
 
 
-class TrainedSR(nn.Module):
+class TrainedSR(TrainedTransformer):
     """The transformer, trained without a text: it reads one zero vector, as `DirectorSRPipeline` gives it."""
-
-    _no_split_modules = DirectorTransformer3DModel._no_split_modules  # accelerate's name: what FSDP gathers at a time
-
-    def __init__(self, transformer: DirectorTransformer3DModel):
-        super().__init__()
-        self.transformer = transformer
 
     def forward(self, latents: Tensor, t: Tensor, tau: Tensor) -> Tensor:
         """Predict the velocity z_LR - z_HR, (B, C, F, h, w).
@@ -136,21 +127,18 @@ def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
     """Make the shards that are missing, on a GPU if there is one, and read them all."""
     footage, device = Footage.open(config.film, config.film_share), encoding_device()
 
-    @functools.cache
-    def gen() -> DirectorGenPipeline | None:
-        if not config.gen:
-            return None
-        return DirectorGenPipeline.from_pretrained(config.gen, vae=None, dtype=torch.float32).to(device)
-
     def make(index: int) -> None:
+        gen = None
+        if config.gen:
+            gen = DirectorGenPipeline.from_pretrained(config.gen, vae=None, dtype=torch.float32).to(device)
         options = {"footage": footage, "seed": config.seed, "upsample": config.upsample}
-        build_pairs(vae.to(device), gen(), config.bank, index, **options)
+        build_pairs(vae.to(device), gen, config.bank, index, **options)
 
     make_shards(config.bank, config.shards, make)
     return LatentBank(config.bank, pairs_fingerprint(vae, config.upsample))
 
 
-class SRStage(TransformerStage):
+class SRStage(Stage):
     """The training of Director-SR."""
 
     loss = staticmethod(sr_loss)
@@ -161,9 +149,11 @@ class SRStage(TransformerStage):
         self.model = TrainedSR(start_transformer(config, vae))
         self.optimizers = transformer_optimizers(config, self.model)
 
-    def assemble(self, rng: np.random.Generator, clips: list[ClipData]) -> dict[str, Tensor]:
-        """Make what `sr_loss` takes."""
-        return sr_batch(rng, clips, self.stride, self.config)
+    def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
+        """Draw what `sr_loss` takes."""
+        rng = self.rng(number)
+        clips = self.bank.draw(rng, self.config.latent_frames)
+        return on_device(sr_batch(rng, clips, self.stride, self.config), device)
 
     def pipeline(self, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
         """What is sampled from, and exported without the VAE, which is stage one's."""
@@ -175,11 +165,9 @@ class SRStage(TransformerStage):
     def sample(self, folder: Path, step: int) -> None:
         """Draw held-out scenes in four rows: enlarged, upscaled without and with anchors, and the truth."""
         pipeline, columns = self.pipeline(self.vae.to(self.model.transformer.device)), []
-        for seed in SAMPLE_SEEDS:
-            scene = sample_scene(seed, 25, num_shots=1)
-            small, large = (render(scene, size).transpose(0, 1) * 2 - 1 for size in (DRAFT, FINAL))
-            sides = (FINAL.height, FINAL.width)
-            rows = [F.interpolate(small.transpose(0, 1), size=sides, mode="bicubic").transpose(0, 1), large]
+        for small, large in sample_pairs(25):
+            enlarged = F.interpolate(small.transpose(0, 1), size=large.shape[-2:], mode="bicubic").transpose(0, 1)
+            rows = [enlarged, large]
             for frames in ((), (0, 24)):
                 conditions = [VideoCondition(image=large[:, frame], frame_index=frame) for frame in frames]
                 video = pipeline(small, conditions, num_inference_steps=2, output_type="pt").frames[0]

@@ -1,13 +1,16 @@
 """The protocol of a training: what each stage gives to the loop. And what several stages need."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..media import write_image
-from ..toyworld import HELD_OUT_SEED
+from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .options import LoopConfig
+from .tiny import DRAFT, FINAL
 
 SAMPLE_SEEDS = (HELD_OUT_SEED + 3, HELD_OUT_SEED + 8)  # the held-out scenes that sample pictures show
 
@@ -31,6 +34,10 @@ class Stage:
     accumulate = 1
     uneven = False
     finetunes = False
+
+    def rng(self, number: int) -> np.random.Generator:
+        """Return the random generator of batch `number`."""
+        return np.random.default_rng((self.config.seed, number))
 
     def batch(self, number: int, device: torch.device | str) -> object:
         """Draw batch `number` on `device`. A number always gives the same batch.
@@ -65,6 +72,14 @@ def on_device(batch: dict[str, Tensor], device: torch.device | str) -> dict[str,
     if torch.device(device).type == "cuda":
         batch = {name: value.pin_memory() for name, value in batch.items()}
     return {name: value if name == "tau" else value.to(device, non_blocking=True) for name, value in batch.items()}
+
+
+def sample_pairs(num_frames: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Draw the held-out scenes that sample pictures show, small and large, (3, T, H, W) in [-1, 1] each."""
+    for seed in SAMPLE_SEEDS:
+        scene = sample_scene(seed, num_frames, num_shots=1)
+        small, large = (render(scene, size).transpose(0, 1) * 2 - 1 for size in (DRAFT, FINAL))
+        yield small, large
 
 
 def save_strip(video: Tensor, path: Path) -> None:

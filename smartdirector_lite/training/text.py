@@ -10,7 +10,7 @@ HEAD_DIM = 48
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over lower-cased text: common words become one token, and nothing is out of vocabulary.
+    """Train byte-level BPE on lower-cased text. Common words become one token, and no text is out of vocabulary.
 
     The same texts give the same tokenizer. Text that is to be truncated is cut at CAPTION_TOKENS.
     """
@@ -36,7 +36,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 1024) -> PreTrainedT
 
 
 def build_text_encoder(vocab_size: int, dim: int = 192, layers: int = 2) -> UMT5EncoderModel:
-    """A small UMT5 encoder, to be trained together with the transformer. ValueError unless dim is a multiple of 48."""
+    """Make a small random UMT5 encoder. ValueError unless dim is a multiple of HEAD_DIM."""
     if dim % HEAD_DIM or dim < HEAD_DIM:
         raise ValueError(f"text_dim = {dim}: give a multiple of {HEAD_DIM}")
     config = UMT5Config(

@@ -1,4 +1,4 @@
-"""What the trainings of Director-Gen and Director-SR share: the transformer, its options, batches with anchors."""
+"""What the trainings of Director-Gen and Director-SR share: the transformer, its options, and the draw of anchors."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,8 @@ from torch.nn import functional as F
 
 from ..gen import DirectorTransformer3DModel
 from ..timeline import ChunkPlan
-from .bank import ClipBank
-from .clips import ClipData
 from .optim import make_optimizers
-from .options import LoopConfig, check_least, check_no_workers, check_shares
-from .stage import Stage, on_device
+from .options import LoopConfig, check_least, check_shares
 
 NUM_TRAIN_TIMESTEPS = 1000  # the transformer's unit of time: t = 1 is timestep 1000, as in diffusers' schedulers
 PATCH = 2  # side of a token of Wan, in latent cells
@@ -45,37 +42,11 @@ class TransformerConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_no_workers(self)
         check_least(self, 0, "shards")
         check_least(self, 1, "latent_frames", "heads", "layers")
         if self.patch is not None:
             check_least(self, 1, "patch")
         check_shares(self, "film_share", "drop_anchor", "clip_anchor")
-
-
-class TransformerStage(Stage):
-    """A training of the transformer on latents. Subclasses say what a batch of clips is made into.
-
-    Attributes:
-        bank: the clips.
-        stride: frames a latent.
-    """
-
-    bank: ClipBank
-    stride: int
-
-    def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
-        """Draw clips with equally many latents, and make a batch of them."""
-        rng = np.random.default_rng((self.config.seed, number))
-        return on_device(self.assemble(rng, self.draw_clips(rng)), device)
-
-    def draw_clips(self, rng: np.random.Generator) -> list[ClipData]:
-        """Draw the clips of a batch."""
-        return self.bank.draw(rng, self.config.latent_frames)
-
-    def assemble(self, rng: np.random.Generator, clips: list[ClipData]) -> dict[str, Tensor]:
-        """Make a batch of clips, with whatever else has to be drawn for it."""
-        raise NotImplementedError
 
 
 def run_transformer(
@@ -93,6 +64,17 @@ def run_transformer(
         (B, C, F, h, w).
     """
     return transformer(latents, t * NUM_TRAIN_TIMESTEPS, text, return_dict=False, tau=tau)[0]
+
+
+class TrainedTransformer(nn.Module):
+    """A transformer that is trained alone. Subclasses define its training pass as `forward`."""
+
+    # accelerate reads this name from the model: FSDP gathers the weights of one such module at a time.
+    _no_split_modules = DirectorTransformer3DModel._no_split_modules
+
+    def __init__(self, transformer: DirectorTransformer3DModel):
+        super().__init__()
+        self.transformer = transformer
 
 
 def draw_anchors(rng: np.random.Generator, plan: ChunkPlan, config: LoopConfig) -> list[bool]:
@@ -184,6 +166,6 @@ def transformer_optimizers(
 
 def compile_blocks(transformer: DirectorTransformer3DModel) -> None:
     """Compile each block where it is, for any number of tokens."""
-    torch._dynamo.config.optimize_ddp = False  # no public name sets this; otherwise DDP splits blocks, and some fail
+    torch._dynamo.config.optimize_ddp = False  # DDP would split blocks, and some would fail; no public name sets this
     for block in transformer.blocks:
         block.compile(dynamic=True)

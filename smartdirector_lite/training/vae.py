@@ -1,7 +1,6 @@
 """Train the tiny Wan-2.2-shaped VAE on the toy world and on a film."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,14 @@ from ..loading.cpu import prepare_for_cpu
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..vae.causal import pad_tail
 from .film import Footage
-from .loop import Prefetch, train_stage
+from .loop import train_stage
 from .optim import make_optimizers
 from .options import LoopConfig, check_least, check_shares
 from .precision import fast_autocast
 from .processes import join_processes
 from .stage import Stage, save_strip
 from .tiny import DRAFT
-from .vae_clips import draw_videos, end_anywhere
+from .vae_clips import VideoBatches, draw_videos, end_anywhere
 from .whole_sequence import decode_whole, encode_whole
 
 MOVES = 0.06  # change of a pixel in [-1, 1], from one frame to the next, from which it counts as moving
@@ -42,6 +41,7 @@ class VAEConfig(LoopConfig):
     freeze_encoder: bool = False  # train the decoder alone, so that latents made earlier stay valid
     freeze_decoder: bool = False  # train the encoder alone
     keep_weight: float = 0.0  # weight of the squared distance between the new latents and those of the VAE in init
+    workers: int = 0  # processes that draw batches ahead; 0 is right on a GPU
     batch: int = 1  # how many times as many clips a step has as usual, for a GPU
     lr: float = 2e-3  # Muon's learning rate
     adam_lr: float = 1e-3  # AdamW's learning rate
@@ -58,6 +58,7 @@ class VAEConfig(LoopConfig):
         super().__post_init__()
         check_shares(self, "film_share", "equivariance")
         check_least(self, 1, "batch")
+        check_least(self, 0, "workers")
         for name in ("freeze_encoder", "freeze_decoder", "keep_weight"):
             if getattr(self, name) and not self.init:
                 raise ValueError(f"{name} needs init: random weights are not worth keeping")
@@ -163,7 +164,6 @@ class VAEStage(Stage):
     uneven = True  # a single frame has no use for what resamples time
 
     def __init__(self, config: VAEConfig):
-        footage = Footage.open(config.film, config.film_share)
         torch.manual_seed(config.seed)
         self.config, self.vae = config, build_vae(config)
         self.before = load_vae(config.init, "init") if config.keep_weight else None
@@ -173,8 +173,7 @@ class VAEStage(Stage):
         self.vae.quant_conv.requires_grad_(not config.freeze_encoder)
         self.vae.decoder.requires_grad_(not config.freeze_decoder)
         self.vae.post_quant_conv.requires_grad_(not config.freeze_decoder)
-        self.draw = partial(draw_videos, config, footage)
-        self.batches = Prefetch(self.draw, config.steps, config.workers)
+        self.batches = VideoBatches(config, Footage.open(config.film, config.film_share))
         self.stride = self.vae.config.scale_factor_temporal
         self.model = TrainedVAE(self.vae, config.freeze_encoder)
         self.optimizers = make_optimizers(self.model, config.lr, config.adam_lr)
@@ -224,7 +223,7 @@ class VAEStage(Stage):
         """The mean and the standard deviation of each channel over training batches: the VAE's normalisation."""
         means, squares = [], []
         for number in range(STATISTICS_FROM, STATISTICS_FROM + STATISTICS_BATCHES):
-            moments = encode_whole(self.vae, self.draw(number, self.vae.device))
+            moments = encode_whole(self.vae, draw_videos(self.config, self.batches.footage, number, self.vae.device))
             latents = moments[:, : self.vae.config.z_dim].float()
             means.append(latents.mean(dim=(0, 2, 3, 4)))
             squares.append(latents.square().mean(dim=(0, 2, 3, 4)))

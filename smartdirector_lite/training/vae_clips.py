@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 
 from ..media.size import Size
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
@@ -100,6 +102,34 @@ def film_crop(film: FilmShots, frames: slice, size: Size, crop: tuple[int, int, 
     factor = 2 if size == DRAFT else 1
     part = film.clip(frames.start, frames.stop - frames.start, tuple(factor * side for side in crop))[:: frames.step]
     return F.avg_pool2d(part, factor) if factor > 1 else part
+
+
+class VideoBatches:
+    """The clips of a run's batches. With `workers`, other processes draw them ahead."""
+
+    def __init__(self, config: "VAEConfig", footage: Footage):
+        self.config, self.footage, self._ahead = config, footage, None
+
+    def __getitem__(self, number: int) -> Tensor:
+        return draw_videos(self.config, self.footage, number, "cpu")
+
+    def take(self, number: int, device: torch.device | str) -> Tensor:
+        """Return the clips of a batch. With workers, ask for this process's numbers in order, from any first one."""
+        if self.config.workers == 0:
+            return draw_videos(self.config, self.footage, number, device)
+        if self._ahead is None:
+            processes = PartialState().num_processes
+            loader = DataLoader(
+                self,
+                batch_size=None,
+                sampler=range(number, processes * self.config.steps, processes),
+                num_workers=self.config.workers,
+                prefetch_factor=3,
+                multiprocessing_context="spawn",  # a fork would copy locks that other threads hold, and wait for ever
+                generator=torch.Generator(),  # the default would draw from the one that a resumed run needs untouched
+            )
+            self._ahead = iter(loader)
+        return next(self._ahead).to(device)
 
 
 def end_anywhere(video: Tensor, rng: np.random.Generator, stride: int) -> Tensor:

@@ -3,21 +3,3 @@
 from .causal import decode_clip, denormalize_latents, encode_clip, latent_shape, normalize_latents, release
 from .multichunk import decode, encode_conditions, encode_video, iter_decode, iter_encode
 from .naive import decode_naive, encode_naive_blank, naive_latent_index, replace_naive
-
-__all__ = [
-    "decode",
-    "decode_clip",
-    "decode_naive",
-    "denormalize_latents",
-    "encode_clip",
-    "encode_conditions",
-    "encode_naive_blank",
-    "encode_video",
-    "iter_decode",
-    "iter_encode",
-    "latent_shape",
-    "naive_latent_index",
-    "normalize_latents",
-    "release",
-    "replace_naive",
-]

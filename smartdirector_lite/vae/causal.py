@@ -112,7 +112,7 @@ def _groups(frames: Iterable[Tensor], stride: int) -> Iterator[Tensor]:
     size = 1
     while group := list(itertools.islice(frames, size)):
         group += group[-1:] * (size - len(group))
-        yield torch.cat(group, dim=2)
+        yield group[0] if len(group) == 1 else torch.cat(group, dim=2)
         size = stride
 
 

@@ -137,7 +137,7 @@ def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, 
         (["story.json", "--out", "folder.mp4"], "out = folder.mp4 is a folder"),
         (
             ["story.json", "--rope", "sinus"],
-            "rope must be one of frame_time, continuous, restart, midpoint, got 'sinus'",
+            "invalid choice 'sinus' for argument '--rope'. Expected one of ('frame_time', 'continuous', 'restart', ",
         ),
         (["story.json", "--steps", "0"], "num_inference_steps must be from 1 to 1000, got 0"),
         (["story.json", "--steps", "few"], "--steps"),
@@ -221,7 +221,7 @@ def test_plan_prints_the_table(story, capsys):
 
 def test_plan_refuses(story, capsys):
     refused(capsys, "stride must be at least 1, got 0", "plan", story, "--stride", 0)
-    refused(capsys, "got 'x'", "plan", story, "--rope", "x")
+    refused(capsys, "invalid choice 'x' for argument '--rope'", "plan", story, "--rope", "x")
     refused(capsys, "can't be read", "plan", story.parent)
     refused(capsys, "invalid literal for int", "plan", story, "--stride", "x")
 

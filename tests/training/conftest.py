@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKLWan
 
 from smartdirector_lite.media.size import Size
-from smartdirector_lite.training import bank, pairs, precision, restorer, sr
+from smartdirector_lite.training import pairs, precision, restorer, stage
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +27,8 @@ def tiny_vae(wan_folder) -> AutoencoderKLWan:
 @pytest.fixture
 def small_sizes(monkeypatch):
     """Clips of 48 x 32 and 96 x 64 in place of 112 x 64 and 224 x 128, encoded in float32."""
-    for module in (bank, pairs, sr, restorer):
+    for module in (pairs, stage, restorer):
         monkeypatch.setattr(module, "DRAFT", Size(48, 32))
-    for module in (pairs, sr, restorer):
         monkeypatch.setattr(module, "FINAL", Size(96, 64))
     monkeypatch.setattr(precision, "fast_dtype", lambda device: torch.float32)
 

@@ -204,23 +204,6 @@ def test_the_rate_warms_up_stays_and_falls_to_a_tenth():
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
 
 
-def draw_numbers(step: int, device: torch.device) -> torch.Tensor:
-    return torch.full((2,), float(step), device=device)
-
-
-def test_batches_drawn_ahead_are_the_same_and_leave_the_random_numbers_alone():
-    torch.manual_seed(0)
-    expected = torch.rand(1)
-    torch.manual_seed(0)
-    batches = loop.Prefetch(draw_numbers, steps=6, workers=1)
-    assert [int(batches.take(step, torch.device("cpu"))[0]) for step in range(2, 6)] == [2, 3, 4, 5]
-    assert torch.equal(torch.rand(1), expected)
-    batches = loop.Prefetch(draw_numbers, steps=6, workers=1)
-    batches.count, batches.processes = 12, 2  # what the second of two processes asks for
-    assert [int(batches.take(number, torch.device("cpu"))[0]) for number in (5, 7, 9, 11)] == [5, 7, 9, 11]
-    assert int(loop.Prefetch(draw_numbers, steps=6, workers=0).take(4, torch.device("cpu"))[0]) == 4
-
-
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     def good(folder: Path) -> None:
         folder.mkdir()

@@ -40,7 +40,7 @@ def test_a_shard_comes_back_and_is_the_same_every_time(tmp_path):
 
 def test_a_shard_of_something_else_is_refused(tmp_path, reader):
     write_shard(shard_path(tmp_path, 0), "another", {f"0.{name}": torch.zeros(1) for name in upscaled.PARTS}, [])
-    with pytest.raises(ValueError, match="made by another model or in another way; choose another folder, or delete it"):
+    with pytest.raises(ValueError, match="made by another model or in another way; choose another folder"):
         reader(shard_path(tmp_path, 0))
 
 

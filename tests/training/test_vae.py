@@ -1,6 +1,9 @@
 """The VAE's batches and its loss."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch.testing import assert_close
@@ -26,6 +29,23 @@ def test_a_step_always_draws_the_same_batch_and_no_held_out_scene():
     assert not torch.equal(
         vae_clips.draw_videos(config, Footage(), 1, CPU)[:1, :, :1, :32, :32], batch[:1, :, :1, :32, :32]
     )
+
+
+@pytest.mark.parametrize(("process", "processes"), [(0, 1), (1, 2)])
+def test_batches_drawn_ahead_are_the_same_and_leave_the_random_numbers_alone(process, processes, monkeypatch):
+    monkeypatch.setattr(vae_clips, "PartialState", lambda: SimpleNamespace(num_processes=processes))
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    batches = vae_clips.VideoBatches(vae.VAEConfig(steps=5, workers=1), Footage())
+    for number in range(2 * processes + process, 5 * processes, processes):  # from the third step on
+        drawn = vae_clips.draw_videos(batches.config, Footage(), number, CPU)
+        assert torch.equal(batches.take(number, CPU), drawn)
+    with pytest.raises(StopIteration):
+        batches.take(5 * processes + process, CPU)
+    assert torch.equal(torch.rand(1), expected)
+    here = vae_clips.VideoBatches(vae.VAEConfig(steps=5), Footage())
+    assert torch.equal(here.take(number, CPU), drawn)
 
 
 def test_a_larger_batch_has_as_many_more_clips():
