@@ -35,7 +35,6 @@ from smartdirector_lite.cli import bundled_storyboards
 from smartdirector_lite.course.figures.base import timeline_figure
 from smartdirector_lite.course.notebook import pick, show_figure, show_image, show_strip, show_video
 from smartdirector_lite.course.widgets import timeline_editor
-from smartdirector_lite.media import film_strip
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.storyboard import PACING, Clip, Keyframe, Shot
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
@@ -220,9 +219,10 @@ print(mine.plan().table())
 
 # %%
 film = director(mine, seed=1, steps=steps, progress=False, stage="gen")
-show_image(
-    film_strip(film.frames, count=8, keyframes=places),
+show_strip(
+    film.frames,
     alt="Frames of the generated video. The keyframes have an orange border",
+    keyframes=places,
 )
 print(film.report.summary())
 
@@ -285,9 +285,10 @@ show_figure(
 # %%
 action = director(fast_story, seed=0, steps=steps, progress=False, stage="gen")
 keyframes = [condition.frame_index for condition in fast_story.conditions]
-show_image(
-    film_strip(action.frames, 8, keyframes),
+show_strip(
+    action.frames,
     alt="Frames of the video with action pacing. The keyframes have an orange border",
+    keyframes=keyframes,
 )
 
 # %% [markdown]

@@ -309,11 +309,9 @@ assert steps["frames that follow"] < steps["last frame repeated"]
 # halts before every keyframe. The encoder has one latent for all four frames, so it mixes this halt into the frame that
 # is seen. Then the keyframe comes with a jerk.
 #
-# Over 12 videos, the steps over borders are 1.08 times as large as the motion beside them if the last frame is
+# Over 12 videos, the steps over borders are 1.09 times as large as the motion beside them if the last frame is
 # repeated. They are 1.05 times as large if the frames that follow are encoded. The last frame of a chunk is as good
-# either way (`bench/vae.py --clips 12`). This VAE has seen many chunks that end in repeats. For a VAE that had seen
-# fewer of them, the last frame was 1.0 dB worse with a surplus of 1, and 1.7 dB worse with a surplus of 3. A
-# transformer then learned the jerk from the latents. So frames that nobody sees leave a mark on the frames beside them.
+# either way (`bench/vae.py --clips 12`). So frames that nobody sees leave a mark on the frames beside them.
 # (The paper's chunks have no surplus. This rule is ours.)
 #
 # ## The pinned keyframe

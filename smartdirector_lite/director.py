@@ -1,7 +1,7 @@
 """The straight line from a storyboard to a video: storyboard -> take -> stage one -> stage two -> report."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from .sr.frames import FACTOR, to_bytes
 from .sr.pipeline import DirectorSRPipeline, SROptions
 from .storyboard import Storyboard
 from .storyboard.take import Take
-from .timeline import ChunkPlan, Condition, check_int
+from .timeline import ChunkPlan, Condition, check_int, check_one_of
 from .vae.causal import release
 from .vae.multichunk import encode_conditions, iter_decode
 
@@ -65,6 +65,7 @@ class Progress:
 Watch = Callable[[Progress], None]
 
 
+@dataclass(eq=False, repr=False)
 class Director:
     """Runs a storyboard through the stages it holds. Make one with `load_director`.
 
@@ -75,15 +76,10 @@ class Director:
         encode_texts: texts to embeddings (B, L, D), where the pipeline's own text encoder is not to do it.
     """
 
-    def __init__(
-        self,
-        gen: DirectorGenPipeline,
-        sr: DirectorSRPipeline | None = None,
-        defaults: Defaults | None = None,
-        encode_texts: Callable[[list[str]], Tensor] | None = None,
-    ):
-        self.gen, self.sr, self.encode_texts = gen, sr, encode_texts
-        self.defaults = Defaults() if defaults is None else defaults
+    gen: DirectorGenPipeline
+    sr: DirectorSRPipeline | None = None
+    defaults: Defaults = field(default_factory=Defaults)
+    encode_texts: Callable[[list[str]], Tensor] | None = None
 
     def __call__(
         self,
@@ -113,8 +109,7 @@ class Director:
         """
         if not isinstance(storyboard, Storyboard):
             raise ValueError(f"storyboard is a {type(storyboard).__name__}; give Storyboard.load(path)")
-        if stage not in STAGES:
-            raise ValueError(f"stage must be one of {', '.join(STAGES)}, got {stage!r}")
+        check_one_of("stage", stage, STAGES)
         check_int("seed", seed, 0, MAX_SEED)
         for pipeline, name in ((self.gen, "Director-Gen"), (self.sr, "Director-SR")):
             if pipeline is not None:
@@ -122,20 +117,19 @@ class Director:
         steps = self.defaults.steps if steps is None else steps
         guidance_scale = self.defaults.guidance_scale if guidance_scale is None else guidance_scale
         watch = watch or (lambda progress: None)
-        size = Size(*(storyboard.size or self.defaults.size))
-        self.gen.check_size(size)
+        take = self.take(storyboard, stage)
         try:
-            take = self.take(storyboard, stage)
             latents = self._generate(take, seed, steps, guidance_scale, rope, watch)
             draft = self._decode(take.plan, latents, watch)
             if stage == "gen" or self.sr is None:
                 frames, asked, ideal = draft, take.frames, self._reconstruct(take.plan, take.frames)
             else:
                 frames, asked = self._upscale(take, draft, latents, rope, watch), take.large
-                ideal = asked if self._shows_keyframes_as_given else self._reconstruct(take.plan, asked)
+                shown_as_given = self.sr.restorer is not None and self.sr.config.upsample == "pixel"
+                ideal = asked if shown_as_given else self._reconstruct(take.plan, asked)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
-                f"the GPU's memory does not suffice for {storyboard.num_frames} frames of {size}; load the "
+                f"the GPU's memory does not suffice for {take.plan.num_frames} frames of {take.size}; load the "
                 "director with memory='group', or take a smaller size (`smartdirector memory` tells what each needs)"
             ) from error
         self.gen.maybe_free_model_hooks()
@@ -150,6 +144,7 @@ class Director:
     def take(self, storyboard: Storyboard, stage: str = "all") -> Take:
         """Resolve a storyboard for this model: its chunks, and its pictures in the size of each stage."""
         size = Size(*(storyboard.size or self.defaults.size))
+        self.gen.check_size(size)
         factor = FACTOR if stage == "all" and self.sr is not None else None
         return Take.of(storyboard, size, self.gen.vae_scale_factor_temporal, factor)
 
@@ -177,9 +172,7 @@ class Director:
             callback_on_step_end=told,
         ).frames
         if not latents.isfinite().all():
-            raise FloatingPointError(
-                "the model gave values that are not finite; try load_director(..., dtype=torch.float32)"
-            )
+            raise FloatingPointError("the model's values are not finite; try load_director(..., dtype=torch.float32)")
         return latents
 
     def _texts(self, take: Take, guidance_scale: float) -> dict:
@@ -198,26 +191,20 @@ class Director:
         """Stage two: from the draft, as frames or as latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3)."""
         source = draft if self.sr.config.upsample == "pixel" else latents
         options = SROptions(steps=self.defaults.sr_steps, rope=rope)
-        large = _conditions(take.plan, take.large)
-        size = Size(draft.shape[2], draft.shape[1])
-        parts = self.sr.stream(source, take.plan.num_frames, size, large, cuts=take.plan.cuts, options=options)
-        frames = _collect(parts, take.plan.num_frames, "sr", watch)
+        plan, large = take.plan, _conditions(take.plan, take.large)
+        parts = self.sr.stream(source, plan.num_frames, take.size, large, cuts=plan.cuts, options=options)
+        frames = _collect(parts, plan.num_frames, "sr", watch)
         release(self.sr.transformer)
         return frames
 
-    @property
-    def _shows_keyframes_as_given(self) -> bool:
-        """Whether stage two has a restorer, and frames to restore."""
-        return self.sr.restorer is not None and self.sr.config.upsample == "pixel"
-
     def _reconstruct(self, plan: ChunkPlan, given: tuple[NDArray, ...]) -> list[NDArray]:
         """Each condition passed through the VAE alone, uint8 (L, H, W, 3): the best that any latents can give."""
-        device, result = get_module_execution_device(self.gen.vae), []
-        for condition in _conditions(plan, given):
-            length, height, width = condition.video.shape[:3]
+        vae, result = self.gen.vae, []
+        for frames in given:
+            length, height, width = frames.shape[:3]
             alone = ChunkPlan.build(length, [Condition(0, length)], plan.stride)
-            video = condition.to_tensor(Size(width, height)).to(device)
-            result.append(self._decode(alone, encode_conditions(self.gen.vae, alone, [video]), lambda progress: None))
+            video = VideoCondition(video=frames).to_tensor(Size(width, height)).to(get_module_execution_device(vae))
+            result.append(self._decode(alone, encode_conditions(vae, alone, [video]), lambda progress: None))
         return result
 
     def _notes(self, take: Take) -> tuple[str, ...]:

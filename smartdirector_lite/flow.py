@@ -74,9 +74,7 @@ def velocity(x_0: Tensor, x_1: Tensor) -> Tensor:
     return x_1 - x_0
 
 
-def loss(
-    predict: Callable[[Tensor, Tensor], Tensor], x_0: Tensor, x_1: Tensor, t: Tensor, anchored: Tensor
-) -> Tensor:
+def loss(predict: Callable[[Tensor, Tensor], Tensor], x_0: Tensor, x_1: Tensor, t: Tensor, anchored: Tensor) -> Tensor:
     """The training loss: the mean squared error of the predicted velocity over the latents that are not anchors.
 
     Args:

@@ -49,33 +49,29 @@ class KeyframeReport:
 
 @dataclass(frozen=True)
 class BorderJump:
-    """How far the picture jumps in one step, against the motion around that step.
+    """How far the picture jumps in the step into `frame`, against the motion around that step.
 
     Attributes:
+        frame: the frame's index.
         jump: the difference to the frame before, in levels.
         beside: the median of up to WINDOW steps on either side, within the shot; None where there is no step.
         ratio: jump over beside, both at least STILL; None with `beside`.
-    """
-
-    jump: float
-    beside: float | None
-    ratio: float | None
-
-
-@dataclass(frozen=True)
-class BorderReport:
-    """A verdict on the step into `frame`, where a chunk begins.
-
-    Attributes:
-        frame: the chunk's first frame.
-        jump, beside, ratio: as in `BorderJump`.
-        verdict: "flash", "freeze", "colour shift" or "fine"; at a cut that was asked for, "cut" or "no cut".
     """
 
     frame: int
     jump: float
     beside: float | None
     ratio: float | None
+
+
+@dataclass(frozen=True)
+class BorderReport(BorderJump):
+    """The border jump at a chunk's first frame, with a verdict on it.
+
+    Attributes:
+        verdict: "flash", "freeze", "colour shift" or "fine"; at a cut that was asked for, "cut" or "no cut".
+    """
+
     verdict: str
 
 
@@ -107,17 +103,14 @@ class Report:
         if self.keyframes:
             worst = max(self.keyframes, key=lambda keyframe: keyframe.l1)
             mean = np.mean([keyframe.l1 for keyframe in self.keyframes])
-            lines.append(
-                f"{len(self.keyframes)} frames given: mean difference {mean:.2f} levels of 255, "
-                f"at most {worst.l1:.2f} (frame {worst.frame})"
-            )
+            given = f"{len(self.keyframes)} frames given: mean difference {mean:.2f} levels of 255"
+            lines.append(f"{given}, at most {worst.l1:.2f} (frame {worst.frame})")
             beside = [keyframe for keyframe in self.keyframes if keyframe.sharpness_beside is not None]
             if beside:
                 sharp = np.mean([keyframe.sharpness_beside for keyframe in beside])
                 colour = max(keyframe.colour_beside for keyframe in beside)
-                lines.append(
-                    f"the frames beside them: {100 * sharp:.0f} % as sharp, mean colour at most {colour:.1f} levels off"
-                )
+                seen = f"{100 * sharp:.0f} % as sharp, mean colour at most {colour:.1f} levels off"
+                lines.append(f"the frames beside them: {seen}")
         for border in self.borders:
             ratio = "" if border.ratio is None else f" (jump / motion beside it = {border.ratio:.2f})"
             lines.append(f"border at frame {border.frame}: {border.verdict}{ratio}")
@@ -192,9 +185,9 @@ def border_jump(frames: NDArray, frame: int, cuts: Collection[int] = ()) -> Bord
     near = _steps_beside(len(frames), frame, cuts)
     jump = difference(frames[frame], frames[frame - 1])
     if not near:
-        return BorderJump(jump, None, None)
+        return BorderJump(frame, jump, None, None)
     beside = float(np.median([difference(frames[i], frames[i - 1]) for i in near]))
-    return BorderJump(jump, beside, max(jump, STILL) / max(beside, STILL))
+    return BorderJump(frame, jump, beside, max(jump, STILL) / max(beside, STILL))
 
 
 def border_report(frames: NDArray, frame: int, cuts: Collection[int] = ()) -> BorderReport:
@@ -212,7 +205,7 @@ def border_report(frames: NDArray, frame: int, cuts: Collection[int] = ()) -> Bo
         verdict = "freeze"
     else:
         verdict = "fine"
-    return BorderReport(frame, border.jump, border.beside, border.ratio, verdict)
+    return BorderReport(**asdict(border), verdict=verdict)
 
 
 def _steps_beside(num_frames: int, frame: int, cuts: Collection[int]) -> list[int]:

@@ -7,9 +7,11 @@ latent its place in time. All other modules read it, and none works out frame nu
 """
 
 import itertools
+import math
+import numbers
 import reprlib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 TAU_SCHEMES = ("frame_time", "continuous", "restart", "midpoint")
@@ -24,6 +26,20 @@ def check_int(name: str, value: object, low: int, high: int | None = None) -> in
         wanted = f"at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} must be {wanted}, got {reprlib.repr(value)}")
     return value
+
+
+def check_number(name: str, value: object, low: float, high: float = math.inf) -> None:
+    """Raise a ValueError unless `value` is a finite number (not a bool) from `low` to `high`."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high or value == math.inf:
+        wanted = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{name} must be a number {wanted}, got {reprlib.repr(value)}")
+
+
+def check_one_of(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise a ValueError unless `value` is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {reprlib.repr(value)}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,11 @@ class Condition:
     def stop(self) -> int:
         """The first frame after the condition."""
         return self.frame_index + self.num_frames
+
+    @property
+    def span(self) -> str:
+        """The frames that the condition covers, for a message."""
+        return f"frames {self.frame_index} to {self.stop - 1}"
 
 
 @dataclass(frozen=True)
@@ -74,11 +95,6 @@ class Chunk:
         """Frames of the chunk, without the surplus."""
         return self.stop - self.start
 
-    @property
-    def num_decoded_frames(self) -> int:
-        """Frames that the VAE decodes: those of the chunk and the surplus."""
-        return self.num_frames + self.surplus
-
 
 def num_latents_for(num_frames: int, stride: int) -> int:
     """Return how many latents hold `num_frames` frames: n = 1 + ceil((L - 1) / s)."""
@@ -102,27 +118,18 @@ def check_placement(
             raise ValueError(f"{name} must be a Condition, got {condition!r}; write Condition(frame_index)")
         check_int(f"{name}: frame_index", condition.frame_index, 0, num_frames - 1)
         if condition.stop > num_frames:
-            raise ValueError(
-                f"{name} covers frames {condition.frame_index} to {condition.stop - 1}, but the video ends at frame "
-                f"{num_frames - 1}; place it earlier or trim it"
-            )
+            raise ValueError(f"{name} covers {condition.span}, but the video ends at frame {num_frames - 1}; trim it")
     ordered = sorted(zip(conditions, names, strict=True), key=lambda pair: pair[0].frame_index)
     for (one, one_name), (two, two_name) in itertools.pairwise(ordered):
         if one.frame_index == two.frame_index:
             raise ValueError(f"{one_name} and {two_name} both stand at frame {one.frame_index}; move one of them")
         if one.stop > two.frame_index:
-            raise ValueError(
-                f"{one_name} (frames {one.frame_index} to {one.stop - 1}) overlaps {two_name} (from frame "
-                f"{two.frame_index}); move or trim one of them"
-            )
+            raise ValueError(f"{one_name} ({one.span}) overlaps {two_name} ({two.span}); move or trim one of them")
     for cut in cuts:
         check_int("cut", cut, 1, num_frames - 1)
         for name, condition in zip(names, conditions, strict=True):
             if condition.frame_index < cut < condition.stop:
-                raise ValueError(
-                    f"the cut at frame {cut} lies inside {name} (frames {condition.frame_index} to "
-                    f"{condition.stop - 1}); split the clip at the cut"
-                )
+                raise ValueError(f"the cut at frame {cut} lies inside {name} ({condition.span}); split the clip there")
     if len(set(cuts)) != len(cuts):
         raise ValueError(f"cuts must differ from each other, got {list(cuts)}")
 
@@ -227,16 +234,15 @@ class ChunkPlan:
         Raises:
             ValueError: for another scheme.
         """
+        check_one_of("tau scheme", scheme, TAU_SCHEMES)
         if scheme == "frame_time":
             values = [frame / self.stride for frame in self.last_frames]
         elif scheme == "continuous":
             values = [float(i) for i in range(self.num_latents)]
         elif scheme == "restart":
             values = [float(i) for chunk in self.chunks for i in range(chunk.num_latents)]
-        elif scheme == "midpoint":
-            values = _midpoint(self.anchors)
         else:
-            raise ValueError(f"tau scheme must be one of {', '.join(TAU_SCHEMES)}, got {scheme!r}")
+            values = _midpoint(self.anchors)
         starts = [chunk.latent_start for chunk in self.chunks if chunk.start in self.cuts]
         return [value + cut_gap * sum(start <= i for start in starts) for i, value in enumerate(values)]
 

@@ -44,9 +44,9 @@ def test_every_frame_is_shown_exactly_once_and_lengths_agree(plan: ChunkPlan) ->
     shown, latent = [], 0
     for chunk in plan.chunks:
         assert chunk.latent_start == latent
-        assert chunk.num_decoded_frames == 1 + plan.stride * (chunk.num_latents - 1)
+        assert chunk.num_frames + chunk.surplus == 1 + plan.stride * (chunk.num_latents - 1)
         assert 0 <= chunk.surplus < plan.stride
-        shown += range(chunk.start, chunk.start + chunk.num_decoded_frames - chunk.surplus)
+        shown += range(chunk.start, chunk.stop)
         latent += chunk.num_latents
     assert shown == list(range(plan.num_frames))
     lists = [plan.anchors, plan.latent_chunks, plan.last_frames, *(plan.tau(scheme) for scheme in TAU_SCHEMES)]

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .options import TINY, Model, Out, Positional, Rope, check_seed, check_writable
+from ..timeline import check_int
+from .options import TINY, Model, Out, Positional, Rope, check_writable
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +47,9 @@ def generate(
 
     videos = video_paths(storyboards, out)
     jobs = [(source, Storyboard.load(source), video) for source, video in zip(storyboards, videos, strict=True)]
-    check_seed(seed)
+    from ..director import MAX_SEED  # after the storyboards, since it loads torch
+
+    check_int("seed", seed, 0, MAX_SEED)
     if len(jobs) > 1:
         out.mkdir(parents=True, exist_ok=True)
     for video in videos:
@@ -97,17 +100,12 @@ def video_paths(storyboards: Sequence[Path], out: Path) -> list[Path]:
         return [out]
     if out.suffix.lower() == ".mp4" or (out.exists() and not out.is_dir()):
         raise ValueError(f"out = {out}: the videos of {len(storyboards)} storyboards need a folder; name one")
-    taken: dict[str, Path] = {}
-    videos = []
-    for source in storyboards:
-        name = source.resolve().parent.name if source.name == "story.json" else source.stem
-        video = out / f"{name}.mp4"
-        key = video.name.casefold()  # some file systems don't tell A from a
-        if key in taken:
-            raise ValueError(f"{taken[key]} and {source} would both be written to {video}; rename one of them")
-        taken[key] = source
-        videos.append(video)
-    return videos
+    names = [path.resolve().parent.name if path.name == "story.json" else path.stem for path in storyboards]
+    folded = [name.casefold() for name in names]  # some file systems don't tell A from a
+    for name in names:
+        if folded.count(name.casefold()) > 1:
+            raise ValueError(f"several storyboards would be written to {out / name}.mp4; rename all but one")
+    return [out / f"{name}.mp4" for name in names]
 
 
 def make_video(director: "Director", storyboard: "Storyboard", out: Path, **options: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..timeline import TAU_SCHEMES, check_int
+from ..timeline import TAU_SCHEMES
 
 if TYPE_CHECKING:
     import torch
@@ -51,21 +51,11 @@ Model = Annotated[ModelOptions, tyro.conf.OmitArgPrefixes]
 TINY = ModelOptions()  # what every command loads by default
 
 
-def check_seed(seed: int) -> None:
-    """Raise a ValueError unless a director takes the seed. It is found before the model is loaded, not after."""
-    from ..director import MAX_SEED
-
-    check_int("seed", seed, 0, MAX_SEED)
-
-
 def check_writable(out: Path) -> None:
     """Raise a ValueError unless a video can be written to `out`. It is found before the work, not after."""
-    if out.suffix.lower() != ".mp4":
-        raise ValueError(f"out = {out}: the video's name must end in .mp4")
-    if out.is_dir():
-        raise ValueError(f"out = {out} is a folder; give the name of a file")
-    if not out.parent.is_dir():
-        raise ValueError(f"out = {out}: the folder {out.parent} does not exist; make it first")
+    from ..media.files import video_path
+
+    video_path(out)
     try:
         tempfile.TemporaryFile(dir=out.parent).close()
     except OSError as error:

@@ -1,73 +1,13 @@
 """`smartdirector train`: everything from a film and the toy world to the weights that ship, and fine-tuning of Wan.
 
-The options of most stages are those of the stage's config class, which is imported when the stage is chosen.
+The options of a stage are the fields of its config class, which is imported when the stage is chosen.
 """
 
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-
-from ..timeline import check_int
-from .options import Positional
-
-
-def train_film(movie: Positional[Path], cache: Path = Path("runs/film"), start: float = 0.0, stop: float = 1e9) -> None:
-    """Decode a film once, cut it into shots, and keep it small on disk, for the other stages.
-
-    Args:
-        movie: the film's file
-        cache: the folder to write to
-        start: the second at which to begin, after the titles
-        stop: the second at which to end, before the credits
-    """
-    from ..training.film import FilmShots, prepare_film
-
-    prepare_film(movie, cache, seconds=(start, stop))
-    training, held_out = FilmShots.load(cache), FilmShots.load(cache, held_out=True)
-    print(f"{cache}: {len(training.shots)} shots to train on, {len(held_out.shots)} held out")
-
-
-def train_bank(
-    bank: Path = Path("runs/bank"),
-    vae: Path = Path("runs/vae/export"),
-    film: str = "",
-    film_share: float = 0.2,
-    first: int = 0,
-    count: int = 8,
-    seed: int = 0,
-    sparse: float = 0.45,
-) -> None:
-    """Render and encode shards of clips for `train gen`. This command may run before it or beside it.
-
-    Args:
-        bank: the folder of shards
-        vae: the trained VAE's folder
-        film: a folder made by `train film`; without it all clips come from the toy world
-        film_share: the share of the clips that come from the film
-        first: the number of the first shard
-        count: how many shards to make
-        seed: the same seed gives the same clips
-        sparse: the share of the clips that have few keyframes or none, where only the text says what happens
-    """
-    check_int("first", first, 0)
-    check_int("count", count, 1)
-    check_int("seed", seed, 0)
-    for option, share in (("film_share", film_share), ("sparse", sparse)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{option} must be from 0 to 1, got {share}")
-    import torch
-
-    from ..training.bank import build_shard
-    from ..training.film import Footage
-    from ..training.vae import load_vae
-
-    coder = load_vae(vae, "vae").eval().to("cuda" if torch.cuda.is_available() else "cpu")
-    footage = Footage.open(film, film_share)
-    for index in range(first, first + count):
-        print(build_shard(coder, bank, index, footage=footage, seed=seed, sparse=sparse), flush=True)
 
 
 def _stage(module: str, config: str, run: str, summary: str) -> Callable[[Any], None]:
@@ -78,7 +18,7 @@ def _stage(module: str, config: str, run: str, summary: str) -> Callable[[Any], 
 
     options = tyro.conf.arg(constructor_factory=lambda: find(config))
 
-    def command(config: Annotated[Any, options, tyro.conf.OmitArgPrefixes]) -> None:
+    def command(config: Annotated[Any, options, tyro.conf.OmitArgPrefixes, tyro.conf.PositionalRequiredArgs]) -> None:
         find(run)(config)
 
     command.__doc__ = summary
@@ -86,9 +26,9 @@ def _stage(module: str, config: str, run: str, summary: str) -> Callable[[Any], 
 
 
 STAGES = {
-    "film": train_film,
+    "film": _stage("film", "FilmConfig", "cut_film", "Decode a film once, cut it into shots, and keep these on disk."),
     "vae": _stage("vae", "VAEConfig", "train_vae", "Train the VAE."),
-    "bank": train_bank,
+    "bank": _stage("bank", "BankConfig", "build_bank", "Encode clips for `train gen`, before it or beside it."),
     "gen": _stage("gen", "GenConfig", "train_gen", "Train Director-Gen; with --base FOLDER, fine-tune a Wan model."),
     "sr": _stage("sr", "SRConfig", "train_sr", "Train Director-SR; with --base FOLDER, from a Wan model."),
     "restorer": _stage("restorer", "RestorerConfig", "train_restorer", "Train the restorer of a Director-SR."),

@@ -17,6 +17,7 @@ from IPython.display import display
 from PIL import Image
 
 from ..media import contact_sheet, write_video
+from ..media.sheets import KEYFRAME_COLOUR
 from .figures.base import Figure, figure_image
 
 Value = TypeVar("Value")
@@ -40,7 +41,13 @@ def show_figure(fig: Figure, alt: str) -> None:
     _show(img_tag(figure_bytes(fig), alt), alt)
 
 
-def show_strip(frames: Sequence[np.ndarray], alt: str, count: int = 8, labels: Sequence[str] | None = None) -> None:
+def show_strip(
+    frames: Sequence[np.ndarray],
+    alt: str,
+    count: int = 8,
+    labels: Sequence[str] | None = None,
+    keyframes: Sequence[int] = (),
+) -> None:
     """Show evenly spaced frames side by side, the first and the last among them.
 
     Args:
@@ -48,10 +55,13 @@ def show_strip(frames: Sequence[np.ndarray], alt: str, count: int = 8, labels: S
         alt: a text that says what the frames show, for readers who cannot see them.
         count: how many frames are shown at most.
         labels: a text for each frame of `frames`; None shows the frame numbers.
+        keyframes: the numbers of frames that are shown besides, with an outline in gold.
     """
-    shown = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int).tolist()
+    even = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int).tolist()
+    shown = sorted({*even, *keyframes})
     texts = [labels[i] for i in shown] if labels is not None else [str(i) for i in shown]
-    show_image(contact_sheet([frames[i] for i in shown], columns=len(shown), labels=texts), alt)
+    borders = [KEYFRAME_COLOUR if i in keyframes else None for i in shown]
+    show_image(contact_sheet([frames[i] for i in shown], len(shown), texts, borders), alt)
 
 
 def show_image(picture: Image.Image | np.ndarray, alt: str, scale: int = 1) -> None:

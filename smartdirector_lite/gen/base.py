@@ -1,11 +1,9 @@
 """What the two stages share: Wan's components, adopted; the chunk plan of a call; checks of a call's arguments."""
 
 import json
-import reprlib
 from collections.abc import Sequence
 
 from diffusers import AutoencoderKLWan, WanPipeline, WanTransformer3DModel
-from torch import Tensor
 
 from ..media.size import Size
 from ..timeline import ChunkPlan, check_int
@@ -40,18 +38,13 @@ class DirectorPipeline(WanPipeline):
             ValueError: for a model of two transformers (Wan 2.2 A14B), an image-to-video one, or another VAE.
         """
         if second is not None:
-            raise ValueError(
-                "transformer_2: models of two transformers (Wan 2.2 A14B) are not supported; "
-                "use Wan 2.1 T2V or Wan 2.2 TI2V"
-            )
+            raise ValueError("transformer_2: models of two transformers don't run here; use Wan 2.1 T2V or 2.2 TI2V")
         if transformer is None:
             return None
         transformer = DirectorTransformer3DModel.adopt(transformer)
-        if vae is not None and transformer.config.in_channels != vae.config.z_dim:
-            raise ValueError(
-                f"transformer takes {transformer.config.in_channels} channels, the VAE's latents have "
-                f"{vae.config.z_dim}; use the VAE that it was trained with"
-            )
+        takes = transformer.config.in_channels
+        if vae is not None and takes != vae.config.z_dim:
+            raise ValueError(f"transformer takes {takes} channels, the VAE gives {vae.config.z_dim}; give another VAE")
         return transformer
 
     def to_json_string(self) -> str:
@@ -76,38 +69,26 @@ class DirectorPipeline(WanPipeline):
         """Raise a ValueError if the model can't take this size; the message names the nearest that it can."""
         check_size(size, self.size_multiple)
 
+    def check_call(self, steps: int, needs_vae: bool) -> None:
+        """Raise a ValueError if the models that a call needs are missing, or the scheduler can't take these steps."""
+        for name in ("transformer", "vae") if needs_vae else ("transformer",):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name}: this pipeline was made without one; this call needs it")
+        check_int("num_inference_steps", steps, 1, self.scheduler.config.num_train_timesteps)
+
     def plan(self, num_frames: int, conditions: Sequence[VideoCondition] = (), cuts: Sequence[int] = ()) -> ChunkPlan:
         """Return the chunks that a call with these arguments works in. ValueError names what does not fit."""
         for i, condition in enumerate(conditions):
             if not isinstance(condition, VideoCondition):
-                kind = type(condition).__name__
-                raise ValueError(f"conditions[{i}] is a {kind}; write VideoCondition(image=..., frame_index=...)")
+                raise ValueError(f"conditions[{i}] is a {type(condition).__name__}; write VideoCondition(image=...)")
         placements = [condition.placement() for condition in conditions]
         return ChunkPlan.build(num_frames, placements, self.vae_scale_factor_temporal, cuts)
 
 
-# ---------------------------------------------------------------- checks: each raises a ValueError of one line
-
-
 def check_size(size: Size, multiple: Size) -> None:
-    """Check that the sides are multiples of those of `multiple`; the message names the nearest size that fits."""
+    """Raise a ValueError unless the sides are multiples of those of `multiple`; it names the nearest size that fits."""
     check_int("height", size.height, 1)
     check_int("width", size.width, 1)
     if size.height % multiple.height or size.width % multiple.width:
         near = Size(*(max(step, round(side / step) * step) for side, step in zip(size, multiple, strict=True)))
-        raise ValueError(
-            f"size {size}: the width must be a multiple of {multiple.width} and the height of {multiple.height}; "
-            f"the nearest is {near}"
-        )
-
-
-def check_output_type(output_type: str) -> None:
-    """Check that it is one of OUTPUT_TYPES."""
-    if output_type not in OUTPUT_TYPES:
-        raise ValueError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}, got {reprlib.repr(output_type)}")
-
-
-def check_latents(latents: Tensor, needed: tuple[int, ...]) -> None:
-    """Check the shape of latents that were given."""
-    if tuple(latents.shape) != needed:
-        raise ValueError(f"latents has shape {tuple(latents.shape)}; this call needs {needed}")
+        raise ValueError(f"size {size}: the sides must be multiples of {multiple}; the nearest size is {near}")

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..media import cover_crop, to_image
 from ..media.size import Size
 from ..timeline import Condition
+from ..vae.causal import check_shape
 
 RANGE_TOLERANCE = 0.01  # how far a tensor's values may leave [-1, 1], since resampling overshoots a little
 
@@ -83,13 +84,10 @@ def frame_tensor(frame: Frame, size: Size) -> Tensor:
         ValueError: for a tensor of another size or range, and for what is no frame.
     """
     if isinstance(frame, Tensor):
-        if frame.shape != (3, size.height, size.width):
-            shape = tuple(frame.shape)
-            raise ValueError(f"a tensor frame has shape {shape}; it must be (3, {size.height}, {size.width})")
+        check_shape("a tensor frame", frame, 3, size.height, size.width)
         low, high = frame.min().item(), frame.max().item()
         if not (low >= -1 - RANGE_TOLERANCE and high <= 1 + RANGE_TOLERANCE):  # true for NaN too
             raise ValueError(f"a tensor frame holds {low:g} to {high:g}; scale it to [-1, 1]")
         return frame.float()
-    frame_size(frame)
     pixels = np.array(cover_crop(to_image(frame), size))
     return torch.from_numpy(pixels).permute(2, 0, 1).float() / 127.5 - 1

@@ -6,7 +6,6 @@ plain Wan.
 """
 
 import inspect
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,12 +19,12 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
 from ..flow import State, precondition, spread
 from ..media.size import Size
-from ..timeline import ChunkPlan, check_int
-from ..vae.causal import release
+from ..timeline import ChunkPlan, check_int, check_number, check_one_of
+from ..vae.causal import check_shape, release
 from ..vae.multichunk import decode, encode_conditions
-from .base import DirectorPipeline, check_latents, check_output_type
+from .base import OUTPUT_TYPES, DirectorPipeline
 from .conditions import VideoCondition
-from .prompt import MAX_TOKENS, Prompt, check_guidance
+from .prompt import MAX_TOKENS, Prompt
 from .transformer import DirectorTransformer3DModel
 
 
@@ -72,19 +71,16 @@ class DirectorGenPipeline(DirectorPipeline):
         """
         if sigma_data is not None and not sigma_data > 0:
             raise ValueError(f"sigma_data = {sigma_data}: give more than 0, or None")
-        if not 0 <= cut_gap < math.inf:
-            raise ValueError(f"cut_gap = {cut_gap}: give 0 or more")
+        check_number("cut_gap", cut_gap, 0)
         transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio)
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
         self.register_to_config(sigma_data=sigma_data, cut_gap=cut_gap)
 
     def model_index(self, index: dict) -> dict:
         """Return what model_index.json says: `WanPipeline`, unless this model has a skip or a gap, which that lacks."""
-        index = super().model_index(index)
-        for name, plain in (("sigma_data", None), ("cut_gap", 0.0)):
-            if index.get(name) == plain:
-                index.pop(name, None)
-        if not {"sigma_data", "cut_gap"} & set(index):
+        index, plain = super().model_index(index), {"sigma_data": None, "cut_gap": 0.0}
+        index = {key: value for key, value in index.items() if key not in plain or value != plain[key]}
+        if plain.keys().isdisjoint(index):
             index["_class_name"] = WanPipeline.__name__
         return index
 
@@ -132,13 +128,13 @@ class DirectorGenPipeline(DirectorPipeline):
             callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
         self._guidance_scale, self._attention_kwargs = guidance_scale, attention_kwargs
         self._current_timestep, self._interrupt = None, False
-        self._check_components(output_type, conditions)
+        check_one_of("output_type", output_type, OUTPUT_TYPES)
+        self.check_call(num_inference_steps, needs_vae=bool(conditions) or output_type != "latent")
         size = Size(width, height)
         self.check_size(size)
-        check_int("num_inference_steps", num_inference_steps, 1, self.scheduler.config.num_train_timesteps)
         check_int("num_videos_per_prompt", num_videos_per_prompt, 1)
         check_int("max_sequence_length", max_sequence_length, 1)
-        check_guidance(guidance_scale)
+        check_number("guidance_scale", guidance_scale, 0)
         words = Prompt(prompt, negative_prompt, prompt_embeds, negative_prompt_embeds)
         num_videos = num_videos_per_prompt * words.check(self)
         names = list(callback_on_step_end_tensor_inputs)
@@ -151,16 +147,12 @@ class DirectorGenPipeline(DirectorPipeline):
         embeds = words.embed(self, num_videos_per_prompt, max_sequence_length)
         state = self._start(plan, videos, noise, tau)
         latents = self._denoise(state, embeds, num_inference_steps, generator, callback_on_step_end, names)
-        video = self._decode(plan, latents, output_type)
+        result = latents
+        if output_type != "latent":
+            video = decode(self.vae, plan, latents.to(get_module_execution_device(self.vae)))
+            result = self.video_processor.postprocess_video(video, output_type=output_type)
         self.maybe_free_model_hooks()
-        return WanPipelineOutput(frames=video) if return_dict else (video,)
-
-    def _check_components(self, output_type: str, conditions: Sequence[VideoCondition]) -> None:
-        check_output_type(output_type)
-        if self.transformer is None:
-            raise ValueError("transformer: this pipeline was made without one; nothing can be generated")
-        if self.vae is None and (conditions or output_type != "latent"):
-            raise ValueError("vae: this pipeline was made without one; give no conditions, and output_type='latent'")
+        return WanPipelineOutput(frames=result) if return_dict else (result,)
 
     def _noise(self, plan: ChunkPlan, num_videos: int, size: Size, generator, latents: Tensor | None) -> Tensor:
         """Standard normal (B, C, F, h, w), or the latents that were given; float32, on the models' device."""
@@ -168,7 +160,7 @@ class DirectorGenPipeline(DirectorPipeline):
         channels = self.transformer.config.in_channels
         shape = (num_videos, channels, plan.num_latents, size.height // ratio, size.width // ratio)
         if latents is not None:
-            check_latents(latents, shape)
+            check_shape("latents", latents, *shape)
             return latents.to(device, torch.float32)
         if isinstance(generator, list) and len(generator) != num_videos:
             raise ValueError(f"generator: {len(generator)} for {num_videos} videos; give one each, or one for all")
@@ -224,15 +216,9 @@ class DirectorGenPipeline(DirectorPipeline):
 
         def predict(name: str, text: Tensor) -> Tensor:
             context = {"step_index": step, "sigma": float(self.scheduler.sigmas[step])}
+            options = {"attention_kwargs": self.attention_kwargs, "rotary_emb": rotary, "return_dict": False}
             with self.transformer.cache_context(name, **context, num_inference_steps=self._num_timesteps):
-                output = self.transformer(
-                    latents.to(self.transformer.dtype),
-                    timestep,
-                    text,
-                    attention_kwargs=self.attention_kwargs,
-                    return_dict=False,
-                    rotary_emb=rotary,
-                )[0].float()
+                output = self.transformer(latents.to(self.transformer.dtype), timestep, text, **options)[0].float()
             t = timestep / self.scheduler.config.num_train_timesteps
             return precondition(output, latents, t, self.config.sigma_data)
 
@@ -241,9 +227,3 @@ class DirectorGenPipeline(DirectorPipeline):
             return conditional
         unconditional = predict("uncond", embeds[1])
         return unconditional + self.guidance_scale * (conditional - unconditional)
-
-    def _decode(self, plan: ChunkPlan, latents: Tensor, output_type: str):
-        if output_type == "latent":
-            return latents
-        video = decode(self.vae, plan, latents.to(get_module_execution_device(self.vae)))
-        return self.video_processor.postprocess_video(video, output_type=output_type)

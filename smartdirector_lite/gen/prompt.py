@@ -1,13 +1,13 @@
 """What Director-Gen is told in words: texts, or their embeddings in place of them."""
 
-import math
-import numbers
 import reprlib
 from dataclasses import dataclass
 
 from diffusers import WanPipeline
 from diffusers.utils import logging
 from torch import Tensor
+
+from ..vae.causal import check_shape
 
 MAX_TOKENS = 512  # the longest text that Wan reads
 logger = logging.get_logger(__name__)
@@ -31,10 +31,9 @@ class Prompt:
             ValueError: for what is missing, doubled or of another form, in one line that names the argument.
         """
         has_encoder = pipeline.text_encoder is not None and pipeline.tokenizer is not None
-        prompts = _count("prompt", self.text, self.embeds, has_encoder, pipeline.transformer.config.text_dim)
-        negatives = _count(
-            "negative_prompt", self.negative, self.negative_embeds, has_encoder, pipeline.transformer.config.text_dim
-        )
+        text_dim = pipeline.transformer.config.text_dim
+        prompts = _count("prompt", self.text, self.embeds, has_encoder, text_dim)
+        negatives = _count("negative_prompt", self.negative, self.negative_embeds, has_encoder, text_dim)
         if prompts == 0:
             raise ValueError("prompt: give a text (an empty one, too) or prompt_embeds")
         if pipeline.do_classifier_free_guidance and negatives == 0 and not has_encoder:
@@ -52,20 +51,10 @@ class Prompt:
             if len(pipeline.tokenizer(text, truncation=True, max_length=max_length + 1).input_ids) > max_length:
                 logger.warning(f"The prompt has more than {max_length} tokens; the rest is not read: {text[-60:]!r}")
         given, words = (self.embeds, self.negative_embeds), (self.text, self.negative)
-        made = pipeline.encode_prompt(*words, guided, copies, *given, max_sequence_length=max_length, device=device)
-        result = []
-        for ready, value in zip(given, made, strict=True):
-            value = value if ready is None else ready.repeat_interleave(copies, dim=0)
-            result.append(None if value is None else value.to(device, pipeline.transformer.dtype))
-        return tuple(result)
-
-
-def check_guidance(scale: object) -> None:
-    """Raise a ValueError unless a guidance scale is a finite number, 0 or more."""
-    if isinstance(scale, bool) or not isinstance(scale, numbers.Real):
-        raise ValueError(f"guidance_scale must be a number, got {reprlib.repr(scale)}")
-    if not (math.isfinite(scale) and scale >= 0):
-        raise ValueError(f"guidance_scale must be 0 or more, got {scale}")
+        # diffusers would copy the embeddings that it makes, but not those that are given
+        made = pipeline.encode_prompt(*words, guided, 1, *given, max_sequence_length=max_length, device=device)
+        copied = (None if embeds is None else embeds.repeat_interleave(copies, dim=0) for embeds in made)
+        return tuple(None if embeds is None else embeds.to(device, pipeline.transformer.dtype) for embeds in copied)
 
 
 def _count(name: str, text: Texts, embeds: Tensor | None, has_encoder: bool, text_dim: int) -> int:
@@ -73,8 +62,7 @@ def _count(name: str, text: Texts, embeds: Tensor | None, has_encoder: bool, tex
     if text is not None and embeds is not None:
         raise ValueError(f"{name} and {name}_embeds are both given; give one of them")
     if embeds is not None:
-        if embeds.ndim != 3 or 0 in embeds.shape or embeds.shape[2] != text_dim:
-            raise ValueError(f"{name}_embeds has shape {tuple(embeds.shape)}; give (prompts, tokens, {text_dim})")
+        check_shape(f"{name}_embeds", embeds, "B", "L", text_dim)
         return len(embeds)
     if text is None:
         return 0

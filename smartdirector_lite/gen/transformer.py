@@ -83,16 +83,11 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
     def _adopt_blocks(self) -> None:
         """Check the config, and give the blocks their class, with the weights that the parent made."""
         for name in ("image_dim", "added_kv_proj_dim"):
-            if getattr(self.config, name) is not None:
-                raise ValueError(
-                    f"{name}={getattr(self.config, name)}: this is an image-to-video checkpoint; "
-                    "use a Wan T2V or TI2V one (keyframes enter as latents, not through an image encoder)"
-                )
+            value = getattr(self.config, name)
+            if value is not None:
+                raise ValueError(f"{name}={value}: this is an image-to-video checkpoint; use a Wan T2V or TI2V one")
         if self.config.patch_size[0] != 1:
-            raise ValueError(
-                f"patch_size={tuple(self.config.patch_size)}: the temporal patch must be 1, "
-                "so that every latent frame has its own tau and timestep"
-            )
+            raise ValueError(f"patch_size={tuple(self.config.patch_size)}: the first number, in time, must be 1")
         for block in self.blocks:
             block.__class__ = DirectorTransformerBlock
 
@@ -208,17 +203,21 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         batch_size, _, num_frames, height, width = hidden_states.shape
         (h, w), (_, p_h, p_w) = self._grid(height, width), self.config.patch_size
         if timestep.shape not in ((batch_size,), (batch_size, num_frames)):
-            raise ValueError(
-                f"timestep has shape {tuple(timestep.shape)}: give one per sample, ({batch_size},), "
-                f"or one per latent frame, ({batch_size}, {num_frames})"
-            )
-        timestep = timestep.view(batch_size, -1).expand(batch_size, num_frames)
-        rotary_emb = self._rotary_for(hidden_states, tau, rotary_emb)
+            needed = f"({batch_size},) or ({batch_size}, {num_frames})"
+            raise ValueError(f"timestep has shape {tuple(timestep.shape)}: give {needed}, (B,) or (B, F)")
+        times = timestep.view(batch_size, -1).expand(batch_size, num_frames).flatten()
+        if tau is not None and rotary_emb is not None:
+            raise ValueError("tau and rotary_emb are both given: give one of them")
+        if rotary_emb is None:
+            rotary_emb = self.rotary(range(num_frames) if tau is None else tau, height, width, hidden_states.device)
+        rows, num_tokens = rotary_emb[0].shape[:2]
+        if rows not in (1, batch_size) or num_tokens != num_frames * h * w:
+            found, needed = f"{rows} samples of {num_tokens} tokens", f"{batch_size} of {num_frames * h * w}"
+            raise ValueError(f"tau or rotary_emb covers {found}, the latents {needed}; give one tau per latent frame")
+        rotary_emb = tuple(table.to(hidden_states.device) for table in rotary_emb)
 
         x = self.patch_embedding(hidden_states).flatten(2).transpose(1, 2).contiguous()  # (B, F*S, D)
-        temb, modulation, text, _ = self.condition_embedder(
-            timestep.flatten(), encoder_hidden_states, None, timestep_seq_len=num_frames
-        )
+        temb, modulation, text, _ = self.condition_embedder(times, encoder_hidden_states, None, num_frames)
         modulation = modulation.unflatten(2, (6, -1))  # (B, F, 6, D)
         for block in self.blocks:
             if torch.is_grad_enabled() and self.gradient_checkpointing:
@@ -234,22 +233,3 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         x = x.reshape(batch_size, num_frames, h, w, p_h, p_w, -1)
         sample = x.permute(0, 6, 1, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
         return Transformer2DModelOutput(sample=sample) if return_dict else (sample,)
-
-    def _rotary_for(
-        self, hidden_states: Tensor, tau: Tensor | list[float] | None, rotary_emb: Rotary | None
-    ) -> Rotary:
-        """The rotary tables for latents (B, C, F, H, W), given or computed, checked against them."""
-        batch_size, _, num_frames, height, width = hidden_states.shape
-        if tau is not None and rotary_emb is not None:
-            raise ValueError("tau and rotary_emb are both given: give one of them")
-        if rotary_emb is None:
-            times = range(num_frames) if tau is None else tau
-            rotary_emb = self.rotary(times, height, width, hidden_states.device)
-        h, w = self._grid(height, width)
-        rows, num_tokens = rotary_emb[0].shape[:2]
-        if rows not in (1, batch_size) or num_tokens != num_frames * h * w:
-            raise ValueError(
-                f"tau or rotary_emb covers {rows} samples of {num_tokens} tokens: the latents are {batch_size} samples "
-                f"of {num_frames * h * w} tokens ({num_frames} frames); give one tau per latent frame, (F,) or (B, F)"
-            )
-        return tuple(table.to(hidden_states.device) for table in rotary_emb)

@@ -139,14 +139,10 @@ def read_configs(model: str | Path, revision: str | None = None) -> dict[str, di
             return WAN[str(model)]
         raise
     sr = gen.parent / SR_FOLDER
-    folders = {name: gen / name for name in ("transformer", "vae", "text_encoder")}
-    folders |= {"sr_transformer": sr / "transformer", "restorer": sr / "restorer"}
-    found = {name: folder / "config.json" for name, folder in folders.items()}
-    configs = {name: read_object(path) for name, path in found.items() if path.is_file()}
-    for name in ("transformer", "vae"):
-        if name not in configs:
-            raise LoadError(f"model {str(model)!r}: {gen} has no {name}/config.json; give the folder of a Wan pipeline")
-    return configs
+    configs = {name: read_object(gen / name / "config.json") for name in ("transformer", "vae")}
+    others = {"text_encoder": gen / "text_encoder", "sr_transformer": sr / "transformer", "restorer": sr / "restorer"}
+    found = {name: folder / "config.json" for name, folder in others.items()}
+    return configs | {name: read_object(path) for name, path in found.items() if path.is_file()}
 
 
 # ---------------------------------------------------------------- models without data

@@ -5,28 +5,31 @@ A folder has the layout in which diffusers saves a Wan pipeline. Beside its `mod
 64], "fps": 12}. Each of the four may be left out; Wan's value then holds.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from diffusers import BitsAndBytesConfig, TorchAoConfig
+from diffusers.quantizers import PipelineQuantizationConfig
+from pydantic import Field, StrictInt
 
-from ..director import Defaults, Director
+from ..director import WAN_SIZE, Defaults, Director
 from ..gen.base import DirectorPipeline
 from ..gen.pipeline import DirectorGenPipeline
 from ..media.size import Size
 from ..sr.pipeline import DirectorSRPipeline
-from ..timeline import check_int
+from ..storyboard.complaints import checked
+from ..storyboard.parts import Fps, Number, Sides
+from ..timeline import check_one_of
 from .cpu import prepare_for_cpu
 from .estimate import MetaModels, read_configs
-from .hub import BUNDLED, SR_FOLDER, LoadError, find_model, read_object
-from .memory import MODES, Call
+from .hub import BUNDLED, SR_FOLDER, LoadError, find_model, loading, read_object
+from .memory import MODES, QUANTIZED, Call
 from .placement import choose_on, place
-from .quantize import quantization
 from .text import LazyTextEncoder, TextCache, load_text_encoder
 
 DEFAULTS_FILE = "smartdirector.json"
-LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError)
 USUAL_FRAMES, USUAL_KEYFRAMES = 121, 3  # of the call that `memory="auto"` makes room for
 
 
@@ -64,7 +67,8 @@ def load_director(
         text_cache: a folder to keep text embeddings in. The text encoder is then loaded for a text that is not there
             yet, and is gone before anything else runs.
         compile: whether to compile the transformers' blocks; this needs memory="full".
-        quantize: "int8" or "nf4" for the transformer's weights (see `quantization`); not with memory="sequential".
+        quantize: how the transformer's weights are stored: "int8" for 8-bit whole numbers with a scale for each row
+            (by torchao), or "nf4" for 4-bit NormalFloat (by bitsandbytes, on CUDA); not with memory="sequential".
 
     Raises:
         LoadError: for a model that can't be loaded.
@@ -75,7 +79,8 @@ def load_director(
     if dtype is None:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     defaults = read_defaults(folder)
-    quantized = {} if quantize is None else {"quantization_config": quantization(quantize, dtype, device)}
+    with loading(model):
+        quantized = {} if quantize is None else {"quantization_config": _quantization(quantize, dtype)}
     memory, tiled = _check_memory(memory, device), False
     if device.type == "cuda":
         configs = read_configs(folder)
@@ -89,13 +94,13 @@ def load_director(
     if compile and memory != "full":
         raise ValueError(f"compile: needs memory='full', and it is {memory!r}; leave compile out")
 
-    with _loading(model):
+    with loading(model):
         encoder = load_text_encoder(folder, dtype) if text_cache is None else None
         precision = {"default": dtype, "vae": torch.float32}
         gen = _read(DirectorGenPipeline, folder, dtype=precision, text_encoder=encoder, **quantized)
     sr, sr_folder = None, folder.parent / SR_FOLDER
     if sr_folder.is_dir():
-        with _loading(sr_folder):
+        with loading(sr_folder):
             precision = {"default": dtype, "restorer": torch.float32}
             sr = _read(DirectorSRPipeline, sr_folder, dtype=precision, vae=gen.vae)
     director = Director(gen, sr, defaults)
@@ -138,36 +143,28 @@ def read_defaults(folder: Path) -> Defaults:
 
 def wan_size(vae: Mapping) -> Size:
     """Return the size that Wan was made for, by the config of its VAE: 2.2's is residual, 2.1's is not."""
-    return Size(1280, 704) if vae.get("is_residual") else Size(832, 480)
+    return Size(1280, 704) if vae.get("is_residual") else WAN_SIZE
+
+
+@checked
+class Purpose:
+    """What a model was made for, as its `smartdirector.json` says; None for what the file leaves out."""
+
+    steps: Annotated[StrictInt, Field(ge=1, le=1000)] | None = None
+    guidance_scale: Annotated[Number, Field(ge=0, le=100)] | None = None
+    size: Sides | None = None
+    fps: Fps | None = None
 
 
 def _read_given(folder: Path) -> dict:
-    """The content of the file `smartdirector.json` in a folder, checked; {} without one."""
+    """What the file `smartdirector.json` in a folder says, checked; {} without one."""
     path = folder / DEFAULTS_FILE
-    if not path.is_file():
-        return {}
-    given, known = read_object(path), ("steps", "guidance_scale", "size", "fps")
-    for key in given:
-        if key not in known:
-            raise LoadError(f"{path}: unknown key {key!r}; known are {', '.join(known)}")
+    given = read_object(path) if path.is_file() else {}
     try:
-        check_int("steps", given.get("steps", 1), 1, 1000)
-        _check_number("guidance_scale", given.get("guidance_scale", 0), 0, 100)
-        _check_number("fps", given.get("fps", 1), 1, 240)
-        if "size" in given:
-            if not isinstance(given["size"], list) or len(given["size"]) != 2:
-                raise ValueError(f"size must be [width, height], got {given['size']!r}")
-            given["size"] = Size(*given["size"])
-            for name, side in given["size"]._asdict().items():
-                check_int(f"size: {name}", side, 1, 8192)
-    except ValueError as error:
+        purpose = Purpose(**given)
+    except (TypeError, ValueError) as error:
         raise LoadError(f"{path}: {error}") from error
-    return given
-
-
-def _check_number(name: str, value: object, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"{name} must be a number from {low} to {high}, got {value!r}")
+    return {name: value for name, value in vars(purpose).items() if value is not None}
 
 
 # ---------------------------------------------------------------- devices and memory
@@ -177,19 +174,16 @@ def _check_device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(device)
-        torch.empty(1, device=device)
+        return torch.empty(1, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         first_line = str(error).strip().partition("\n")[0]
         remedy = "leave it out to take CUDA where there is one, else the CPU"
         raise ValueError(f"device {str(device)!r} can't be used here ({first_line}); {remedy}") from error
-    return device
 
 
 def _check_memory(memory: str, device: torch.device) -> str:
     """Return the mode. Without CUDA there is one place, and "auto" is "full"."""
-    if memory not in ("auto", *MODES):
-        raise ValueError(f"memory must be one of auto, {', '.join(MODES)}, got {memory!r}")
+    check_one_of("memory", memory, ("auto", *MODES))
     if device.type == "cuda":
         return memory
     if memory not in ("auto", "full"):
@@ -201,6 +195,18 @@ def _check_memory(memory: str, device: torch.device) -> str:
 # ---------------------------------------------------------------- reading
 
 
+def _quantization(kind: str, dtype: torch.dtype) -> PipelineQuantizationConfig:
+    """How a pipeline's transformer is quantized while it is read. Products are computed in `dtype`."""
+    check_one_of("quantize", kind, QUANTIZED)
+    if kind == "nf4":
+        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    else:
+        from torchao.quantization import Int8WeightOnlyConfig
+
+        config = TorchAoConfig(Int8WeightOnlyConfig())
+    return PipelineQuantizationConfig(quant_mapping={"transformer": config})
+
+
 def _read(kind: type[DirectorPipeline], folder: Path, **options: object) -> DirectorPipeline:
     """Read a pipeline onto the CPU, and check that its weights are all there."""
     pipeline = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, **options)
@@ -209,14 +215,3 @@ def _read(kind: type[DirectorPipeline], folder: Path, **options: object) -> Dire
             if value.is_meta:  # diffusers leaves it without data
                 raise ValueError(f"{name}: the weight {parameter} is missing")
     return pipeline
-
-
-@contextmanager
-def _loading(model: str | Path) -> Iterator[None]:
-    """Turn what goes wrong inside into a LoadError of one line."""
-    try:
-        yield
-    except LOADING_ERRORS as error:
-        reason = " ".join(str(error).split())[:300] or "no reason given"
-        kind = "" if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: "
-        raise LoadError(f"model {str(model)!r} can't be loaded: {kind}{reason}") from error

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from ..media.size import Size
@@ -66,9 +65,9 @@ class Weights:
     @classmethod
     def of(cls, model: nn.Module) -> "Weights":
         """Measure a model. Its blocks are the items of its outermost module lists."""
-        own = {module: _bytes(module.parameters(recurse=False)) for module in model.modules()}
+        own = {module: sum(p.nbytes for p in module.parameters(recurse=False)) for module in model.modules()}
         blocks = [sum(own[module] for module in block.modules()) for block in _blocks(model)]
-        total = _bytes(model.parameters())
+        total = sum(p.nbytes for p in model.parameters())
         return cls(total, max(blocks, default=0), max(own.values()), total - sum(blocks))
 
     def resident(self, mode: str) -> int:
@@ -78,10 +77,6 @@ class Weights:
         if mode == "group":  # one block runs while the next is on its way
             return min(self.total, self.rest + 2 * self.block)
         return self.total
-
-
-def _bytes(parameters: Iterator[torch.Tensor]) -> int:
-    return sum(parameter.numel() * parameter.element_size() for parameter in parameters)
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:
@@ -134,10 +129,9 @@ class Estimate:
 
     def quantized(self, kind: str | None) -> "Estimate":
         """Return what the call needs with the transformer's weights quantized: one of QUANTIZED, or None."""
-        if kind is None:
-            return self
+        share = 1 if kind is None else QUANTIZED[kind]
         sizes = dataclasses.astuple(self.weights["transformer"])
-        smaller = Weights(*(round(QUANTIZED[kind] * size) for size in sizes))
+        smaller = Weights(*(round(share * size) for size in sizes))
         return dataclasses.replace(self, weights={**self.weights, "transformer": smaller})
 
     def table(self) -> str:

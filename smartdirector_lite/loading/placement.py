@@ -15,7 +15,7 @@ from .memory import MODES, RESERVE, Call, Estimate, gigabytes
 
 
 def place(director: Director, memory: str, device: torch.device) -> None:
-    """Put the models of a director, which are on the CPU, where a memory mode wants them."""
+    """Put the models of a director, which are on the CPU, where a memory mode, one of MODES, wants them."""
     gen, sr = director.gen, director.sr
     stages = [gen] if sr is None else [gen, sr]
     if sr is not None and sr.restorer is not None:
@@ -36,16 +36,16 @@ def place(director: Director, memory: str, device: torch.device) -> None:
             apply_group_offloading(gen.text_encoder, offload_type="leaf_level", **options)
         # The VAE is not in groups: the hooks of groups would hand a copy of its feature cache to every layer.
         cpu_offload_with_hook(gen.vae, device)
-    elif memory == "sequential":
+    else:
         for model in (gen.text_encoder, gen.vae, *(stage.transformer for stage in stages)):
             if model is not None:
                 cpu_offload(model, device, offload_buffers=True)
-    else:
-        raise ValueError(f"memory must be one of auto, {', '.join(MODES)}, got {memory!r}")
 
 
-def choose(whole: Estimate, tiled: Estimate, free: int) -> tuple[str, bool] | None:
-    """Find the fastest mode that fits into a GPU's free memory.
+def choose(
+    whole: Estimate, tiled: Estimate, free: int, modes: tuple[str, ...] = MODES, reserve: int = RESERVE
+) -> tuple[str, bool] | None:
+    """Find the first of `modes` that fits into a GPU's free memory.
 
     Tiles cost some decoding time, which is little beside the steps. They are therefore taken before a slower mode.
 
@@ -53,13 +53,14 @@ def choose(whole: Estimate, tiled: Estimate, free: int) -> tuple[str, bool] | No
         whole: what a call needs.
         tiled: what the call needs with the VAE in tiles.
         free: bytes.
+        reserve: bytes that must stay free.
 
     Returns:
         The mode, and whether the VAE must work in tiles; None if nothing fits.
     """
-    for mode in MODES:
+    for mode in modes:
         for estimate in (whole, tiled):
-            if estimate.peak(mode)[0] + RESERVE <= free:
+            if estimate.peak(mode)[0] + reserve <= free:
                 return mode, estimate is tiled
     return None
 
@@ -77,20 +78,16 @@ def choose_on(device: torch.device, memory: str, call: Call, needs: tuple[Estima
     """
     free, _ = torch.cuda.mem_get_info(device)
     fits = choose(*needs, free)
-    if memory == "auto" and fits is not None:
-        return fits
-    if memory != "auto":
-        for estimate in needs:
-            if estimate.peak(memory)[0] <= free:  # the reserve may not be needed, and the mode was asked for
-                return memory, estimate is needs[1]
-    mode = "sequential" if memory == "auto" else memory
+    # The reserve may not be needed where a mode was asked for.
+    found = fits if memory == "auto" else choose(*needs, free, (memory,), reserve=0)
+    if found is not None:
+        return found
+    mode = MODES[-1] if memory == "auto" else memory
     if fits is None:
         smallest = gigabytes(min(needs[1].peak(other)[0] for other in MODES) + RESERVE)
         remedy = f"no mode fits (the smallest needs {smallest}): take a smaller size or fewer frames"
     else:
-        tiles = " with vae.enable_tiling() and vae.enable_slicing()" if fits[1] else ""
-        remedy = f"memory={fits[0]!r}{tiles} would fit"
-    raise ValueError(
-        f"memory={mode!r} needs about {gigabytes(needs[0].peak(mode)[0] + RESERVE)} of GPU memory for "
-        f"{call.num_frames} frames of {Size(*call.size)}; {device} has {gigabytes(free)} free; {remedy}"
-    )
+        remedy = f"memory={fits[0]!r} would fit"
+    needed = gigabytes(needs[0].peak(mode)[0] + RESERVE)
+    asked = f"memory={mode!r} needs about {needed} of GPU memory for {call.num_frames} frames of {Size(*call.size)}"
+    raise ValueError(f"{asked}; {device} has {gigabytes(free)} free; {remedy}")

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 from ..gen.pipeline import DirectorGenPipeline
 from ..gen.prompt import MAX_TOKENS
 from ..media import atomic_path
-from .hub import read_object
+from .hub import loading, read_object
 
 
 def load_text_encoder(folder: Path, dtype: torch.dtype) -> UMT5EncoderModel | None:
@@ -58,10 +58,8 @@ class LazyTextEncoder:
     @torch.no_grad()
     def __call__(self, texts: list[str]) -> Tensor:
         """Return embeddings (B, L, D) in the encoder's dtype. ValueError where the encoder can't be loaded."""
-        try:
+        with loading(self.folder):
             encoder = load_text_encoder(self.folder, self.dtype)
-        except (OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise ValueError(f"{self.folder}: no text encoder to load ({' '.join(str(error).split())})") from error
         if encoder is None:
             raise ValueError(f"{self.folder}: has no text encoder; give a model that has one, or no text_cache")
         device = self.device

@@ -28,6 +28,16 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def video_path(path: PathLike) -> Path:
+    """Return the path of a video to be written. MediaError for a name that does not end in .mp4, and for a folder."""
+    path = Path(path)
+    if path.suffix.lower() != ".mp4":
+        raise MediaError(f"{path}: videos are written as .mp4; end the name so")
+    if path.is_dir():
+        raise MediaError(f"{path}: is a folder; give the name of a file")
+    return path
+
+
 def write_json(path: PathLike, value: object) -> None:
     """Write `value` as indented JSON in UTF-8.
 
@@ -42,12 +52,8 @@ def write_json(path: PathLike, value: object) -> None:
 
 def check_file(path: PathLike) -> None:
     """Raise a MediaError unless `path` is a file."""
-    try:
-        found = Path(path).is_file()
-    except (OSError, ValueError) as error:
-        raise MediaError(f"{str(path)!r}: not a usable file name ({one_line(error)})") from error
-    if not found:
-        raise MediaError(f"{path}: no such file")
+    if not os.path.isfile(path):  # unlike Path.is_file, it is False for what can't be a name at all
+        raise MediaError(f"{str(path)[:1000]}: no such file")
 
 
 def one_line(error: BaseException) -> str:

@@ -101,7 +101,5 @@ def write_image(path: PathLike, image: Image.Image | np.ndarray) -> None:
     with atomic_path(path) as temporary:
         try:
             to_image(image).save(temporary)
-        except (OSError, KeyError) as error:
-            raise MediaError(f"{path}: can't write this image ({error})") from error
-        except ValueError as error:
+        except (KeyError, ValueError) as error:
             raise MediaError(f"{path}: unknown image format; end the name in .png, .jpg or .webp") from error

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..report import Report
 from ..timeline import ChunkPlan
-from .files import MediaError, PathLike, atomic_path, write_json
+from .files import PathLike, atomic_path, video_path, write_json
 from .images import write_image
 from .sheets import KEYFRAME_COLOUR, contact_sheet
 from .writing import write_video
@@ -42,12 +42,14 @@ class DirectorResult:
         Raises:
             MediaError: for a name that does not end in .mp4, and for a folder that is not there.
         """
-        video, sheet, report = paths = result_paths(path)
+        video = video_path(path)
+        # The report of story.mp4 is not story.json, which may be the storyboard.
+        sheet, report = video.with_suffix(".sheet.png"), video.with_suffix(".report.json")
         with atomic_path(video) as new_video, atomic_path(sheet) as new_sheet, atomic_path(report) as new_report:
             write_video(new_video, self.frames, self.fps)
             write_image(new_sheet, self.sheet())
             write_json(new_report, {"num_frames": len(self.frames), "fps": self.fps, **self.report.to_dict()})
-        return paths
+        return video, sheet, report
 
     def sheet(self, columns: int = 7, count: int = 21) -> Image.Image:
         """Return a contact sheet: evenly spaced frames and the first of every condition, given frames in gold.
@@ -60,17 +62,3 @@ class DirectorResult:
         labels = [f"{frame} given" if frame in given else f"{frame}" for frame in shown]
         borders = [KEYFRAME_COLOUR if frame in given else None for frame in shown]
         return contact_sheet([self.frames[frame] for frame in shown], columns, labels, borders)
-
-
-def result_paths(path: PathLike) -> tuple[Path, Path, Path]:
-    """Return the paths of the video, the sheet and the report that `DirectorResult.save(path)` writes.
-
-    The report of `story.mp4` is not `story.json`, which may be the storyboard. MediaError for a name that does not end
-    in .mp4, and for a folder.
-    """
-    path = Path(path)
-    if path.suffix.lower() != ".mp4":
-        raise MediaError(f"{path}: videos are written as .mp4; end the name so")
-    if path.is_dir():
-        raise MediaError(f"{path}: is a folder; give the name of a file")
-    return path, path.with_suffix(".sheet.png"), path.with_suffix(".report.json")

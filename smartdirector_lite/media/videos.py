@@ -203,13 +203,9 @@ def _select(path, frames: Iterable, start: float, stop: float | None, fps: float
     num_frames = max(1, math.floor((times[-1] - times[0] + period) * fps + 0.5))
     if num_frames > MAX_VIDEO_FRAMES:
         raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames at {fps} fps; give start and stop")
-    return [kept[i] for i in _nearest(times, num_frames, fps)]
-
-
-def _nearest(times: Sequence[float], num_frames: int, fps: float) -> list[int]:
-    """Indices into `times` (seconds) of the frames nearest to 0, 1/fps, 2/fps, ... after the first; ties go back."""
-    wanted = times[0] + np.arange(num_frames) / fps - 1e-6  # a microsecond, so that rounding does not decide ties
-    return np.abs(np.asarray(times)[None] - wanted[:, None]).argmin(axis=1).tolist()
+    # The frames nearest to 0, 1/fps, 2/fps, ... after the first. The microsecond keeps rounding from deciding ties.
+    wanted = times[0] + np.arange(num_frames) / fps - 1e-6
+    return [kept[i] for i in np.abs(np.asarray(times)[None] - wanted[:, None]).argmin(axis=1)]
 
 
 def read_video(
@@ -261,11 +257,7 @@ def count_frames(path: PathLike, start: float = 0, stop: float | None = None, fp
     Raises:
         MediaError: the file is cut short, or ends before `stop`. Damage inside a frame shows only in decoding.
     """
-
-    def count(frames: Iterable) -> int:
-        return len(_select(path, frames, start, stop, fps, lambda frame: None))
-
     try:
-        return count(_packet_times(path))
+        return len(_select(path, _packet_times(path), start, stop, fps, lambda frame: None))
     except _TimesUnknownError:
-        return count(decoded_frames(path))
+        return len(_select(path, decoded_frames(path), start, stop, fps, lambda frame: None))

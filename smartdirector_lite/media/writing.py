@@ -4,19 +4,17 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace
 
-from .files import MediaError, PathLike, atomic_path
+from .files import MediaError, PathLike, atomic_path, video_path
 from .images import check_pixels
-from .sound import sound_track
-from .videos import CONVERSION, VIDEO_FORMATS
+from .sound import sound_packets
+from .videos import CONVERSION
 
-SOUND_FORMATS = "wav,mp3,flac,ogg,aac"  # containers without pictures that write_video takes sound from
 SAME_EVERY_TIME = {"mbtree": "0"}  # x264's macroblock tree now and then gives another file for the same frames
 TICK = Fraction(1, 90_000)  # seconds; the unit of frames that have times of their own
 ROUNDING = 0.001  # seconds: Matroska's times are this coarse
@@ -42,8 +40,7 @@ def write_video(
     Raises:
         MediaError: there is no frame, a side is odd (4:2:0 has none), or frames differ in size or type.
     """
-    if Path(path).suffix.lower() != ".mp4":
-        raise MediaError(f"{path}: videos are written as .mp4; end the name so")
+    path = video_path(path)
     if not (math.isfinite(fps) and 0 < fps <= 1000):
         raise MediaError(f"{path}: fps must be over 0 and at most 1000, got {fps}")
     if not 0 <= quality <= 51:
@@ -58,11 +55,9 @@ def write_video(
         raise MediaError(f"{path}: H.264 needs an even width and height, got {width} x {height}; crop or resize first")
     if times is not None and all(abs(time - i / fps) < ROUNDING for i, time in enumerate(times)):
         times = None
-    with (
-        atomic_path(path) as temporary,
-        av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container,
-        sound_track(sound, container, f"{VIDEO_FORMATS},{SOUND_FORMATS}") as advance_sound,
-    ):
+    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
+        heard = iter(()) if sound is None else sound_packets(sound, container)
+        waiting = next(heard, None)  # the sound's stream is made before the first packet is written
         stream = _video_stream(container, width, height, fps, quality, times is not None)
         for index, pixels in enumerate(itertools.chain([first], frames)):
             check_pixels(f"{path}: frame {index}", pixels)
@@ -79,9 +74,12 @@ def write_video(
                 frame.pts, frame.time_base = round(time / TICK), TICK
                 frame.duration = round(end / TICK) - frame.pts
             container.mux(stream.encode(frame))
-            advance_sound(time)
+            while waiting is not None and float(waiting.pts * waiting.time_base) <= time:
+                container.mux(waiting)
+                waiting = next(heard, None)
         container.mux(stream.encode())
-        advance_sound(math.inf)
+        for packet in itertools.chain([waiting] if waiting else [], heard):
+            container.mux(packet)
 
 
 def _video_stream(

@@ -33,8 +33,8 @@ def resize(frames: Tensor, size: Size) -> Tensor:
     """(1, 3, T, H, W) in [-1, 1] -> another size; bicubic, smoothed where it shrinks."""
     flat = frames[0].transpose(0, 1).float()
     sides = (size.height, size.width)
-    flat = F.interpolate(flat, size=sides, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
-    return flat.transpose(0, 1)[None]
+    resized = F.interpolate(flat, sides, mode="bicubic", antialias=True, align_corners=False)
+    return resized.clamp(-1, 1).transpose(0, 1)[None]
 
 
 def to_bytes(frames: Tensor) -> np.ndarray:

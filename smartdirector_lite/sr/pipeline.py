@@ -23,12 +23,12 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
 from ..flow import State
-from ..gen.base import DirectorPipeline, check_latents, check_output_type
+from ..gen.base import OUTPUT_TYPES, DirectorPipeline
 from ..gen.conditions import Frame, VideoCondition, frame_size
 from ..gen.transformer import DirectorTransformer3DModel
 from ..media.size import Size
-from ..timeline import ChunkPlan, check_int
-from ..vae.causal import encode_clip
+from ..timeline import ChunkPlan, check_int, check_number, check_one_of
+from ..vae.causal import check_shape, encode_clip
 from ..vae.multichunk import iter_decode, iter_encode
 from .frames import FACTOR, pad, resize, small_frame, to_bytes, upsample_latents
 from .restorer import FrameRestorer, Restoration
@@ -37,12 +37,6 @@ from .windows import blend_tiles, blend_windows, tiles, windows
 WINDOW, OVERLAP = 24, 4  # latent frames that flow together, and that two windows share
 MAX_SCALE = 8
 UPSAMPLING = ("latent", "pixel")  # how what the flow starts from is enlarged
-
-
-def check_upsample(value: str) -> None:
-    """Raise a ValueError unless it is one of UPSAMPLING."""
-    if value not in UPSAMPLING:
-        raise ValueError(f"upsample must be one of {', '.join(UPSAMPLING)}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -114,7 +108,7 @@ class DirectorSRPipeline(DirectorPipeline):
             upsample: how the start of the flow was enlarged when the transformer was trained; one of UPSAMPLING.
             restorer: puts the decoded frames right; None leaves them as they are.
         """
-        check_upsample(upsample)
+        check_one_of("upsample", upsample, UPSAMPLING)
         transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio)
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
         self.register_modules(restorer=restorer)
@@ -152,11 +146,12 @@ class DirectorSRPipeline(DirectorPipeline):
         Raises:
             ValueError: naming the argument, before any model runs.
         """
-        check_output_type(output_type)
+        check_one_of("output_type", output_type, OUTPUT_TYPES)
         if (video is None) == (latents is None):
             raise ValueError("give video or latents, and not both")
         if latents is not None:
-            source, size = latents, self._size_of(latents)
+            check_shape("latents", latents, 1, "C", "F", "h", "w")
+            source, size = latents, Size(latents.shape[-1], latents.shape[-2]).times(self.vae_scale_factor_spatial)
         else:
             source = VideoCondition(video=video).frames
             if num_frames not in (None, len(source)):
@@ -165,12 +160,11 @@ class DirectorSRPipeline(DirectorPipeline):
             for frame in source:
                 small_frame(frame, size)  # each is checked before any model runs
         options = SROptions(num_inference_steps, rope, upsample, restore, tile=tile)
-        call = self._check(num_frames, size, conditions, scale, cuts, options)
-        hr_latents, parts = self._upscale(call, source)
+        call = self._check(self.plan(num_frames, conditions, cuts), size, conditions, scale, options)
         if output_type == "latent":
-            result = torch.cat(list(hr_latents), dim=2)
+            result = torch.cat(list(self._flow(call, source)), dim=2)
         else:
-            frames = torch.cat([part for _, part in parts], dim=2)
+            frames = torch.cat([part for _, part in self._upscale(call, source)], dim=2)
             result = self.video_processor.postprocess_video(frames, output_type=output_type)
         self.maybe_free_model_hooks()
         return WanPipelineOutput(frames=result) if return_dict else (result,)
@@ -197,8 +191,9 @@ class DirectorSRPipeline(DirectorPipeline):
         Raises:
             ValueError: for bad arguments at once, and for a frame of another size when it comes.
         """
-        call = self._check(num_frames, size, conditions, scale, cuts, options or SROptions())
-        return self._as_bytes(self._upscale(call, frames)[1])
+        plan = self.plan(num_frames, conditions, cuts)
+        call = self._check(plan, size, conditions, scale, options or SROptions())
+        return self._as_bytes(self._upscale(call, frames))
 
     @torch.no_grad()
     def _as_bytes(self, parts: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, np.ndarray]]:
@@ -207,49 +202,35 @@ class DirectorSRPipeline(DirectorPipeline):
         self.maybe_free_model_hooks()
 
     def _check(
-        self,
-        num_frames: int,
-        size: Size,
-        conditions: Sequence[VideoCondition],
-        scale: float,
-        cuts: Sequence[int],
-        options: SROptions,
+        self, plan: ChunkPlan, size: Size, conditions: Sequence[VideoCondition], scale: float, options: SROptions
     ) -> _Call:
         """Check a call's arguments, all but its frames."""
-        for name in ("transformer", "vae"):
-            if getattr(self, name) is None:
-                raise ValueError(f"{name}: this pipeline was made without one; nothing can be upscaled")
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 1 <= scale <= MAX_SCALE:
-            raise ValueError(f"scale must be a number from 1 to {MAX_SCALE}, got {scale!r}")
-        check_int("num_inference_steps", options.steps, 1, self.scheduler.config.num_train_timesteps)
+        self.check_call(options.steps, needs_vae=True)
+        check_number("scale", scale, 1, MAX_SCALE)
         if options.tile is not None:
             check_int("tile", options.tile, 2 * max(self.size_multiple))
         if options.upsample is None:
             options = replace(options, upsample=self.config.upsample)
-        check_upsample(options.upsample)
-        plan, given = self.plan(num_frames, conditions, cuts), Size(*size)
+        check_one_of("upsample", options.upsample, UPSAMPLING)
+        given = Size(*size)
         steps = (max(self.vae_scale_factor_spatial, side // FACTOR) for side in self.size_multiple)
         padded = Size(*(-(-side // step) * step for side, step in zip(given, steps, strict=True)))
         out = Size(*(round(scale * side) for side in given))
         videos = [pad(condition.to_tensor(given.times(FACTOR)), padded.times(FACTOR)) for condition in conditions]
         return _Call(plan, given, padded, out, videos, options)
 
-    def _size_of(self, latents: Tensor) -> Size:
-        if not isinstance(latents, Tensor) or latents.ndim != 5:
-            kind = f"{type(latents).__name__} {tuple(getattr(latents, 'shape', ()))}"
-            raise ValueError(f"latents is a {kind}; give a tensor (1, C, F, h, w)")
-        return Size(latents.shape[-1], latents.shape[-2]).times(self.vae_scale_factor_spatial)
-
-    def _upscale(
-        self, call: _Call, source: Iterable[Frame] | Tensor
-    ) -> tuple[Iterator[Tensor], Iterator[tuple[int, Tensor]]]:
-        """HR latents, and the frames that they make, of frames or LR latents; the caller reads one of the two."""
-        restoration = None
-        if call.options.restore and self.restorer is not None and not isinstance(source, Tensor):
-            source, kept = itertools.tee(source)
-            restoration = Restoration(self.restorer, call.plan, kept, call.videos, call.given)
-        latents = self._flow(call, source)
-        return latents, self._decoded(call, latents, restoration)
+    def _upscale(self, call: _Call, source: Iterable[Frame] | Tensor) -> Iterator[tuple[int, Tensor]]:
+        """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, of frames or LR latents."""
+        device, native = get_module_execution_device(self.vae), call.given.times(FACTOR)
+        restores = call.options.restore and self.restorer is not None and not isinstance(source, Tensor)
+        source, kept = itertools.tee(source) if restores else (source, None)
+        parts = iter_decode(self.vae, call.plan, (latent.to(device) for latent in self._flow(call, source)))
+        parts = ((start, frames[..., : native.height, : native.width]) for start, frames in parts)  # no padding
+        if restores:
+            parts = Restoration(self.restorer, call.plan, kept, call.videos, call.given)(parts)
+        if call.out != native:
+            parts = ((start, resize(frames, call.out)) for start, frames in parts)
+        return parts
 
     @torch.no_grad()
     def _flow(self, call: _Call, source: Iterable[Frame] | Tensor) -> Iterator[Tensor]:
@@ -257,7 +238,7 @@ class DirectorSRPipeline(DirectorPipeline):
         plan, options, ratio = call.plan, call.options, self.vae_scale_factor_spatial
         if isinstance(source, Tensor):
             width, height = (side // ratio for side in call.padded)
-            check_latents(source, (1, self.transformer.config.in_channels, plan.num_latents, height, width))
+            check_shape("latents", source, 1, self.transformer.config.in_channels, plan.num_latents, height, width)
             if options.upsample != "latent":
                 raise ValueError(f"upsample is {options.upsample!r}, which needs frames; give them, or take 'latent'")
         tau, spans = plan.tau(options.rope), windows(plan.num_latents, options.window, options.overlap)
@@ -267,10 +248,8 @@ class DirectorSRPipeline(DirectorPipeline):
         def flow(span: range, latents: Tensor) -> Tensor:
             inside, whole = slice(span.start, span.stop), latents.shape[-2:]
             state = State(latents, anchored[inside], tau[inside])
-            parts = [
-                (tile, self._integrate(state.crop(tile.rows, tile.columns), options.steps))
-                for tile in tiles(whole, side, self.transformer.config.patch_size[1:])
-            ]
+            cut = tiles(whole, side, self.transformer.config.patch_size[1:])
+            parts = [(tile, self._integrate(state.crop(*tile), options.steps)) for tile in cut]
             bar.update()
             if span is spans[-1]:
                 bar.close()
@@ -316,13 +295,3 @@ class DirectorSRPipeline(DirectorPipeline):
             velocity = self.transformer(latents, timestep, text, return_dict=False, rotary_emb=rotary)[0].float()
             state = state.euler_step(velocity, t, t_next)
         return state.latents
-
-    def _decoded(
-        self, call: _Call, latents: Iterator[Tensor], restoration: Restoration | None
-    ) -> Iterator[tuple[int, Tensor]]:
-        """(index, frames (1, 3, t, H, W) in [-1, 1]) in the size that was asked for, the padding cut off."""
-        device, native = get_module_execution_device(self.vae), call.given.times(FACTOR)
-        parts = iter_decode(self.vae, call.plan, (latent.to(device) for latent in latents))
-        parts = ((start, frames[..., : native.height, : native.width]) for start, frames in parts)
-        for start, frames in parts if restoration is None else restoration(parts):
-            yield start, frames if call.out == native else resize(frames, call.out)

@@ -56,9 +56,7 @@ def upscale_video(
     return len(shown), notes
 
 
-def _conditions(
-    keyframes: dict[int, PathLike], num_frames: int, size: Size
-) -> tuple[list[VideoCondition], list[str]]:
+def _conditions(keyframes: dict[int, PathLike], num_frames: int, size: Size) -> tuple[list[VideoCondition], list[str]]:
     """The keyframes as conditions, and notes on those that are cropped."""
     conditions, notes = [], []
     for frame, path in sorted(keyframes.items()):

@@ -4,18 +4,11 @@ Axes: B batch, C channels, F latent frames, h, w latent height and width. A cell
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Tile:
-    """The part of a latent frame with these rows and columns."""
-
-    rows: slice
-    columns: slice
+Tile = tuple[slice, slice]  # the rows and the columns of a part of a latent frame
 
 
 def cover(length: int, size: int, overlap: int, multiple: int = 1) -> list[range]:
@@ -51,13 +44,13 @@ def tiles(whole: tuple[int, int], side: int | None, patch: tuple[int, int]) -> l
         patch: rows and columns of a token, in cells. Tiles begin and end with whole tokens.
     """
     if side is None:
-        return [Tile(slice(0, whole[0]), slice(0, whole[1]))]
+        return [(slice(0, whole[0]), slice(0, whole[1]))]
 
     def slices(length: int, step: int) -> list[slice]:
         size = max(step, side // step * step)
         return [slice(part.start, part.stop) for part in cover(length, size, size // 4 // step * step, step)]
 
-    return [Tile(rows, columns) for rows in slices(whole[0], patch[0]) for columns in slices(whole[1], patch[1])]
+    return [(rows, columns) for rows in slices(whole[0], patch[0]) for columns in slices(whole[1], patch[1])]
 
 
 def ramp(length: int, before: int, after: int) -> Tensor:
@@ -82,13 +75,13 @@ def blend_tiles(parts: Sequence[tuple[Tile, Tensor]], whole: tuple[int, int]) ->
         return parts[0][1]
     first = parts[0][1]
     total, weights = first.new_zeros(*first.shape[:3], *whole), first.new_zeros(whole)
-    for tile, part in parts:
+    for (rows, columns), part in parts:
         height, width = part.shape[-2:]
-        down = ramp(height, height // 4 * (tile.rows.start > 0), height // 4 * (tile.rows.stop < whole[0]))
-        across = ramp(width, width // 4 * (tile.columns.start > 0), width // 4 * (tile.columns.stop < whole[1]))
+        down = ramp(height, height // 4 * (rows.start > 0), height // 4 * (rows.stop < whole[0]))
+        across = ramp(width, width // 4 * (columns.start > 0), width // 4 * (columns.stop < whole[1]))
         weight = (down[:, None] * across[None]).to(first)
-        total[..., tile.rows, tile.columns] += part * weight
-        weights[tile.rows, tile.columns] += weight
+        total[..., rows, columns] += part * weight
+        weights[rows, columns] += weight
     return total / weights
 
 

@@ -14,7 +14,7 @@ MAX_JSON_BYTES = 1_000_000
 
 
 def inside(name: str, path: str | Path, folder: Path | None) -> Path:
-    """The resolved path of a file that lies in `folder`, symbolic links followed.
+    """The resolved path of what lies in `folder`, symbolic links followed. Reading it shows whether it is there.
 
     Args:
         name: the field that gives the path, for messages.
@@ -22,13 +22,10 @@ def inside(name: str, path: str | Path, folder: Path | None) -> Path:
     """
     try:
         resolved = (Path(path) if folder is None else folder / path).resolve()
-        found = resolved.is_file()
     except (OSError, ValueError, RuntimeError) as error:
         raise StoryboardError(f"{name} {str(path)!r} is not a usable file name") from error
     if folder is not None and not resolved.is_relative_to(folder.resolve()):
         raise StoryboardError(f"{name} {str(path)!r} leaves the storyboard's folder; put the file in it")
-    if not found:
-        raise StoryboardError(f"{name} {str(path)!r}: no such file{'' if folder is None else f' in {folder}'}")
     return resolved
 
 
@@ -57,24 +54,12 @@ def put_beside(path: Path, name: str, media: Path | Image.Image | np.ndarray, fp
     return target.name
 
 
-def load_json(path: Path) -> object:
-    """What a small file with strict JSON says; see `parse_json`."""
-    try:
-        with open(path, "rb") as file:
-            return parse_json(file.read(MAX_JSON_BYTES + 1))
-    except OSError as error:
-        raise StoryboardError(f"can't be read ({error.strerror})") from error
-
-
 def parse_json(text: str | bytes) -> object:
     """What a small JSON text says. No key may come twice in an object, and no number may be NaN or infinity."""
     if len(text) > MAX_JSON_BYTES:
         raise StoryboardError(f"more than {MAX_JSON_BYTES} bytes; is it a storyboard?")
     try:
-        text = text if isinstance(text, str) else text.decode("utf-8-sig")
         return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse)
-    except UnicodeDecodeError as error:
-        raise StoryboardError(f"not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # a ValueError, too, for a number of thousands of digits
         raise StoryboardError(f"not JSON: {error}") from error
 

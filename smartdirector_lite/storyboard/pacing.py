@@ -1,11 +1,14 @@
-"""Pacing: the same keyframes in the same order, at other times. Pure Python on frame numbers.
+"""Pacing: the same keyframes in the same order, at other times.
 
 The first and the last condition stay where they are, and a preset spaces those between them anew. The cuts move along.
 So a keyframe that stands at a cut stays at the cut, and no keyframe changes its shot.
 """
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from ..timeline import check_one_of
 
 # A preset maps a condition's rank (0 for the first, 1 for the last) to its place between the first and the last frame
 # (0 to 1). It rises and keeps both ends.
@@ -22,8 +25,7 @@ def preset_targets(starts: Sequence[int], preset: str) -> list[float]:
     Args:
         starts: the frames at which the conditions begin now, rising; at least three.
     """
-    if preset not in PACING:
-        raise ValueError(f"pacing must be one of {', '.join(PACING)}, got {preset!r}")
+    check_one_of("pacing", preset, PACING)
     if len(starts) < 3:
         raise ValueError(
             f"pacing {preset!r} moves what lies between the first and the last keyframe, and there are {len(starts)}; "
@@ -53,10 +55,9 @@ def move_frames(
         ValueError: there is no room.
     """
     old = sorted({*lengths, *cuts})
-    known = sorted(targets.items())
-    points = [*([(0, 0.0)] if known[0][0] > 0 else []), *known, (num_frames, float(num_frames))]
+    before, after = zip(*sorted({0: 0, **targets, num_frames: num_frames}.items()), strict=True)
     gaps = [lengths.get(frame, 1) for frame in old]
-    new = [int(_interpolate(points, frame) + 0.5) for frame in old]
+    new = [int(frame + 0.5) for frame in np.interp(old, before, after)]
     for i in range(1, len(old)):
         if old[i] not in fixed:
             new[i] = max(new[i], new[i - 1] + gaps[i - 1])
@@ -72,11 +73,3 @@ def move_frames(
                 f"no room at frame {targets[frame]:g}: a clip, a cut or the end is too close; choose other times"
             )
     return moved
-
-
-def _interpolate(points: Sequence[tuple[int, float]], frame: int) -> float:
-    """The value at `frame` of the straight lines through `points` (frame, value), whose frames and values rise."""
-    for (left, low), (right, high) in itertools.pairwise(points):
-        if left <= frame <= right:
-            return low + (high - low) * (frame - left) / (right - left)
-    raise ValueError(f"frame {frame} lies outside {points[0][0]} to {points[-1][0]}")

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import numpy as np
 from PIL import Image
-from pydantic import Field, InstanceOf, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, InstanceOf, StrictFloat, StrictInt, StrictStr
 
-from ..media import MediaError
+from ..media import MediaError, Size
 from .complaints import checked
 
 MAX_TEXT = 10_000  # characters of one text
@@ -25,7 +25,7 @@ Bound = Annotated[Number, Field(ge=0, le=1e9)]  # frames or seconds
 Length = Annotated[StrictInt, Field(ge=1, le=MAX_FRAMES)]
 Fps = Annotated[Number, Field(ge=MIN_FPS, le=MAX_FPS)]
 Side = Annotated[StrictInt, Field(ge=1, le=MAX_SIDE)]
-Sides = tuple[Side, Side]
+Sides = Annotated[tuple[Side, Side], AfterValidator(lambda sides: Size(*sides))]
 Text = Annotated[StrictStr, Field(max_length=MAX_TEXT)]
 FilePath = Annotated[StrictStr, Field(min_length=1, max_length=MAX_PATH)] | InstanceOf[Path]
 

@@ -15,10 +15,10 @@ from typing import Self
 import numpy as np
 from PIL import Image
 
-from ..media import MediaError, PathLike, Size, check_image, count_frames, write_json
+from ..media import MediaError, PathLike, check_image, count_frames, write_json
 from ..timeline import ChunkPlan, Condition, check_int, check_placement
 from .complaints import StoryboardError, checked, keys_of, unknown_key
-from .files import inside, load_json, put_beside
+from .files import MAX_JSON_BYTES, inside, parse_json, put_beside
 from .pacing import move_frames, preset_targets
 from .parts import MAX_DURATION, MAX_FRAMES, Clip, Fps, Keyframe, Length, Seconds, Shot, Sides, Text, nearest_frame
 
@@ -54,7 +54,6 @@ class Storyboard:
     def __post_init__(self) -> None:
         if not (self.keyframes or self.clips or self.shots or self.description.strip()):
             raise ValueError("the storyboard is empty; give a description, a shot, a keyframe or a clip")
-        object.__setattr__(self, "size", None if self.size is None else Size(*self.size))
         object.__setattr__(self, "num_frames", self._length())
         self._check_shots()
         object.__setattr__(self, "conditions", self._find_conditions())
@@ -113,13 +112,9 @@ class Storyboard:
         last = self.num_frames - 1
         if not isinstance(moment, float):
             return check_int(name, moment, 0, last)
-        if not 0 <= moment <= MAX_DURATION:  # true for NaN, too
-            raise ValueError(f"{name} must be from 0 to {MAX_DURATION:g}, got {moment}")
-        frame = nearest_frame(moment, self.fps)
-        if frame > last:
-            end = f"the last frame is {last} ({last / self.fps:.3f} s)"
-            raise ValueError(f"{name} {moment:g} s is frame {frame}, past the end; {end}")
-        return frame
+        if not 0 <= moment <= MAX_DURATION or nearest_frame(moment, self.fps) > last:  # the first is true for NaN, too
+            raise ValueError(f"{name} must be from 0 to {last / self.fps:.3f} s (frame {last}), got {moment:g}")
+        return nearest_frame(moment, self.fps)
 
     @property
     def given(self) -> list[tuple[str, Keyframe | Clip]]:
@@ -216,7 +211,10 @@ class Storyboard:
         """Read a storyboard's JSON. A StoryboardError that names the file says what is wrong in it."""
         path = Path(path)
         try:
-            return cls.from_dict(load_json(path), path.parent)
+            with open(path, "rb") as file:
+                return cls.from_dict(parse_json(file.read(MAX_JSON_BYTES + 1)), path.parent)
+        except OSError as error:
+            raise StoryboardError(f"{path}: can't be read ({error.strerror})") from error
         except StoryboardError as error:
             raise StoryboardError(f"{path}: {error}") from error
 

@@ -5,7 +5,7 @@ and are used several times with other noise and other anchors.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,43 @@ from torch import Tensor
 
 from .clips import SPARSE, ClipData, ClipEntry, draw_clip, encode_clips, vae_fingerprint
 from .film import Footage
-from .precision import fast_autocast
+from .options import check_least, check_shares
+from .precision import encoding_device, fast_autocast
 from .shards import read_shard, shard_path, shard_paths, write_shard
 from .tiny import DRAFT
+from .vae import load_vae
 
 CLIPS_AT_ONCE = 16  # clips that are drawn, then encoded together
 REFRESH_EVERY = 200  # batches after which a bank looks for new shards
+
+
+@dataclass
+class BankConfig:
+    """The options of `train bank`. A value out of range raises a ValueError."""
+
+    bank: str = "runs/bank"  # the folder of shards
+    vae: str = "runs/vae/export"  # the trained VAE's folder
+    film: str = ""  # a folder made by `train film`; without it all clips come from the toy world
+    film_share: float = 0.2  # share of the clips that come from the film
+    first: int = 0  # the number of the first shard
+    count: int = 8  # how many shards are made
+    seed: int = 0  # the same seed gives the same clips
+    sparse: float = SPARSE  # share of the clips with few keyframes or none, where only the text says what happens
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "first", "seed")
+        check_least(self, 1, "count")
+        check_shares(self, "film_share", "sparse")
+
+
+def build_bank(config: BankConfig) -> None:
+    """Make the shards that the options ask for, and print the path of each."""
+    vae, footage = load_vae(config.vae, "vae").eval(), Footage.open(config.film, config.film_share)
+    for index in range(config.first, config.first + config.count):
+        shard = build_shard(
+            vae.to(encoding_device()), config.bank, index, footage=footage, seed=config.seed, sparse=config.sparse
+        )
+        print(shard, flush=True)
 
 
 @torch.no_grad()

@@ -29,6 +29,23 @@ MIN_SIDE = 16  # pixels; a thumbnail is an eighth of a frame
 MAX_FILM_BYTES = 8_000_000_000  # of frames, which are held in memory until the film is cut
 
 
+@dataclass
+class FilmConfig:
+    """The options of `train film`."""
+
+    movie: Path  # the film's file
+    cache: str = "runs/film"  # the folder that is written
+    start: float = 0.0  # the second at which to begin, after the titles
+    stop: float = 1e9  # the second at which to end, before the credits
+
+
+def cut_film(config: FilmConfig) -> None:
+    """Prepare a film as the options say, and print how many shots there are."""
+    prepare_film(config.movie, config.cache, seconds=(config.start, config.stop))
+    training, held_out = FilmShots.load(config.cache), FilmShots.load(config.cache, held_out=True)
+    print(f"{config.cache}: {len(training.shots)} shots to train on, {len(held_out.shots)} held out")
+
+
 def prepare_film(
     path: str | Path, cache: str | Path, size: Size = FINAL, step: int = 2, seconds: tuple[float, float] = (0, 1e9)
 ) -> Path:

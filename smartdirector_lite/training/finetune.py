@@ -19,7 +19,8 @@ from ..gen.base import check_size
 from ..media.size import Size
 from ..sr import DirectorSRPipeline
 from ..sr.frames import FACTOR
-from ..sr.pipeline import check_upsample
+from ..sr.pipeline import UPSAMPLING
+from ..timeline import check_one_of
 from .bank import ClipBank
 from .finetune_base import Base, export_lora, whole_transformer
 from .finetune_data import CacheSettings, Captions, find_clips, open_clips
@@ -99,7 +100,7 @@ class SRFinetune(FinetuneConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_upsample(self.upsample)
+        check_one_of("upsample", self.upsample, UPSAMPLING)
         check_shares(self, "no_anchor", "at_start")
 
 

@@ -14,7 +14,7 @@ from diffusers.training_utils import cast_training_params
 
 from ..gen import DirectorGenPipeline, DirectorTransformer3DModel
 from ..loading import find_model
-from ..loading.loader import LOADING_ERRORS
+from ..loading.hub import LOADING_ERRORS
 from ..media.size import Size
 from .processes import whole_weights
 

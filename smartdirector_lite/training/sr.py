@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from .. import flow
 from ..gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoCondition
-from ..sr.pipeline import DirectorSRPipeline, check_upsample
+from ..sr.pipeline import UPSAMPLING, DirectorSRPipeline
+from ..timeline import check_one_of
 from .bank import LatentBank
 from .clips import ClipData
 from .film import Footage
@@ -58,7 +59,7 @@ class SRConfig(TransformerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_shares(self, "no_anchor", "at_start")
-        check_upsample(self.upsample)
+        check_one_of("upsample", self.upsample, UPSAMPLING)
 
 
 class TrainedSR(TrainedTransformer):

@@ -45,8 +45,7 @@ def denormalize_latents(vae: AutoencoderKLWan, z: Tensor) -> Tensor:
 def _latent_statistics(vae: AutoencoderKLWan, device: torch.device) -> tuple[Tensor, Tensor]:
     """The mean and the standard deviation of the VAE's latents, (1, C, 1, 1, 1) each."""
     values = torch.tensor([vae.config.latents_mean, vae.config.latents_std], device=device)
-    mean, std = values.view(2, 1, vae.config.z_dim, 1, 1, 1)
-    return mean, std
+    return values.view(2, 1, vae.config.z_dim, 1, 1, 1).unbind()
 
 
 def latent_shape(vae: AutoencoderKLWan, num_latents: int, height: int, width: int) -> tuple[int, int, int, int]:
@@ -173,10 +172,8 @@ def _decode_latent(vae: AutoencoderKLWan, latent: Tensor, caches: list[list]) ->
     is_first = not caches
     if is_first:
         caches += [_new_cache(vae.decoder) for _ in samples]
-    decoded = [
-        vae.decoder(sample, feat_cache=cache, feat_idx=[0], first_chunk=is_first)
-        for sample, cache in zip(samples, caches, strict=True)
-    ]
+    pairs = zip(samples, caches, strict=True)
+    decoded = [vae.decoder(sample, feat_cache=cache, feat_idx=[0], first_chunk=is_first) for sample, cache in pairs]
     return decoded[0] if len(decoded) == 1 else torch.cat(decoded)
 
 
@@ -253,10 +250,18 @@ def pad_tail(video: Tensor, stride: int) -> Tensor:
     return torch.cat([video, video[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2) if missing else video
 
 
+def check_shape(name: str, value: Tensor, *needed: int | str) -> None:
+    """Raise a ValueError unless `value` is a tensor of this shape. A letter stands for any length from 1 on."""
+    shape = tuple(getattr(value, "shape", ()))
+    pairs = zip(shape, needed, strict=False)
+    fits = [length > 0 if isinstance(want, str) else length == want for length, want in pairs]
+    if not isinstance(value, Tensor) or len(shape) != len(needed) or not all(fits):
+        raise ValueError(f"{name} has shape {shape}; give a tensor ({', '.join(map(str, needed))})")
+
+
 def check_video(vae: AutoencoderKLWan, video: Tensor, name: str = "video") -> None:
     """Raise a ValueError unless the video is a tensor (B, 3, T, H, W) of floats, of a size that the VAE takes."""
-    if video.ndim != 5 or video.shape[1] != 3 or 0 in video.shape:
-        raise ValueError(f"{name} has shape {tuple(video.shape)}: give (B, 3, frames, height, width)")
+    check_shape(name, video, "B", 3, "T", "H", "W")
     if not video.is_floating_point():
         raise ValueError(f"{name} is {video.dtype}: give floats in [-1, 1]")
     latent_shape(vae, 1, *video.shape[-2:])

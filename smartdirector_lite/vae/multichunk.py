@@ -18,7 +18,7 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor
 
 from ..timeline import Chunk, ChunkPlan, Condition
-from .causal import check_video, decode_run, encode_clip, encode_run, latent_shape, pad_tail
+from .causal import check_shape, check_video, decode_run, encode_clip, encode_run, pad_tail
 
 # ---------------------------------------------------------------- encoding
 
@@ -41,8 +41,7 @@ def encode_conditions(vae: AutoencoderKLWan, plan: ChunkPlan, videos: Sequence[T
         raise ValueError("plan has no conditions: there is nothing to encode; start from noise alone")
     check_videos(vae, plan.conditions, videos)
     encoded = _encode_runs(vae, videos)
-    batch_size, _, _, height, width = videos[0].shape
-    latents = encoded[0].new_zeros(batch_size, *latent_shape(vae, plan.num_latents, height, width))
+    latents = encoded[0].new_zeros(*encoded[0].shape[:2], plan.num_latents, *encoded[0].shape[3:])
     for chunk in plan.chunks:
         if chunk.condition is not None:
             latents[:, :, chunk.latent_start : chunk.latent_start + chunk.num_anchors] = encoded[chunk.condition]
@@ -111,9 +110,7 @@ def _covered(plan: ChunkPlan, frames: Iterator[Tensor]) -> Iterator[Tensor]:
     for index in range(plan.num_frames):
         frame = next(frames, None)
         if frame is None:
-            raise ValueError(
-                f"frames end before frame {index}, which the plan covers; build it for as many as there are"
-            )
+            raise ValueError(f"frames end before frame {index}, which the plan covers; plan as many as there are")
         yield frame
 
 
@@ -153,10 +150,7 @@ def iter_decode(
     """
     _check_plan(vae, plan)
     if isinstance(latents, Tensor):
-        channels, num_latents = vae.config.z_dim, plan.num_latents
-        if latents.ndim != 5 or latents.shape[1:3] != (channels, num_latents):
-            shape = tuple(latents.shape)
-            raise ValueError(f"latents has shape {shape}: VAE and plan need (B, {channels}, {num_latents}, h, w)")
+        check_shape("latents", latents, "B", vae.config.z_dim, plan.num_latents, "h", "w")
         latents = latents.split(1, dim=2)
     return _decode_chunks(vae, plan, iter(latents))
 
@@ -192,9 +186,7 @@ def check_videos(vae: AutoencoderKLWan, conditions: Sequence[Condition], videos:
         raise ValueError(f"videos has {len(videos)} entries for {len(conditions)} conditions: give one for each")
     for i, (condition, video) in enumerate(zip(conditions, videos, strict=True)):
         check_video(vae, video, f"videos[{i}]")
-        expected = (*videos[0].shape[:2], condition.num_frames, *videos[0].shape[3:])
-        if tuple(video.shape) != expected:
-            raise ValueError(f"videos[{i}] has shape {tuple(video.shape)}: conditions and videos[0] need {expected}")
+        check_shape(f"videos[{i}]", video, *videos[0].shape[:2], condition.num_frames, *videos[0].shape[3:])
 
 
 def _check_plan(vae: AutoencoderKLWan, plan: ChunkPlan) -> None:

@@ -131,10 +131,10 @@ def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, 
         (["broken.json"], "broken.json: not JSON: "),
         (["empty.json"], "empty.json: the storyboard "),
         (["outside.json"], "leaves the storyboard's folder"),
-        (["odd.json"], "size 50x30: the width must be a multiple of 16"),
-        (["story.json", "--out", "a.avi"], "out = a.avi: the video's name must end in .mp4"),
-        (["story.json", "--out", "nowhere/a.mp4"], "the folder nowhere does not exist; make it first"),
-        (["story.json", "--out", "folder.mp4"], "out = folder.mp4 is a folder"),
+        (["odd.json"], "size 50x30: the sides must be multiples of 16x16"),
+        (["story.json", "--out", "a.avi"], "a.avi: videos are written as .mp4; end the name so"),
+        (["story.json", "--out", "nowhere/a.mp4"], "can't write to the folder nowhere (No such file or directory)"),
+        (["story.json", "--out", "folder.mp4"], "folder.mp4: is a folder; give the name of a file"),
         (
             ["story.json", "--rope", "sinus"],
             "invalid choice 'sinus' for argument '--rope'. Expected one of ('frame_time', 'continuous', 'restart', ",
@@ -142,7 +142,7 @@ def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, 
         (["story.json", "--steps", "0"], "num_inference_steps must be from 1 to 1000, got 0"),
         (["story.json", "--steps", "few"], "--steps"),
         (["story.json", "--stage", "sr"], "--stage"),
-        (["story.json", "--guidance-scale", "nan"], "guidance_scale must be 0 or more, got nan"),
+        (["story.json", "--guidance-scale", "nan"], "guidance_scale must be a number of at least 0, got nan"),
         (["story.json", "--seed", "-1"], "seed must be from 0 to 9223372036854775807, got -1"),
         (["story.json", "--seed", str(2**70)], "seed must be from 0 to 9223372036854775807"),
         (["story.json", "--model", "nowhere"], "model 'nowhere': there is no such folder"),
@@ -191,10 +191,10 @@ def test_demo_renders_every_bundled_storyboard(model, tmp_path, monkeypatch, cap
 
 def test_demo_refuses(model, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
-    refused(capsys, "file is a file; give a folder", "demo", "--out", tmp_path / "file")
+    refused(capsys, "need a folder; name one", "demo", "--out", tmp_path / "file")
     refused(capsys, "seed must be from 0", "demo", "--out", tmp_path / "out", "--model", model, "--seed", "-3")
     monkeypatch.setattr(demo, "bundled_storyboards", lambda: tmp_path / "none")
-    refused(capsys, "no storyboards in", "demo", "--out", tmp_path / "out")
+    refused(capsys, "no storyboards", "demo", "--out", tmp_path / "out")
 
 
 def test_the_bundled_storyboards_are_whole():
@@ -236,9 +236,9 @@ def test_commands_that_are_not_there(capsys):
 
 
 def test_training_options_are_checked(capsys, tmp_path):
-    refused(capsys, "count must be at least 1, got 0", "train", "bank", "--count", 0)
-    refused(capsys, "film_share must be from 0 to 1, got 2.0", "train", "bank", "--film-share", 2)
-    refused(capsys, "sparse must be from 0 to 1, got -1.0", "train", "bank", "--sparse", -1)
+    refused(capsys, "count = 0: give 1 or more", "train", "bank", "--count", 0)
+    refused(capsys, "film_share = 2.0: give 0 to 1", "train", "bank", "--film-share", 2)
+    refused(capsys, "sparse = -1.0: give 0 to 1", "train", "bank", "--sparse", -1)
     refused(capsys, "no VAE there", "train", "bank", "--vae", tmp_path / "nowhere")
     refused(capsys, "vae = nowhere: no VAE there", "train", "sr", "--vae", "nowhere")
     refused(capsys, "at_start = 2.0: give 0 to 1", "train", "sr", "--at-start", 2)

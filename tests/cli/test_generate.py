@@ -51,7 +51,7 @@ def test_two_processes_make_the_files_of_one_and_outlive_a_failure(model, tmp_pa
     options = ["--model", model, "--seed", 3]
     assert main([*map(str, ["generate", *stories, "--out", tmp_path / "one", *options])]) == 2
     alone = capsys.readouterr()
-    complaint = f"smartdirector: {stories[0]}: size 50x32: the width must be a multiple of 16"
+    complaint = f"smartdirector: {stories[0]}: size 50x32: the sides must be multiples of 16x16"
     assert [line[: len(complaint)] for line in messages(alone.err)] == [complaint]
 
     done = launch("generate", *stories, "--out", tmp_path / "two", *options)
@@ -93,7 +93,7 @@ def test_videos_are_named_apart(tmp_path, capsys):
     assert video_paths([one, two], out) == [out / "a.mp4", out / "b.mp4"]
     upper = write_story(tmp_path / "A.json")
     for clash in ([one, three], [one, two, upper], [two, two]):
-        with pytest.raises(ValueError, match=r"would both be written to .*\.mp4; rename one of them"):
+        with pytest.raises(ValueError, match=r"several storyboards would be written to .*\.mp4; rename all"):
             video_paths(clash, out)
     for file in (tmp_path / "x.mp4", one):
         with pytest.raises(ValueError, match="need a folder"):

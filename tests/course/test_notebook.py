@@ -26,6 +26,17 @@ def test_pictures_carry_their_text(shown):
     assert 'alt="a &quot;plan&quot; &amp; more"' in shown[0] and 'width="96"' in shown[1]
 
 
+def test_a_strip_shows_its_ends_and_every_keyframe(monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook, "show_image", lambda picture, alt: shown.append(np.asarray(picture)))
+    notebook.show_strip(list(FRAMES), alt="some frames", count=2, keyframes=[5])
+    (sheet,) = shown
+    assert sheet.shape[1] == 3 * 56  # frames 0, 5 and 8, with 4 pixels around each
+    for place, frame in enumerate((0, 5, 8)):
+        assert np.array_equal(sheet[4:36, 56 * place + 4 : 56 * place + 52], FRAMES[frame])
+    assert sheet[0, 56].tolist() == [0xE8, 0xA3, 0x3D] and sheet[0, 0].tolist() == [255, 255, 255]
+
+
 def test_a_video_plays_and_has_a_strip_below_it(shown):
     notebook.show_video(FRAMES, 12, alt="a video")
     assert 'aria-label="a video"' in shown[0] and "data:video/mp4" in shown[0]

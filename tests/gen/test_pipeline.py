@@ -464,19 +464,16 @@ def test_bfloat16_keeps_latents_and_anchors_in_float32(own):
 
 GOOD = VideoCondition(image=picture(), frame_index=2)
 BAD_CALLS = {
-    "size": (
-        {"height": 33},
-        "size 48x33: the width must be a multiple of 16 and the height of 16; the nearest is 48x32",
-    ),
+    "size": ({"height": 33}, "size 48x33: the sides must be multiples of 16x16; the nearest size is 48x32"),
     "size of nothing": ({"width": 0}, "width must be at least 1, got 0"),
     "frames": ({"num_frames": 0}, "num_frames must be at least 1, got 0"),
     "steps": ({"num_inference_steps": 0}, "num_inference_steps must be from 1 to 1000, got 0"),
     "endless steps": ({"num_inference_steps": 10**9}, "num_inference_steps must be from 1 to 1000"),
     "copies": ({"num_videos_per_prompt": 0}, "num_videos_per_prompt must be at least 1"),
     "length": ({"max_sequence_length": 0}, "max_sequence_length must be at least 1"),
-    "guidance": ({"guidance_scale": float("nan")}, "guidance_scale must be 0 or more, got nan"),
-    "negative guidance": ({"guidance_scale": -1}, "guidance_scale must be 0 or more, got -1"),
-    "guidance of words": ({"guidance_scale": "high"}, "guidance_scale must be a number, got 'high'"),
+    "guidance": ({"guidance_scale": float("nan")}, "guidance_scale must be a number of at least 0, got nan"),
+    "negative guidance": ({"guidance_scale": -1}, "guidance_scale must be a number of at least 0, got -1"),
+    "guidance of words": ({"guidance_scale": "high"}, "guidance_scale must be a number of at least 0, got 'high'"),
     "output": ({"output_type": "mp4"}, "output_type must be one of pil, np, pt, latent, got 'mp4'"),
     "rope": ({"rope": "sinus"}, "tau scheme must be one of frame_time"),
     "no prompt": ({"prompt": None}, r"prompt: give a text \(an empty one, too\) or prompt_embeds"),
@@ -487,7 +484,7 @@ BAD_CALLS = {
     "negatives": ({"negative_prompt": ["a", "b"]}, "negative_prompt: 2 given for 1 prompts"),
     "latents": (
         {"latents": torch.zeros(1, 8, 1, 4, 6)},
-        r"latents has shape .*; this call needs \(1, 8, 3",
+        r"latents has shape .*; give a tensor \(1, 8, 3",
     ),
     "generators": ({"generator": [rng(), rng()]}, "generator: 2 for 1 videos"),
     "callback names": ({"callback_on_step_end_tensor_inputs": ["noise"]}, "noise"),
@@ -499,7 +496,7 @@ BAD_CALLS = {
     "bare image": ({"conditions": [picture()]}, r"conditions\[0\] is a Image; write VideoCondition"),
     "tensor size": (
         {"conditions": [VideoCondition(image=torch.zeros(3, 8, 8))]},
-        r"shape \(3, 8, 8\); it must be \(3, 32, 48\)",
+        r"shape \(3, 8, 8\); give a tensor \(3, 32, 48\)",
     ),
     "tensor range": (
         {"conditions": [VideoCondition(image=torch.full((3, HEIGHT, WIDTH), 200.0))]},
@@ -509,7 +506,7 @@ BAD_CALLS = {
         {"conditions": [VideoCondition(image=torch.full((3, HEIGHT, WIDTH), float("nan")))]},
         "holds nan to nan",
     ),
-    "a path": ({"conditions": [VideoCondition(image="a.png")]}, "a frame is a str; give a PIL image"),
+    "a path": ({"conditions": [VideoCondition(image="a.png")]}, "an image must be a uint8 array .* got str"),
     "float array": ({"conditions": [VideoCondition(image=np.zeros((4, 4, 3)))]}, "uint8 array"),
     "cut": ({"cuts": [6]}, "cut must be from 1 to 5, got 6"),
 }
@@ -567,7 +564,7 @@ def test_models_of_another_kind_are_refused_and_left_as_they_were(gen):
         DirectorGenPipeline(**{**parts, "transformer_2": plain})
     with pytest.raises(ValueError, match="two transformers"):
         DirectorGenPipeline(**parts, boundary_ratio=0.9)
-    with pytest.raises(ValueError, match="transformer takes 6 channels, the VAE's latents have 8"):
+    with pytest.raises(ValueError, match="transformer takes 6 channels, the VAE gives 8"):
         DirectorGenPipeline(**{**parts, "transformer": tiny_transformer(in_channels=6)})
     with pytest.raises(ValueError, match="give a WanTransformer3DModel"):
         DirectorGenPipeline(**{**parts, "transformer": torch.nn.Linear(1, 1)})

@@ -209,7 +209,7 @@ def test_what_is_not_a_video(tmp_path: Path) -> None:
         with pytest.raises(MediaError, match=f"{name}.mp4: damaged, cut short or not a video"):
             media.probe_video(tmp_path / f"{name}.mp4")
     for name in ("missing.mp4", "bad\0name.mp4", "x" * 5000):
-        with pytest.raises(MediaError, match=r"no such file|not a usable file name"):
+        with pytest.raises(MediaError, match="no such file"):
             media.read_video(tmp_path / name)
 
 
@@ -308,7 +308,7 @@ def test_write_image_and_json_are_whole_or_absent(tmp_path: Path) -> None:
 
 def test_contact_sheet_lays_frames_out_unscaled_with_borders_outside_them() -> None:
     frames = moving_frames(5)
-    sheet = np.asarray(media.contact_sheet(frames, 3, borders=[None, "#ff0000", None, None, None], gap=4))
+    sheet = np.asarray(media.contact_sheet(frames, 3, borders=[None, "#ff0000", None, None, None]))
     assert sheet.shape == (2 * 56, 3 * 72, 3)
     for i, frame in enumerate(frames):
         y, x = i // 3 * 56 + 4, i % 3 * 72 + 4
@@ -320,13 +320,3 @@ def test_contact_sheet_lays_frames_out_unscaled_with_borders_outside_them() -> N
         media.contact_sheet(frames, 3, labels=["a"])
     with pytest.raises(ValueError, match="at least one frame"):
         media.contact_sheet([], 3)
-
-
-def test_a_film_strip_shows_ends_and_every_keyframe() -> None:
-    sheet = np.asarray(media.film_strip(moving_frames(), count=3, keyframes=[7]))
-    assert sheet.shape[1] == 4 * 72  # frames 0, 7, 12, 23
-    greys = [round((sheet[4 + 40, i * 72 + 4 + 60].mean() - 20) / 8) for i in range(4)]
-    assert greys == [0, 7, 12, 23]
-    assert sheet[0, 72].tolist() == [0xE8, 0xA3, 0x3D]
-    with pytest.raises(ValueError, match="keyframes in 0 to 23"):
-        media.film_strip(moving_frames(), keyframes=[24])

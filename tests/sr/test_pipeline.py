@@ -390,11 +390,11 @@ BAD_CALLS = {
     "range": ({"video": torch.full((3, 6, 16, 24), 200.0)}, r"holds 200 to 200; scale it to \[-1, 1\]"),
     "another length": ({"num_frames": 7}, "num_frames is 7, but video has 6 frames"),
     "latents of no length": ({**LATENTS, "num_frames": None}, "num_frames must be an int, got None"),
-    "latents of another length": ({**LATENTS, "num_frames": 9}, r"latents has shape .*; this call needs \(1, 8, 5, 2"),
+    "latents of another length": ({**LATENTS, "num_frames": 9}, r"latents has shape .*; give a tensor \(1, 8, 5, 2"),
     "latents of other channels": ({**LATENTS, "latents": GOOD[:, :7]}, r"latents has shape \(1, 7, 4, 2, 3\)"),
     "several latents": ({**LATENTS, "latents": GOOD.expand(2, -1, -1, -1, -1)}, r"latents has shape \(2, 8, 4, 2, 3\)"),
-    "latents of another form": ({**LATENTS, "latents": GOOD[0]}, r"latents is a Tensor \(8, 4, 2, 3\); give a tensor"),
-    "latents as an array": ({**LATENTS, "latents": GOOD.numpy()}, "latents is a ndarray .*; give a tensor"),
+    "latents of another form": ({**LATENTS, "latents": GOOD[0]}, r"latents has shape \(8, 4, 2, 3\); give a tensor"),
+    "latents as an array": ({**LATENTS, "latents": GOOD.numpy()}, "latents has shape .*; give a tensor"),
     "latents as pixels": ({**LATENTS, "upsample": "pixel"}, "upsample is 'pixel', which needs frames"),
     "scale": ({"scale": 0.5}, "scale must be a number from 1 to 8, got 0.5"),
     "large scale": ({"scale": 9}, "scale must be a number from 1 to 8, got 9"),
@@ -411,7 +411,7 @@ BAD_CALLS = {
     "overlap": ({"conditions": [large(0, 2), large(1, 2)]}, r"conditions\[0\] and conditions\[1\] both stand at"),
     "small tensor": (
         {"conditions": [VideoCondition(image=torch.zeros(3, HEIGHT, WIDTH))]},
-        r"shape \(3, 16, 24\); it must be \(3, 32, 48\)",
+        r"shape \(3, 16, 24\); give a tensor \(3, 32, 48\)",
     ),
     "cut": ({"cuts": [6]}, "cut must be from 1 to 5, got 6"),
 }
@@ -441,7 +441,7 @@ def test_bad_calls_are_refused_before_any_model_runs(sr, name, no_model_runs):
         ({"options": SROptions(steps=0)}, "num_inference_steps must be from 1 to 1000"),
         ({"options": SROptions(window=4, overlap=3)}, "window = 4, overlap = 3: give a window of 1 or more"),
         ({"options": SROptions(tile=8)}, "tile must be at least 32, got 8"),
-        ({"frames": GOOD, "size": (48, 32)}, r"latents has shape .*; this call needs \(1, 8, 4, 4, 6\)"),
+        ({"frames": GOOD, "size": (48, 32)}, r"latents has shape .*; give a tensor \(1, 8, 4, 4, 6\)"),
     ],
 )
 def test_a_bad_stream_is_refused_at_once(sr, changed, message, no_model_runs):

@@ -187,7 +187,7 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
         (["--steps", "0"], "num_inference_steps must be from 1 to 1000, got 0"),
         (["--tile", "16"], "tile must be at least 32"),
         (["--tile", "-1"], "tile must be at least 32"),
-        (["--out", "out.avi"], "out = out.avi: the video's name must end in .mp4"),
+        (["--out", "out.avi"], "out.avi: videos are written as .mp4; end the name so"),
         (["--model", "nowhere"], "model 'nowhere': there is no such folder"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny import noise
 from torch.testing import assert_close
 
-from smartdirector_lite.sr.windows import Tile, blend_tiles, blend_windows, cover, ramp, tiles, windows
+from smartdirector_lite.sr.windows import blend_tiles, blend_windows, cover, ramp, tiles, windows
 
 
 @st.composite
@@ -62,14 +62,14 @@ def test_tiles_cover_every_cell_and_end_on_tokens(rows, columns, side, patch):
     whole = rows * patch[0], columns * patch[1]
     seen = torch.zeros(whole)
     for tile in tiles(whole, side, patch):
-        seen[tile.rows, tile.columns] += 1
-        for cells, step in ((tile.rows, patch[0]), (tile.columns, patch[1])):
+        seen[tile] += 1
+        for cells, step in zip(tile, patch, strict=True):
             assert cells.start % step == cells.stop % step == 0 and cells.stop - cells.start <= max(side, step)
     assert seen.min() >= 1
 
 
 def test_without_a_side_there_is_one_tile():
-    assert tiles((4, 6), None, (2, 2)) == tiles((4, 6), 99, (2, 2)) == [Tile(slice(0, 4), slice(0, 6))]
+    assert tiles((4, 6), None, (2, 2)) == tiles((4, 6), 99, (2, 2)) == [(slice(0, 4), slice(0, 6))]
 
 
 # ---------------------------------------------------------------- weights
@@ -180,7 +180,7 @@ def test_any_number_of_windows_fade_monotonically(sizes):
 def test_unchanged_tiles_make_the_whole_again(rows, columns, side, patch):
     latents = noise(1, 2, 3, rows * patch[0], columns * patch[1])
     whole = latents.shape[-2:]
-    parts = [(tile, latents[..., tile.rows, tile.columns]) for tile in tiles(whole, side, patch)]
+    parts = [(tile, latents[(..., *tile)]) for tile in tiles(whole, side, patch)]
     assert_close(blend_tiles(parts, whole), latents)
 
 
@@ -188,7 +188,7 @@ def test_unchanged_tiles_make_the_whole_again(rows, columns, side, patch):
 def test_two_tiles_that_disagree_fade_in_equal_steps(across):
     whole = (4, 14) if across else (14, 4)
     latents = torch.zeros(1, 1, 1, *whole)
-    parts = [(tile, latents[..., tile.rows, tile.columns] + i) for i, tile in enumerate(tiles(whole, 8, (2, 2)))]
+    parts = [(tile, latents[(..., *tile)] + i) for i, tile in enumerate(tiles(whole, 8, (2, 2)))]
     blended = blend_tiles(parts, whole)[0, 0, 0]
     line = torch.tensor([0.0] * 6 + [1 / 3, 2 / 3] + [1.0] * 6)
     assert_close(blended, line.expand(4, 14) if across else line[:, None].expand(14, 4))

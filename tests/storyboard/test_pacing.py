@@ -43,7 +43,7 @@ def test_retime_to_given_times() -> None:
         ([0, 10, 10], "times must keep the keyframes' order and differ"),
         ([0, 40, 10], "times must keep the keyframes' order"),
         ([0, 10, 61], r"times\[2\] must be from 0 to 60, got 61"),
-        ([0, 10, 5.1], r"times\[2\] 5.1 s is frame 61, past the end"),
+        ([0, 10, 5.1], r"times\[2\] must be from 0 to 5.000 s \(frame 60\), got 5.1"),
         ("thriller", "pacing must be one of documentary, suspense, action, got 'thriller'"),
     ]:
         with pytest.raises(StoryboardError, match=message):

@@ -1,14 +1,13 @@
 """The bank: shards of encoded clips, and what is drawn from them."""
 
 import dataclasses
-import inspect
+import functools
 
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
-from smartdirector_lite.cli import train as cli_train
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.training import bank, clips, precision
 from smartdirector_lite.training.film import Footage
@@ -21,8 +20,13 @@ def tiny_clips(monkeypatch):
     monkeypatch.setattr(precision, "fast_dtype", lambda device: torch.float32)
 
 
-def test_the_command_makes_a_bank_with_the_librarys_share_of_sparse_clips():
-    assert inspect.signature(cli_train.train_bank).parameters["sparse"].default == clips.SPARSE
+def test_the_command_makes_the_shards_that_are_asked_for(tiny_vae, tmp_path, monkeypatch, capsys):
+    tiny_vae.save_pretrained(tmp_path / "vae")
+    monkeypatch.setattr(bank, "build_shard", functools.partial(bank.build_shard, clips=2))
+    bank.build_bank(bank.BankConfig(str(tmp_path / "bank"), str(tmp_path / "vae"), first=3, count=2))
+    made = [str(path) for path in sorted((tmp_path / "bank").iterdir())]
+    assert capsys.readouterr().out.splitlines() == made
+    assert [path[-23:] for path in made] == ["shard-00003.safetensors", "shard-00004.safetensors"]
 
 
 def test_a_shard_comes_back_and_is_the_same_every_time(tiny_vae, tmp_path):

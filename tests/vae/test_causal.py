@@ -143,7 +143,7 @@ def test_release_moves_out_what_model_offloading_brought_in(wan22, monkeypatch):
     ("video", "message"),
     [
         (torch.zeros(1, 3, 1, 20, 20), "frames are 20 x 20: height and width must be multiples of 8"),
-        (torch.zeros(1, 2, 1, 16, 16), r"video has shape \(1, 2, 1, 16, 16\): give \(B, 3, frames, height, width\)"),
+        (torch.zeros(1, 2, 1, 16, 16), r"video has shape \(1, 2, 1, 16, 16\); give a tensor \(B, 3, T, H, W\)"),
         (torch.zeros(1, 3, 0, 16, 16), r"video has shape \(1, 3, 0, 16, 16\)"),
         (torch.zeros(1, 3, 1, 16, 16, dtype=torch.uint8), r"video is torch.uint8: give floats in \[-1, 1\]"),
     ],

@@ -343,7 +343,7 @@ def test_bad_videos_and_latents_are_refused_at_the_entrance(wan22):
         (lambda: encode_conditions(wan22, plan, [key.byte(), clip]), r"videos\[0\] is torch.uint8"),
         (lambda: encode_conditions(wan22, ChunkPlan.build(9), []), "no conditions"),
         (lambda: encode_video(wan22, plan, video_of(8, 16)), "video has 8 frames: the plan covers 9"),
-        (lambda: iter_decode(wan22, plan, noise(1, 8, 3, 2, 2)), r"need \(B, 8, 5, h, w\)"),
+        (lambda: iter_decode(wan22, plan, noise(1, 8, 3, 2, 2)), r"give a tensor \(B, 8, 5, h, w\)"),
         (lambda: decode(wan22, ChunkPlan.build(9, stride=8), noise(1, 8, 2, 2, 2)), "stride=4"),
     ]
     for call, message in cases:

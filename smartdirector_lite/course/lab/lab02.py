@@ -131,7 +131,7 @@ def check_join_chunks(join_chunks: Callable[[list[Tensor], list[tuple[int, int]]
     for plan in _plans(3, 8):
         decoded = []
         for number, chunk in enumerate(plan.chunks):
-            frames = torch.arange(chunk.start, chunk.start + chunk.num_decoded_frames) + 1000.0 * number
+            frames = torch.arange(chunk.start, chunk.stop + chunk.surplus) + 1000.0 * number
             decoded.append(frames.view(1, 1, -1, 1, 1).expand(2, 3, -1, 2, 2).clone())
         spans = [(chunk.start, chunk.stop) for chunk in plan.chunks]
         kept = [frames[:, :, : stop - start] for frames, (start, stop) in zip(decoded, spans, strict=True)]
