@@ -30,7 +30,7 @@ WAN_SIZE = Size(832, 480)
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a call uses unless it says otherwise. These are Wan's values.
+    """What a call uses unless it says otherwise. Stage one's values are Wan's.
 
     Attributes:
         steps: denoising steps of stage one.
@@ -53,7 +53,7 @@ class Progress:
 
     Attributes:
         stage: "gen" while `done` of `total` denoising steps are made; "decode" and "sr" while frames are.
-        draft: the draft, uint8 (T, H, W, 3), with the last of "decode".
+        draft: the draft, uint8 (T, H, W, 3), in the last report of "decode"; else None.
     """
 
     stage: str
@@ -73,7 +73,7 @@ class Director:
         gen: stage one.
         sr: stage two; without it the draft is the result.
         defaults: what a call uses unless it says otherwise.
-        encode_texts: texts to embeddings (B, L, D), where the pipeline's own text encoder is not to do it.
+        encode_texts: takes texts and returns embeddings (B, L, D); None leaves this to the pipeline's own text encoder.
     """
 
     gen: DirectorGenPipeline
@@ -104,7 +104,8 @@ class Director:
             watch: is told of every step when it is done; what it raises ends the call.
 
         Raises:
-            ValueError: (StoryboardError and MediaError are ValueErrors) before anything is generated; one line.
+            ValueError: bad input, found before anything is generated. StoryboardError and MediaError are subclasses.
+            FloatingPointError: the model gave values that are not finite.
             MemoryError: where the GPU's memory does not suffice.
         """
         if not isinstance(storyboard, Storyboard):

@@ -2,7 +2,7 @@
 
 A straight path leads from x_0 to x_1: x_t = (1 - t) x_0 + t x_1, and the model learns its velocity v = x_1 - x_0.
 In Director-Gen x_0 is data and x_1 is noise. In Director-SR x_0 is the high-resolution latents z_HR and x_1 is the
-enlarged low-resolution ones, z_LR. Both stages, both trainings and whatever denoises again use these functions.
+enlarged low-resolution ones, z_LR. Both stages and the trainers of both use these functions.
 
 Anchors are the latents that come from a keyframe or a clip. They stay clean: their time is 0, no step moves them, and
 they do not count in the loss. `State` carries the latents together with this knowledge.

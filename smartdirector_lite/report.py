@@ -55,7 +55,7 @@ class BorderJump:
         frame: the frame's index.
         jump: the difference to the frame before, in levels.
         beside: the median of up to WINDOW steps on either side, within the shot; None where there is no step.
-        ratio: jump over beside, both at least STILL; None with `beside`.
+        ratio: jump over beside, where values below STILL count as STILL; None with `beside`.
     """
 
     frame: int
@@ -77,7 +77,7 @@ class BorderReport(BorderJump):
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is told about a video.
+    """All measurements of a video.
 
     Attributes:
         keyframes: one entry for every given frame, sorted by frame.

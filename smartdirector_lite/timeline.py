@@ -76,9 +76,8 @@ class Chunk:
         surplus: the number of frames that the last latent decodes past `stop`; they are dropped.
         num_anchors: how many of the leading latents come from the condition that begins here; 0 where none does.
         condition: the index of that condition in the list that the caller gave, or None.
-        overrun: how many of the frames after `stop` are encoded with the chunk where a whole video is known. These are
-            the surplus, as far as the shot goes on. To repeat the last frame in their place would show a halt that
-            never happens. The paper's chunks have no surplus.
+        overrun: how many real frames after `stop` fill the surplus when a whole video is encoded. It is smaller than
+            `surplus` where the shot ends.
     """
 
     start: int
@@ -223,13 +222,13 @@ class ChunkPlan:
         Args:
             scheme: one of TAU_SCHEMES.
                 frame_time: the last frame that the latent shows, over the stride. An ordinary video gets 0, 1, 2, ...
-                as in Wan. This is the default, and the paper's scheme for chunks of any length.
+                    as in Wan. This is the default, and the paper's scheme for chunks of any length.
                 continuous: 0, 1, 2, ... over all latents.
                 restart: from 0 in each chunk.
                 midpoint: 0, 1, 2, ... over the latents that are not anchors. An anchor stands half-way between its
-                neighbours, and m anchors in a row divide their unit evenly. An anchor at the start gets -0.5.
-            cut_gap: what the index gains at each cut. A keyframe at a cut looks like any other keyframe to the model,
-                which moves towards it; the gap sets its shot apart.
+                    neighbours, and m anchors in a row divide their unit evenly. An anchor at the start gets -0.5.
+            cut_gap: what the index gains at each cut. Without a gap, the shot before a cut drifts towards the
+                keyframe at the cut.
 
         Raises:
             ValueError: for another scheme.

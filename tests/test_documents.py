@@ -37,7 +37,7 @@ def test_worked_example_is_the_plan():
 def test_storyboard_of_the_readme_loads(tmp_path):
     path = tmp_path / "story.json"
     path.write_text(re.search(r"```json\n(.*?)```", README, re.DOTALL)[1], encoding="utf-8")
-    for name in ("red", "hilltop", "blue"):
+    for name in ("red", "hill", "blue"):
         Image.new("RGB", (224, 128)).save(tmp_path / f"{name}.png")
     story = Storyboard.load(path)
     assert (story.num_frames, story.cuts) == (48, (24,))

@@ -1,4 +1,4 @@
-"""What the two stages share: Wan's components, adopted; the chunk plan of a call; checks of a call's arguments."""
+"""This module holds what both stages share: Wan's components, the chunk plan and the argument checks."""
 
 import json
 from collections.abc import Sequence

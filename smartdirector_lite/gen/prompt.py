@@ -1,4 +1,4 @@
-"""What Director-Gen is told in words: texts, or their embeddings in place of them."""
+"""The text input of Director-Gen: texts, or embeddings in place of texts."""
 
 import reprlib
 from dataclasses import dataclass

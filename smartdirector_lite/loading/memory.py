@@ -1,4 +1,4 @@
-"""What a call needs of memory and arithmetic, as a value: by model, by stage, by memory mode. `estimate` finds it."""
+"""Values that say what a call needs of memory and arithmetic. `estimate` computes them."""
 
 import dataclasses
 from collections.abc import Iterator

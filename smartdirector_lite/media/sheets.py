@@ -8,7 +8,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from ..timeline import check_int
 from .images import to_image
 
-KEYFRAME_COLOUR = "#e8a33d"  # the gold of everything that is given
+KEYFRAME_COLOUR = "#e8a33d"  # gold, for frames that come from a condition
 MARGIN = 4  # pixels of white around each frame
 
 

@@ -36,7 +36,7 @@ from .windows import blend_tiles, blend_windows, tiles, windows
 
 WINDOW, OVERLAP = 24, 4  # latent frames that flow together, and that two windows share
 MAX_SCALE = 8
-UPSAMPLING = ("latent", "pixel")  # how what the flow starts from is enlarged
+UPSAMPLING = ("latent", "pixel")  # what is enlarged: the small video's latents, or its frames before they are encoded
 
 
 @dataclass(frozen=True)

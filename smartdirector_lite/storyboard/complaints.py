@@ -30,7 +30,7 @@ class StoryboardError(ValueError):
 
 @typing.dataclass_transform(frozen_default=True)
 def checked(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen dataclass whose fields pydantic checks. What it does not take is a StoryboardError."""
+    """Make `cls` a frozen dataclass whose fields pydantic checks. What pydantic refuses is a StoryboardError."""
     cls = dataclass(cls, frozen=True, config=ConfigDict(extra="forbid"))
     init, signature = cls.__init__, inspect.signature(cls)
 

@@ -470,7 +470,8 @@ def test_bad_arguments_are_one_line(capsys, wan_folder, clips, tmp_path, monkeyp
     refused(capsys, "fps = 0.0: give more than 0", *good, "--data", clips, "--fps", 0)
     refused(capsys, "text_dropout = 2.0: give 0 to 1", *good, "--data", clips, "--text-dropout", 2)
     refused(capsys, "the nearest size is 48x32", *good, "--data", clips, "--size", 44, 32)
-    refused(capsys, "the nearest size is 64x32 (HR, which is twice LR)", "sr", *good[1:], "--data", clips, "--size", 48, 32)
+    nearest = "the nearest size is 64x32 (HR, which is twice LR)"
+    refused(capsys, nearest, "sr", *good[1:], "--data", clips, "--size", 48, 32)
     refused(capsys, "upsample", "sr", *good[1:], "--data", clips, "--upsample", "bicubic")
     monkeypatch.setattr(tuning, "is_peft_available", lambda: False)
     refused(capsys, "lora_rank = 16 needs peft: pip install", *good, "--data", clips)
