@@ -84,6 +84,7 @@ def parse(program: str, commands: dict[str, Callable], arguments: Sequence[str],
     lines = [line.strip(" │╭╮╰╯") for line in box.getvalue().splitlines()[1:]]  # without the title
     parts = re.split("^[─-]{2,}$", "\n".join(lines), flags=re.MULTILINE)
     message = " ".join(next((part for part in parts if part.strip()), "wrong options").split()).rstrip(".")
+    message = re.sub(r"^Error parsing __\S+: ", "", message)  # before what a configuration says of its own values
     if SIMILAR in lines:
         message += f"; did you mean {lines[lines.index(SIMILAR) + 1].split()[0]}?"
     raise ValueError(f"{message} (see {program} {name} --help)")

@@ -101,30 +101,40 @@ def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame
         MediaError: the file is damaged or cut short.
     """
     with _open_video(path) as video:
-        origin, num_frames = 0.0, 0
+        origin, end, num_frames = 0.0, 0.0, 0
         for packet in _packets(path, video):
             for frame in packet.decode():
                 if frame.is_corrupt:
                     raise MediaError(f"{path}: frame {num_frames} is damaged")
                 time, lasts = _times(frame, num_frames, video[2])
                 origin = origin if num_frames else time
-                num_frames += 1
+                num_frames, end = num_frames + 1, time + lasts
                 yield time - origin, lasts, frame
+        _check_end(path, video, origin, end)  # again: the decoder may drop a last packet that is not whole
 
 
 def _packets(path: PathLike, video: OpenVideo) -> Iterator[av.Packet]:
     """The packets of a video in the file's order, then an empty one. A file that is cut short is a MediaError."""
     container, stream, fps = video
-    num_packets, end = 0, 0.0
+    num_packets, start, end = 0, math.inf, 0.0
     for packet in container.demux(stream):
         if packet.is_corrupt:
             raise MediaError(f"{path}: damaged or cut short after {num_packets} frames")
         if packet.size:
-            num_packets, end = num_packets + 1, max(end, sum(_times(packet, num_packets, fps)))
+            time, lasts = _times(packet, num_packets, fps)
+            num_packets, start, end = num_packets + 1, min(start, time), max(end, time + lasts)
         yield packet
     if num_packets < stream.frames:  # the frames shown may rightly be fewer: an edit list hides some
         raise MediaError(f"{path}: cut short, {num_packets} of {stream.frames} frames are there")
+    _check_end(path, video, start, end)
+
+
+def _check_end(path: PathLike, video: OpenVideo, start: float, end: float) -> None:
+    """A video whose frames end before the duration that its header states is a MediaError."""
+    container, stream, _ = video
     duration = (container.duration or 0) / av.time_base
+    if "matroska" not in container.format.name:  # Matroska's duration counts from 0, others' from the first frame
+        end -= start
     if not stream.frames and len(container.streams) == 1 and duration > end + TOLERANCE:
         raise MediaError(f"{path}: cut short at {end:.2f} of {duration:.2f} s")
 

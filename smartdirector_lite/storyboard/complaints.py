@@ -18,7 +18,7 @@ PLAIN_WORDS = {  # what pydantic calls things, and what they are called here
     "a dictionary": "an object {...}",
     "a valid string": "a text",
     "a valid integer": "an int",
-    "a valid number": "a float",
+    "an instance of float": "a float",
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
 }

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 from PIL import Image
-from pydantic import AfterValidator, Field, InstanceOf, StrictFloat, StrictInt, StrictStr
+from pydantic import AfterValidator, Field, InstanceOf, StrictInt, StrictStr
 
 from ..media import MediaError, Size
 from .complaints import checked
@@ -18,7 +18,9 @@ MAX_FRAMES = 1_441  # 60 s at 24 fps, and the first frame
 MAX_SIDE = 4_096  # pixels
 MIN_FPS, MAX_FPS = 1, 120
 
-Number = StrictInt | StrictFloat  # keeps a number as it is given: an int stays an int in reports and in JSON
+# Keeps a number as it is given: an int stays an int in reports and in JSON. No other type is converted to a float:
+# numpy's integers mean frames, and would become seconds.
+Number = StrictInt | InstanceOf[float]
 Seconds = Annotated[Number, Field(ge=0, le=MAX_DURATION)]
 FrameIndex = Annotated[StrictInt, Field(ge=0, le=MAX_FRAMES - 1)]
 Bound = Annotated[Number, Field(ge=0, le=1e9)]  # frames or seconds

@@ -185,6 +185,21 @@ def test_a_truncated_video_is_never_a_shorter_one(tmp_path: Path, video: Path, k
         media.read_video(cut)
 
 
+def test_the_last_packet_of_a_transport_stream_is_not_whole(tmp_path: Path) -> None:
+    """The packet is there, but no frame comes of it. The times of such a stream do not begin at 0."""
+    noise = np.random.default_rng(0).integers(0, 256, (20, 96, 128, 3), np.uint8)  # many packets of 188 bytes a frame
+    with av.open(str(tmp_path / "whole.ts"), "w") as container:
+        stream = container.add_stream("libx264", rate=12)
+        stream.width, stream.height = 128, 96
+        container.mux([packet for one in noise for packet in stream.encode(av.VideoFrame.from_ndarray(one))])
+        container.mux(stream.encode(None))
+    data = (tmp_path / "whole.ts").read_bytes()
+    assert len(media.read_video(tmp_path / "whole.ts")) == 20
+    (tmp_path / "cut.ts").write_bytes(data[: int(len(data) * 0.7)])
+    with pytest.raises(MediaError, match=r"cut\.ts: cut short at"):
+        media.read_video(tmp_path / "cut.ts")
+
+
 def test_a_video_cut_exactly_between_two_frames(tmp_path: Path, video: Path) -> None:
     with av.open(str(video)) as container:
         positions = [packet.pos for packet in container.demux(video=0) if packet.size]

@@ -10,7 +10,7 @@ import pytest
 from boards import RED, story, write
 
 from smartdirector_lite.media import MediaError
-from smartdirector_lite.storyboard import Clip, Keyframe, Storyboard, StoryboardError, Take
+from smartdirector_lite.storyboard import Clip, Keyframe, Shot, Storyboard, StoryboardError, Take
 from smartdirector_lite.timeline import Condition
 
 
@@ -171,6 +171,8 @@ def test_other_entrances(tmp_path: Path) -> None:
         Storyboard.load(tmp_path / "missing.json")
     (tmp_path / "bom.json").write_bytes(b'\xef\xbb\xbf{"num_frames": 5, "description": "a"}')
     assert Storyboard.load(tmp_path / "bom.json").num_frames == 5
+    with pytest.raises(StoryboardError, match=r"start must be an int or a float, got np.int64\(1\)"):
+        Shot(np.int64(1))  # not 1.0, which would be a second in place of a frame
     with pytest.raises(StoryboardError, match=r"keyframes\[0\].image is missing"):
         Storyboard(num_frames=5, keyframes=[{"frame": 1}])
     with pytest.raises(StoryboardError, match=r"clips\[0\] must be an object .* or an instance of Clip, got Keyframe"):
