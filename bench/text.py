@@ -1,7 +1,7 @@
 """Does the text decide where no keyframe shows the answer? Judged by the toy world's truth.
 
-Each question is asked from text alone, and with a keyframe at frame 0 that shows the character standing in the middle,
-which gives its colour away but not what will move.
+Each question is asked twice: from text alone, and with a keyframe at frame 0 that shows the character standing in the
+middle. Such a keyframe gives the colour away, but not what will move.
   colour     one character in the snow, of four colours
   direction  the character walks left or right: where does the centre of its colour go?
   camera     the camera pans left or right: which way does the backdrop slide?

@@ -376,8 +376,8 @@ show_image(
 )
 
 # %% [markdown]
-# **Notice.** The thin line jumps too much to show progress. The curves on fixed noise show it. The curve of the clips
-# that are trained on falls steadily. The curve of the held-out clips falls less. The gap between the two curves is what
+# **Notice.** The thin line jumps too much to show progress. The curves on fixed noise show it. The curve of the
+# training clips falls steadily. The curve of the held-out clips falls less. The gap between the two curves is what
 # the model has learnt about its own clips only. This gap will matter in part 7.
 #
 # **Question.** At which times does the model improve?

@@ -25,8 +25,8 @@ class ModelOptions:
 
     # smartdirector-tiny, a local folder in the diffusers layout, or a hub id that is in the hub's cache
     model: str = "smartdirector-tiny"
-    # what is on the GPU at once: everything (full), one model, a group of blocks, or one layer (sequential);
-    # auto takes the fastest that fits
+    # how much is on the GPU at once: everything (full), one model, a group of blocks, or one layer (sequential);
+    # auto takes the fastest mode that fits
     memory: Literal["auto", "full", "model", "group", "sequential"] = "auto"
     revision: str | None = None  # a branch, tag or commit of a hub id
     download: bool = False  # fetch the files of a hub id that the hub's cache lacks

@@ -46,8 +46,8 @@ class SROptions:
     Attributes:
         steps: steps of the flow; 1 to 8 make sense.
         rope: a scheme of `ChunkPlan.tau`.
-        upsample: "latent" enlarges latents (the paper's way), "pixel" enlarges the frames and encodes them. None is
-            what the model was trained with.
+        upsample: "latent" enlarges latents (the paper's way), "pixel" enlarges the frames and encodes them. With
+            None the pipeline takes the way that the model was trained with.
         restore: whether decoded frames go through the model's restorer, if it has one. Latents that are given in place
             of frames leave it nothing to compare with, and are not restored.
         window, overlap: latent frames that flow together, and that two neighbouring windows share.

@@ -53,8 +53,8 @@ def encode_video(vae: AutoencoderKLWan, plan: ChunkPlan, video: Tensor) -> Tenso
     """Encode a whole video chunk by chunk, as training needs it. Chunks with equally many latents form one batch.
 
     The last latent of a chunk has room for a surplus of frames. It is filled with the frames that follow the chunk in
-    the same shot (`Chunk.overrun`). Where there are none, it is filled by repeating the chunk's last frame: at the end
-    of the video, before a cut, and where a clip fills the chunk.
+    the same shot (`Chunk.overrun`). No such frames exist at the end of the video, before a cut, and where a clip
+    fills the chunk. There the chunk's last frame is repeated.
 
     Args:
         video: (B, 3, N, H, W) in [-1, 1], with N = `plan.num_frames`.
