@@ -9,31 +9,57 @@ latent its place in time. All other modules read it, and none works out frame nu
 import itertools
 import math
 import numbers
+import operator
 import reprlib
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TAU_SCHEMES = ("frame_time", "continuous", "restart", "midpoint")
+MAX_INDEX = 10**9  # frames; nobody means more
 MAX_SHOWN = 12  # temporal indices of a chunk that the table prints; of more, the middle is left out
 
 
 def check_int(name: str, value: object, low: int, high: int | None = None) -> int:
-    """Return `value` if it is an int (not a bool) from `low` to `high`; raise a ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} must be an int, got {reprlib.repr(value)} ({type(value).__name__})")
-    if value < low or (high is not None and value > high):
+    """Return a whole number from `low` to `high` as an int; raise a ValueError for anything else.
+
+    JSON tools write 12 as 12.0 and the other way round, and numpy has integers of its own. All of them are taken.
+    """
+    try:
+        found = int(value) if isinstance(value, numbers.Real) and value == int(value) else operator.index(value)
+    except (TypeError, ValueError, OverflowError):  # not a number; NaN; infinity
+        found = None
+    if found is None or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number, got {reprlib.repr(value)} ({type(value).__name__})")
+    if found < low or (high is not None and found > high):
         wanted = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be {wanted}, got {reprlib.repr(value)}")
-    return value
+        raise ValueError(f"{name} must be {wanted}, got {reprlib.repr(found)}")
+    return found
 
 
-def check_number(name: str, value: object, low: float, high: float = math.inf) -> None:
-    """Raise a ValueError unless `value` is a finite number (not a bool) from `low` to `high`."""
+def frame_in(name: str, index: object, num_frames: int) -> int:
+    """Return the frame that an index means in a video of `num_frames`, where -1 is the last one; else a ValueError."""
+    found = check_int(name, index, -MAX_INDEX, MAX_INDEX)
+    if not -num_frames <= found < num_frames:
+        raise ValueError(f"{name} must be from 0 to {num_frames - 1}, or negative to count from the end, got {found}")
+    return found % num_frames
+
+
+def check_number(name: str, value: object, low: float, high: float = math.inf) -> float:
+    """Return a finite number from `low` to `high` as a Python number; raise a ValueError for anything else."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or value == math.inf:
         wanted = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"{name} must be a number {wanted}, got {reprlib.repr(value)}")
+    return value if isinstance(value, int) else float(value)
+
+
+def as_list(given: object) -> list:
+    """Return the items of a sequence; none for None, and one for what is no sequence."""
+    try:
+        return [] if given is None else list(given)
+    except TypeError:
+        return [given]
 
 
 def check_one_of(name: str, value: object, choices: Collection[str]) -> None:
@@ -44,14 +70,17 @@ def check_one_of(name: str, value: object, choices: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class Condition:
-    """A keyframe (one frame) or a clip (several frames) that is given, placed at `frame_index` (0-based)."""
+    """A keyframe (one frame) or a clip (several frames) that is given, placed at `frame_index` (0-based).
+
+    A negative index counts from the end of the video, as in a Python list; -1 is the last frame.
+    """
 
     frame_index: int
     num_frames: int = 1
 
     def __post_init__(self) -> None:
-        check_int("frame_index", self.frame_index, 0)
-        check_int("num_frames of a condition", self.num_frames, 1)
+        object.__setattr__(self, "frame_index", check_int("frame_index", self.frame_index, -MAX_INDEX, MAX_INDEX))
+        object.__setattr__(self, "num_frames", check_int("num_frames of a condition", self.num_frames, 1))
 
     @property
     def stop(self) -> int:
@@ -100,37 +129,50 @@ def num_latents_for(num_frames: int, stride: int) -> int:
     return 1 + -(-(num_frames - 1) // stride)
 
 
-def check_placement(
-    num_frames: int, conditions: Sequence[Condition], cuts: Sequence[int], names: Sequence[str] | None = None
-) -> None:
-    """Raise a ValueError unless all conditions lie in the video, apart from each other, with no cut inside one.
+def place_conditions(
+    num_frames: int,
+    conditions: Sequence[Condition] | Condition | None,
+    cuts: Sequence[int] | int | None,
+    names: Sequence[str] | None = None,
+) -> tuple[tuple[Condition, ...], tuple[int, ...]]:
+    """Check that all conditions lie in the video, apart from each other, with no cut inside one.
 
     Args:
         num_frames: frames of the video.
         conditions: in any order.
         cuts: the first frames of shots 2, 3, ..., in any order.
         names: what to call each condition in a message; `conditions[i]` when not given.
+
+    Returns:
+        The conditions, in the same order, with negative indices counted from the end, and the cuts, sorted.
+
+    Raises:
+        ValueError: naming the first condition or cut that does not fit.
     """
+    conditions, cuts = as_list(conditions), as_list(cuts)
     names = [f"conditions[{i}]" for i in range(len(conditions))] if names is None else names
+    placed = []
     for name, condition in zip(names, conditions, strict=True):
         if not isinstance(condition, Condition):
             raise ValueError(f"{name} must be a Condition, got {condition!r}; write Condition(frame_index)")
-        check_int(f"{name}: frame_index", condition.frame_index, 0, num_frames - 1)
-        if condition.stop > num_frames:
-            raise ValueError(f"{name} covers {condition.span}, but the video ends at frame {num_frames - 1}; trim it")
-    ordered = sorted(zip(conditions, names, strict=True), key=lambda pair: pair[0].frame_index)
+        start = frame_in(f"{name}: frame_index", condition.frame_index, num_frames)
+        placed.append(replace(condition, frame_index=start))
+        if placed[-1].stop > num_frames:
+            raise ValueError(f"{name} covers {placed[-1].span}, but the video ends at frame {num_frames - 1}; trim it")
+    cuts = sorted(check_int("cut", cut, 1, num_frames - 1) for cut in cuts)
+    ordered = sorted(zip(placed, names, strict=True), key=lambda pair: pair[0].frame_index)
     for (one, one_name), (two, two_name) in itertools.pairwise(ordered):
         if one.frame_index == two.frame_index:
             raise ValueError(f"{one_name} and {two_name} both stand at frame {one.frame_index}; move one of them")
         if one.stop > two.frame_index:
             raise ValueError(f"{one_name} ({one.span}) overlaps {two_name} ({two.span}); move or trim one of them")
     for cut in cuts:
-        check_int("cut", cut, 1, num_frames - 1)
-        for name, condition in zip(names, conditions, strict=True):
+        for condition, name in ordered:
             if condition.frame_index < cut < condition.stop:
                 raise ValueError(f"the cut at frame {cut} lies inside {name} ({condition.span}); split the clip there")
     if len(set(cuts)) != len(cuts):
-        raise ValueError(f"cuts must differ from each other, got {list(cuts)}")
+        raise ValueError(f"cuts must differ from each other, got {cuts}")
+    return tuple(placed), tuple(cuts)
 
 
 @dataclass(frozen=True)
@@ -151,7 +193,11 @@ class ChunkPlan:
 
     @classmethod
     def build(
-        cls, num_frames: int, conditions: Sequence[Condition] = (), stride: int = 4, cuts: Sequence[int] = ()
+        cls,
+        num_frames: int,
+        conditions: Sequence[Condition] | Condition | None = None,
+        stride: int = 4,
+        cuts: Sequence[int] | int | None = None,
     ) -> "ChunkPlan":
         """Plan the chunks.
 
@@ -167,16 +213,15 @@ class ChunkPlan:
         Raises:
             ValueError: naming the first condition or cut that does not fit.
         """
-        check_int("num_frames", num_frames, 1)
-        check_int("stride", stride, 1)
-        check_placement(num_frames, conditions, cuts)
+        num_frames, stride = check_int("num_frames", num_frames, 1), check_int("stride", stride, 1)
+        conditions, cuts = place_conditions(num_frames, conditions, cuts)
         starts = {0, *cuts}
         for condition in conditions:
             starts.add(condition.frame_index)
             if (condition.num_frames - 1) % stride and condition.stop < num_frames:
                 starts.add(condition.stop)
         begins_at = {condition.frame_index: index for index, condition in enumerate(conditions)}
-        borders, shot_ends = [*sorted(starts), num_frames], [*sorted(cuts), num_frames]
+        borders, shot_ends = [*sorted(starts), num_frames], [*cuts, num_frames]
         chunks, latent_start = [], 0
         for start, stop in itertools.pairwise(borders):
             index = begins_at.get(start)
@@ -188,7 +233,7 @@ class ChunkPlan:
             overrun = min(surplus, shot_end - stop)
             chunks.append(Chunk(start, stop, latent_start, num_latents, surplus, num_anchors, index, overrun))
             latent_start += num_latents
-        return cls(num_frames, stride, tuple(conditions), tuple(sorted(cuts)), tuple(chunks))
+        return cls(num_frames, stride, conditions, cuts, tuple(chunks))
 
     @property
     def num_latents(self) -> int:

@@ -1,12 +1,14 @@
 """ChunkPlan: closed-form answers, and properties that hold for any placement."""
 
 import itertools
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartdirector_lite.timeline import TAU_SCHEMES, Chunk, ChunkPlan, Condition, check_placement
+from smartdirector_lite.timeline import TAU_SCHEMES, Chunk, ChunkPlan, Condition, place_conditions
 
 
 @st.composite
@@ -140,10 +142,16 @@ def test_table() -> None:
     ("arguments", "message"),
     [
         ({"num_frames": 0}, "num_frames must be at least 1, got 0"),
-        ({"num_frames": 4.0}, "num_frames must be an int, got 4.0"),
-        ({"num_frames": True}, "num_frames must be an int, got True"),
+        ({"num_frames": 4.5}, r"num_frames must be a whole number, got 4.5 \(float\)"),
+        ({"num_frames": True}, "num_frames must be a whole number, got True"),
         ({"stride": 0}, "stride must be at least 1, got 0"),
-        ({"conditions": [Condition(30)]}, r"conditions\[0\]: frame_index must be from 0 to 29, got 30"),
+        ({"conditions": [Condition(30)]}, r"conditions\[0\]: frame_index must be from 0 to 29, or .*, got 30"),
+        ({"conditions": [Condition(-31)]}, r"conditions\[0\]: frame_index must be .* negative to .*, got -31"),
+        ({"conditions": [Condition(0), Condition(-30)]}, r"conditions\[0\] and conditions\[1\] both stand at frame 0"),
+        ({"conditions": [Condition(-2, 3)]}, r"conditions\[0\] covers frames 28 to 30, but the video ends"),
+        ({"conditions": 3}, r"conditions\[0\] must be a Condition, got 3"),
+        ({"cuts": "ab"}, "cut must be a whole number, got 'a'"),
+        ({"cuts": [float("nan")]}, "cut must be a whole number, got nan"),
         ({"conditions": [3]}, r"conditions\[0\] must be a Condition, got 3"),
         ({"conditions": [Condition(28, 3)]}, r"conditions\[0\] covers frames 28 to 30, but the video ends at frame 29"),
         ({"conditions": [Condition(9), Condition(9)]}, r"conditions\[0\] and conditions\[1\] both stand at frame 9"),
@@ -163,14 +171,32 @@ def test_errors(arguments: dict, message: str) -> None:
 
 
 def test_more_errors() -> None:
-    with pytest.raises(ValueError, match="frame_index must be at least 0, got -1"):
-        Condition(-1)
     with pytest.raises(ValueError, match="num_frames of a condition must be at least 1, got 0"):
         Condition(0, 0)
-    with pytest.raises(ValueError, match="frame_index must be an int, got True"):
+    with pytest.raises(ValueError, match="frame_index must be a whole number, got True"):
         Condition(True)
     with pytest.raises(ValueError, match=r"tau scheme must be one of frame_time, .* got 'wan'"):
         ChunkPlan.build(5).tau("wan")
     with pytest.raises(ValueError, match="a and b both stand at frame 2"):
-        check_placement(9, [Condition(2), Condition(2)], (), ["a", "b"])
+        place_conditions(9, [Condition(2), Condition(2)], (), ["a", "b"])
     ChunkPlan.build(30, [Condition(5, 4), Condition(9)], cuts=[5, 9])  # cuts at the ends of a clip are fine
+
+
+def test_whole_numbers_of_every_kind_are_taken() -> None:
+    """JSON tools write 12 as 12.0, numpy and torch have integers of their own, and one thing need not be a list."""
+    import torch
+
+    plan = ChunkPlan.build(30, [Condition(0), Condition(13)], cuts=[13])
+    for number in (np.int64, np.uint8, np.float32, float, np.array, torch.tensor, Fraction):
+        conditions = [Condition(number(0)), Condition(number(13), number(1))]
+        assert ChunkPlan.build(number(30), conditions, number(4), cuts=[number(13)]) == plan
+        assert type(conditions[1].frame_index) is type(plan.cuts[0]) is int
+    assert ChunkPlan.build(30, tuple(conditions), cuts=np.array([13])) == plan
+    assert ChunkPlan.build(30, None, cuts=None) == ChunkPlan.build(30, [], cuts=np.array([])) == ChunkPlan.build(30)
+    assert ChunkPlan.build(30, Condition(13), cuts=13) == ChunkPlan.build(30, [Condition(13)], cuts=[13])
+
+
+def test_a_negative_index_counts_from_the_end() -> None:
+    plan = ChunkPlan.build(30, [Condition(-1), Condition(-30), Condition(-9, 5)])
+    assert plan == ChunkPlan.build(30, [Condition(29), Condition(0), Condition(21, 5)])
+    assert plan.conditions[0].frame_index == 29

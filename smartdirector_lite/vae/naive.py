@@ -18,7 +18,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
-from ..timeline import ChunkPlan, Condition, check_placement, num_latents_for
+from ..timeline import ChunkPlan, Condition, num_latents_for, place_conditions
 from .causal import encode_clip
 from .multichunk import check_videos, decode
 
@@ -77,7 +77,7 @@ def encode_naive_blank(
         ValueError: there are no conditions, a condition lies outside the video or on another one, or the videos differ
             from the conditions in number, length or size.
     """
-    check_placement(num_frames, conditions, ())
+    conditions, _ = place_conditions(num_frames, conditions, ())
     if not conditions:
         raise ValueError("conditions is empty: give at least one")
     check_videos(vae, conditions, videos)
