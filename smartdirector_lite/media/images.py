@@ -1,16 +1,29 @@
-"""Images are read and written here with Pillow: RGB, upright, of a checked size."""
+"""Images are read and written here with Pillow: RGB in the sRGB colours, upright, of a checked size."""
 
 import contextlib
+import io
+import re
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from .files import MediaError, PathLike, atomic_path, check_file, one_line
 from .size import Size
 
 MAX_IMAGE_PIXELS = 64_000_000  # width x height of one image
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+MAX_PNG_TEXT = 64_000_000  # bytes of a PNG's text or colour profile; Pillow's own limit is one million
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes for grey of 16 bits
+OTHER_FILES = {  # what people take for a picture that can be read, by how its first bytes look
+    rb".{4}ftyp(heic|heix|heim|heis|hevc|mif1|msf1)": "is a HEIC photo; export it as JPEG (phones do so when sharing)",
+    rb".{4}(ftyp|moov|wide|mdat)|\x1a\x45\xdf\xa3|RIFF.{4}AVI ": "is a video; place it as a clip",
+    rb"\xff\x0a|\0\0\0\x0cJXL ": "is a JPEG XL picture; save it as JPEG or PNG",
+    rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg": "is an SVG drawing; export it as PNG",
+    rb"\s*<(!doctype html|html)": "is a web page; save the picture itself",
+    rb"%PDF": "is a PDF; export the page as PNG",
+    rb"$": "is empty",
+}
 
 
 def check_pixels(name: str, pixels: object) -> None:
@@ -21,15 +34,42 @@ def check_pixels(name: str, pixels: object) -> None:
 
 
 def to_image(image: Image.Image | np.ndarray) -> Image.Image:
-    """Make an RGB PIL image of a PIL image of any mode or of an (H, W, 3) uint8 array. Transparency turns white."""
+    """Make an upright RGB PIL image in sRGB of a PIL image of any kind or of an (H, W, 3) uint8 array.
+
+    The orientation of the image's EXIF data is applied, its colour profile is converted to sRGB, and transparency turns
+    white. A profile that can't be read, or is not for this kind of image, is ignored, as browsers do.
+
+    Raises:
+        MediaError: for an image that can't be decoded, is over MAX_IMAGE_PIXELS, or has 32 bits a value.
+    """
     if not isinstance(image, Image.Image):
         check_pixels("an image", image)
         return Image.fromarray(image)
     check_image(image)
+    with contextlib.suppress(Exception):  # what Pillow raises at damaged EXIF data, which says nothing then
+        image = ImageOps.exif_transpose(image)
+    image = _in_srgb(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """The image in 8 bits a value, its colour profile applied and then forgotten, so that nothing applies it again."""
+    if image.mode in DEEP_GREY:
+        deep, image = image, Image.fromarray((np.asarray(image, np.uint16) >> 8).astype(np.uint8))
+        image.info = deep.info
+    if "icc_profile" not in image.info:
+        return image
+    if image.mode in ("P", "PA", "LA"):  # the profiles are those of the colours that these stand for
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image, profile = image.copy(), image.info["icc_profile"]
+    del image.info["icc_profile"]
+    with contextlib.suppress(ImageCms.PyCMSError, OSError, TypeError):  # damaged, or for another kind of image
+        profile, mode = ImageCms.ImageCmsProfile(io.BytesIO(profile)), "RGBA" if image.mode == "RGBA" else "RGB"
+        image = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode=mode)
+    return image
 
 
 def cover_crop(image: Image.Image, size: Size) -> Image.Image:
@@ -50,49 +90,70 @@ def crop_note(name: str, given: Size, size: Size) -> str | None:
 
 
 def check_image(image: PathLike | Image.Image) -> None:
-    """Raise a MediaError unless the image can be read, as far as its header tells. No pixel is decoded.
+    """Raise a MediaError unless an image can be read: of a file as far as its header tells, of a PIL image wholly.
 
     Args:
-        image: a file or a PIL image.
+        image: a file, of which no pixel is decoded, or a PIL image, which is decoded if it was only opened so far.
     """
     if not isinstance(image, Image.Image):
         with _open_image(image):
             return
-    if image.mode == "F" or image.mode.startswith("I"):
-        raise MediaError(f"images of mode {image.mode} (16 or 32 bits a pixel) are not read; save it with 8 bits")
+    _check_header(image)
+    try:
+        image.load()
+    except Exception as error:  # Pillow's decoders raise nearly any error at a damaged file
+        raise MediaError(f"damaged image, or closed before it was read ({one_line(error)})") from error
+
+
+def _check_header(image: Image.Image) -> None:
+    if image.width * image.height > MAX_IMAGE_PIXELS:
+        raise MediaError(f"{image.width} x {image.height} pixels, over {MAX_IMAGE_PIXELS}; shrink it")
+    if not image.width * image.height:
+        raise MediaError(f"{image.width} x {image.height} pixels; give an image that has some")
+    if image.mode in ("I", "F"):
+        raise MediaError(f"images of mode {image.mode} (32 bits a value) are not read; save it with 8 or 16 bits")
 
 
 @contextlib.contextmanager
 def _open_image(path: PathLike) -> Iterator[Image.Image]:
     """The opened file, of which only the header has been read and checked. Every failure becomes a MediaError."""
     check_file(path)
+    PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, MAX_PNG_TEXT)
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as image:
-            if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise MediaError(f"{image.width} x {image.height} pixels, over {MAX_IMAGE_PIXELS}; shrink it")
-            check_image(image)
+            _check_header(image)
             yield image
     except MediaError as error:
         raise MediaError(f"{path}: {error}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f"{path}: more than {MAX_IMAGE_PIXELS} pixels; shrink it") from error
     except Image.UnidentifiedImageError as error:
-        raise MediaError(f"{path}: not an image that can be read ({', '.join(IMAGE_FORMATS)})") from error
+        raise MediaError(f"{path}: {_what_it_is(path)}") from error
     except Exception as error:  # Pillow's decoders raise nearly any error at a damaged file
         raise MediaError(f"{path}: damaged image ({one_line(error)})") from error
 
 
-def read_image(path: PathLike, size: Size | None = None) -> Image.Image:
-    """Read an image as RGB, turned upright by its EXIF tag and cover-cropped to `size`.
+def _what_it_is(path: PathLike) -> str:
+    """Why Pillow knows no image in this file, and what to do."""
+    with open(path, "rb") as file:
+        start = file.read(1000)
+    for pattern, words in OTHER_FILES.items():
+        if re.match(pattern, start, re.DOTALL | re.IGNORECASE):
+            return words
+    return f"not an image that can be read ({', '.join(IMAGE_FORMATS)}); save it as JPEG or PNG"
 
-    Of an animation, the first image is read.
+
+def read_image(path: PathLike, size: Size | None = None) -> Image.Image:
+    """Read an image as `to_image` makes it, cover-cropped to `size`.
+
+    Of an animation or of several pages, the first image is read.
 
     Raises:
         MediaError: the file is missing, damaged, none of IMAGE_FORMATS, or over MAX_IMAGE_PIXELS. The last is found
             before any pixel is decoded.
     """
     with _open_image(path) as image:
-        upright = to_image(ImageOps.exif_transpose(image))
+        upright = to_image(image)
     return upright if size is None else cover_crop(upright, size)
 
 

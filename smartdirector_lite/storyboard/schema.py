@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ..media import MediaError, PathLike, check_image, count_frames, write_json
-from ..timeline import ChunkPlan, Condition, check_int, check_placement
+from ..timeline import ChunkPlan, Condition, check_int, place_conditions
 from .complaints import StoryboardError, checked, keys_of, unknown_key
 from .files import MAX_JSON_BYTES, inside, parse_json, put_beside
 from .pacing import move_frames, preset_targets
@@ -88,8 +88,7 @@ class Storyboard:
         for name, item in self.given:
             field, moment = ("time", float(item.time)) if item.frame is None else ("frame", item.frame)
             found.append(Condition(self.frame_at(f"{name}.{field}", moment), self._count(name, item)))
-        check_placement(self.num_frames, found, self.cuts, [name for name, _ in self.given])
-        return tuple(found)
+        return place_conditions(self.num_frames, found, self.cuts, [name for name, _ in self.given])[0]
 
     def _count(self, name: str, item: Keyframe | Clip) -> int:
         """How many frames a keyframe or a clip shows."""
