@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PathLike = str | os.PathLike[str]
@@ -26,6 +26,29 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_outputs(outputs: Sequence[PathLike], inputs: Sequence[PathLike] = ()) -> None:
+    """Raise a MediaError where an output is one of the inputs, or where two outputs are one file.
+
+    A file is known by links and other spellings too. Names that differ in upper and lower case alone count as one,
+    because they are one on Windows and macOS.
+    """
+    taken = {identity: f"{path}, an input," for path in inputs for identity in _identities(path)}
+    for path in outputs:
+        for identity in _identities(path):
+            if other := taken.get(identity):
+                raise MediaError(f"{path}: {other} would be written over; give the output another name")
+        taken |= dict.fromkeys(_identities(path), f"{path}, another output,")
+
+
+def _identities(path: PathLike) -> set[str | tuple[int, int]]:
+    """What two names of one file have in common: the path without links, and for a file that is there its number."""
+    names = {os.path.realpath(path).casefold()}
+    with contextlib.suppress(OSError):  # it is not there yet
+        status = os.stat(path)
+        names.add((status.st_dev, status.st_ino))
+    return names
 
 
 def video_path(path: PathLike) -> Path:

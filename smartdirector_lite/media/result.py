@@ -9,10 +9,17 @@ from PIL import Image
 
 from ..report import Report
 from ..timeline import ChunkPlan
-from .files import PathLike, atomic_path, video_path, write_json
+from .files import PathLike, atomic_path, check_outputs, video_path, write_json
 from .images import write_image
 from .sheets import KEYFRAME_COLOUR, contact_sheet
 from .writing import write_video
+
+
+def result_paths(path: PathLike) -> tuple[Path, Path, Path]:
+    """Return the files that a result is written to: the mp4, its contact sheet and its report."""
+    video = video_path(path)
+    # The report of story.mp4 is not story.json, which may be the storyboard.
+    return video, video.with_suffix(".sheet.png"), video.with_suffix(".report.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +32,7 @@ class DirectorResult:
         fps: frames a second.
         plan: the chunks that it was made in.
         report: how well it went.
+        inputs: the files that it was made from, which `save` does not write over.
     """
 
     frames: NDArray
@@ -32,6 +40,7 @@ class DirectorResult:
     fps: float
     plan: ChunkPlan
     report: Report
+    inputs: tuple[Path, ...] = ()
 
     def save(self, path: PathLike) -> tuple[Path, Path, Path]:
         """Write the mp4, and beside it a contact sheet (`.sheet.png`) and the report (`.report.json`): all or none.
@@ -40,11 +49,11 @@ class DirectorResult:
             The three paths.
 
         Raises:
-            MediaError: for a name that does not end in .mp4, and for a folder that is not there.
+            MediaError: for a name that does not end in .mp4, for a folder that is not there, and where one of the three
+                is one of the `inputs`.
         """
-        video = video_path(path)
-        # The report of story.mp4 is not story.json, which may be the storyboard.
-        sheet, report = video.with_suffix(".sheet.png"), video.with_suffix(".report.json")
+        video, sheet, report = result_paths(path)
+        check_outputs((video, sheet, report), self.inputs)
         with atomic_path(video) as new_video, atomic_path(sheet) as new_sheet, atomic_path(report) as new_report:
             write_video(new_video, self.frames, self.fps)
             write_image(new_sheet, self.sheet())
