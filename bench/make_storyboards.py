@@ -39,7 +39,7 @@ def toy_story() -> None:
 def film_story(film: str) -> None:
     """Write the storyboard of a shot of the film."""
     frames = [0, 12, 24, 36, NUM_FRAMES - 1]
-    clip = read_video(film, start=FILM_START, stop=FILM_START + (NUM_FRAMES + 1) / FPS, fps=FPS)
+    clip = read_video(film, fps=FPS, seconds=(FILM_START, FILM_START + (NUM_FRAMES + 1) / FPS))
     folder = STORYBOARDS / "butterfly"
     save_all(
         folder,

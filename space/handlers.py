@@ -141,7 +141,7 @@ def grab(seconds, made, board, folder) -> tuple:
             raise MediaError("there is no film to take a frame from; generate one")
         info = probe_video(made)
         index = min(int(seconds * info.fps), info.num_frames - 1)
-        picture = Image.fromarray(read_video(made, index, index + 1)[0])
+        picture = Image.fromarray(read_video(made, frames=(index, index + 1))[0])
         name, shown = visitors.add_picture(picture, folder, f"frame {index}")
         return fresh(board["storyboard"], {name: shown}), folder
     except Exception as error:

@@ -40,7 +40,7 @@ NO_SR = (
 @cache
 def _film(name: str) -> np.ndarray:
     """Return the first frames of an example's draft, uint8 (T, H, W, 3)."""
-    frames = read_video(examples.path(f"{name}.draft.mp4"), stop=NUM_FRAMES, size=DIRECTOR.defaults.size)
+    frames = read_video(examples.path(f"{name}.draft.mp4"), DIRECTOR.defaults.size, frames=(0, NUM_FRAMES))
     frames.setflags(write=False)
     return frames
 

@@ -156,7 +156,7 @@ def _add_clip(path: str, folder: str, fps: float) -> tuple[str, dict]:
     num_frames = count_frames(path, fps=fps)
     name = f"upload-{secrets.token_hex(6)}.mp4"
     shutil.copyfile(path, Path(folder) / name)
-    first = Image.fromarray(read_video(path, stop=1)[0])
+    first = Image.fromarray(read_video(path, frames=(0, 1))[0])
     return name, {"kind": "clip", "url": thumbnail(first), "label": "your clip", "frames": num_frames}
 
 

@@ -3,8 +3,8 @@
 import contextlib
 import heapq
 import math
-import numbers
 import os
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..timeline import check_int, check_number
 from .files import MediaError, PathLike, check_file, one_line
 from .images import cover_crop
 from .size import Size
@@ -178,56 +179,86 @@ def frame_pixels(frame: av.VideoFrame) -> NDArray:
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
 
 
-def _select(path, frames: Iterable, start: float, stop: float | None, fps: float | None, convert: Callable) -> list:
-    """convert(frame) of each of the `frames` in [start, stop), resampled to `fps`.
+def _part(
+    path: PathLike, frames: Sequence[int | None] | None, seconds: Sequence[float | None] | None
+) -> tuple[str, float, float]:
+    """The unit of the part of a video that is asked for, "frames" or "seconds", where it begins and where it ends.
+
+    An end that is not given is infinity.
+    """
+    if frames is not None and seconds is not None:
+        raise MediaError(f"{path}: frames and seconds are both given; give one of them")
+    unit, check, given = ("frames", check_int, frames) if seconds is None else ("seconds", check_number, seconds)
+    try:
+        start, stop = (0, None) if given is None else given
+    except (TypeError, ValueError) as error:
+        raise MediaError(f"{path}: {unit} must be (start, stop), got {reprlib.repr(given)}") from error
+    try:
+        start = check(f"{path}: the start of {unit}", start, 0)
+        return unit, start, math.inf if stop is None else check(f"{path}: the stop of {unit}", stop, 0)
+    except ValueError as error:
+        raise MediaError(str(error)) from error
+
+
+def _select(path: PathLike, shown: Iterable, part: tuple[str, float, float], fps: float | None, convert: Callable):
+    """A list of convert(frame) for each of the frames in `part`, resampled to `fps`.
 
     `read_video` and `count_frames` share this function, so that both choose the same frames.
 
     Args:
         path: for messages.
-        frames: (seconds since the first frame, seconds that it lasts, frame) of each frame of the file.
+        shown: (seconds since the first frame, seconds that it lasts, frame) of each frame of the file.
+        part: see `_part`.
     """
-    if not start >= 0 or (fps is not None and not 0 < fps <= 1000):
-        raise MediaError(f"{path}: start must be at least 0 and fps over 0 and at most 1000, got {start} and {fps}")
+    unit, start, stop = part
+    if fps is not None and not 0 < fps <= 1000:
+        raise MediaError(f"{path}: fps must be over 0 and at most 1000, got {fps}")
     kept, times, count, end, period = [], [], 0, 0.0, 0.0
 
     def reached(bound: float, index: int, time: float) -> bool:
-        return index >= bound if isinstance(bound, numbers.Integral) else time + period / 2 >= bound
+        return index >= bound if unit == "frames" else time + period / 2 >= bound
 
-    for time, period, frame in frames:
-        if stop is not None and reached(stop, count, time):
+    for time, period, frame in shown:
+        if reached(stop, count, time):
             break
         if reached(start, count, time):
             kept.append(convert(frame))
             times.append(time)
             if len(kept) > MAX_VIDEO_FRAMES:
-                raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames; give start and stop")
+                raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames; read a part, with frames or seconds")
         count, end = count + 1, time + period
     else:
-        if stop is not None and not reached(stop, count, end):
-            raise MediaError(f"{path}: ends after {count} frames ({end:.2f} s), before stop={stop}")
+        if stop < math.inf and not reached(stop, count, end):
+            raise MediaError(f"{path}: ends after {count} frames ({end:.2f} s), before {unit} {stop}")
     if not kept:
-        raise MediaError(f"{path}: no frame from start={start} to stop={stop}; it has {count} frames before that")
+        wanted = f"from {unit} {start} on" if stop == math.inf else f"in {unit} {start} to {stop}"
+        raise MediaError(f"{path}: no frame {wanted}; it has {count} frames before that")
     if fps is None:
         return kept
     num_frames = max(1, math.floor((times[-1] - times[0] + period) * fps + 0.5))
     if num_frames > MAX_VIDEO_FRAMES:
-        raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames at {fps} fps; give start and stop")
+        raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames at {fps} fps; read a part of it")
     # The frames nearest to 0, 1/fps, 2/fps, ... after the first. The microsecond keeps rounding from deciding ties.
     wanted = times[0] + np.arange(num_frames) / fps - 1e-6
     return [kept[i] for i in np.abs(np.asarray(times)[None] - wanted[:, None]).argmin(axis=1)]
 
 
 def read_video(
-    path: PathLike, start: float = 0, stop: float | None = None, size: Size | None = None, fps: float | None = None
+    path: PathLike,
+    size: Size | None = None,
+    fps: float | None = None,
+    *,
+    frames: Sequence[int | None] | None = None,
+    seconds: Sequence[float | None] | None = None,
 ) -> NDArray:
-    """Read the frames in [start, stop), upright and cover-cropped to `size`.
+    """Read a video, or a part of it, upright and cover-cropped to `size`.
 
     The file is decoded from its beginning, so every frame number is exact.
 
     Args:
-        start, stop: an int counts the file's frames, a float its seconds; without `stop`, all that follow are read.
         fps: the frame rate to resample to, by the nearest time stamp; the duration stays.
+        frames: (start, stop) of the part to read, as numbers of the file's frames; with None for `stop` it has no end.
+        seconds: the same in seconds, in place of `frames`.
 
     Returns:
         (T, H, W, 3) uint8 RGB.
@@ -235,11 +266,16 @@ def read_video(
     Raises:
         MediaError: the file is damaged or ends before `stop`, or passes MAX_VIDEO_FRAMES or MAX_VIDEO_PIXELS.
     """
-    return read_video_at(path, [size], start, stop, fps)[1][0]
+    return read_video_at(path, [size], fps, frames=frames, seconds=seconds)[1][0]
 
 
 def read_video_at(
-    path: PathLike, sizes: Sequence[Size | None], start: float = 0, stop: float | None = None, fps: float | None = None
+    path: PathLike,
+    sizes: Sequence[Size | None],
+    fps: float | None = None,
+    *,
+    frames: Sequence[int | None] | None = None,
+    seconds: Sequence[float | None] | None = None,
 ) -> tuple[Size, list[NDArray]]:
     """Do what `read_video` does for several sizes, and decode the file once.
 
@@ -254,20 +290,27 @@ def read_video_at(
         if None in sizes and given[-1] != given[0]:
             raise MediaError(f"{path}: the frame size changes from {given[0]} to {given[-1]}; give a size")
         if len(given) * max(math.prod(size or given[0]) for size in sizes) > MAX_VIDEO_PIXELS:
-            raise MediaError(f"{path}: more than {MAX_VIDEO_PIXELS} pixels; give stop or a smaller size")
+            raise MediaError(f"{path}: more than {MAX_VIDEO_PIXELS} pixels; read a part, or give a smaller size")
         return [pixels if size is None else np.array(cover_crop(Image.fromarray(pixels), size)) for size in sizes]
 
-    frames = _select(path, decoded_frames(path), start, stop, fps, convert)
-    return given[0], [np.stack(video) for video in zip(*frames)]
+    kept = _select(path, decoded_frames(path), _part(path, frames, seconds), fps, convert)
+    return given[0], [np.stack(video) for video in zip(*kept)]
 
 
-def count_frames(path: PathLike, start: float = 0, stop: float | None = None, fps: float | None = None) -> int:
+def count_frames(
+    path: PathLike,
+    fps: float | None = None,
+    *,
+    frames: Sequence[int | None] | None = None,
+    seconds: Sequence[float | None] | None = None,
+) -> int:
     """How many frames `read_video` returns. Only a file whose packets do not tell them is decoded.
 
     Raises:
         MediaError: the file is cut short, or ends before `stop`. Damage inside a frame shows only in decoding.
     """
+    part = _part(path, frames, seconds)
     try:
-        return len(_select(path, _packet_times(path), start, stop, fps, lambda frame: None))
+        return len(_select(path, _packet_times(path), part, fps, lambda frame: None))
     except _TimesUnknownError:
-        return len(_select(path, decoded_frames(path), start, stop, fps, lambda frame: None))
+        return len(_select(path, decoded_frames(path), part, fps, lambda frame: None))

@@ -97,10 +97,11 @@ def test_the_count_is_what_decoding_gives(tmp_path: Path, name: str) -> None:
     shown = [(time, lasts) for time, lasts, _ in decoded_frames(path)]
     assert count_frames(path) == len(shown) > 2
     end = sum(shown[-1])
-    for start in (0, 1, end / 2):
-        for stop in (None, 2, len(shown) + 1, end * 0.7, end, end + 0.2):
-            options = {"start": start, "stop": stop, "fps": 10.5 if stop is None or stop > 1 else None}
-            assert outcome(count_frames, path, **options) == outcome(read_video, path, **options), options
+    parts = [{"frames": (start, stop)} for start in (0, 1, 2.0) for stop in (None, 2, 3.0, len(shown) + 1)]
+    parts += [{"seconds": (start, stop)} for start in (0, end / 2) for stop in (None, end * 0.7, end, end + 0.2)]
+    for index, part in enumerate(parts):
+        options = {**part, "fps": 10.5 if index % 2 else None}
+        assert outcome(count_frames, path, **options) == outcome(read_video, path, **options), options
 
 
 @pytest.mark.parametrize("name", [*KINDS, *DECODED])
@@ -117,6 +118,6 @@ def test_the_rest_of_a_long_film_is_not_read(tmp_path: Path) -> None:
     with av.open(str(path)) as film:
         positions = sorted(packet.pos for packet in film.demux(video=0) if packet.size)
     path.write_bytes(path.read_bytes()[: positions[200]])
-    assert count_frames(path, 2, 10) == len(read_video(path, 2, 10)) == 8
+    assert count_frames(path, frames=(2, 10)) == len(read_video(path, frames=(2, 10))) == 8
     with pytest.raises(MediaError, match="cut short"):
         count_frames(path)

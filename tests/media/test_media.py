@@ -113,15 +113,18 @@ def test_times_that_are_even_but_for_rounding_give_the_frame_rate(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ({"start": 3, "stop": 7}, [3, 4, 5, 6]),
-        ({"start": np.int64(3), "stop": np.int64(7)}, [3, 4, 5, 6]),
-        ({"start": 0.5, "stop": 1.0}, [6, 7, 8, 9, 10, 11]),
-        ({"start": 22}, [22, 23]),
-        ({"stop": 24, "start": 23}, [23]),
-        ({"stop": 2.0, "start": 23}, [23]),
+        ({"frames": (3, 7)}, [3, 4, 5, 6]),
+        ({"frames": (np.int64(3), np.float32(7))}, [3, 4, 5, 6]),
+        ({"frames": [3.0, 7.0]}, [3, 4, 5, 6]),
+        ({"seconds": (0.5, 1.0)}, [6, 7, 8, 9, 10, 11]),
+        ({"seconds": (np.float32(0.5), 1)}, [6, 7, 8, 9, 10, 11]),
+        ({"seconds": (1, None)}, list(range(12, 24))),
+        ({"frames": (22, None)}, [22, 23]),
+        ({"frames": (23, 24)}, [23]),
+        ({"seconds": (23 / 12, 2)}, [23]),
         ({"fps": 6}, list(range(0, 24, 2))),
-        ({"fps": 4, "start": 1, "stop": 13}, [1, 4, 7, 10]),
-        ({"fps": 24, "stop": 3}, [0, 0, 1, 1, 2, 2]),
+        ({"fps": 4, "frames": (1, 13)}, [1, 4, 7, 10]),
+        ({"fps": 24, "frames": (0, 3)}, [0, 0, 1, 1, 2, 2]),
     ],
 )
 def test_read_video_picks_exactly_the_frames_asked_for(video: Path, arguments: dict, expected: list[int]) -> None:
@@ -132,12 +135,17 @@ def test_read_video_picks_exactly_the_frames_asked_for(video: Path, arguments: d
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"stop": 25}, "ends after 24 frames"),
-        ({"stop": 2.2}, "ends after 24 frames"),
-        ({"start": 24}, "no frame from start=24"),
-        ({"start": 5, "stop": 5}, "no frame from start=5"),
-        ({"start": -1}, "start must be at least 0"),
-        ({"fps": 0}, "fps over 0"),
+        ({"frames": (0, 25)}, "ends after 24 frames .*, before frames 25"),
+        ({"seconds": (0, 2.2)}, "ends after 24 frames"),
+        ({"frames": (24, None)}, "no frame from frames 24 on"),
+        ({"seconds": (1, 1)}, "no frame in seconds 1"),
+        ({"frames": (-1, None)}, "the start of frames must be at least 0, got -1"),
+        ({"frames": (0, 3.5)}, "the stop of frames must be a whole number, got 3.5"),
+        ({"seconds": (float("nan"), None)}, "the start of seconds must be a number of at least 0, got nan"),
+        ({"seconds": ("0", None)}, "the start of seconds must be a number of at least 0, got '0'"),
+        ({"seconds": 3}, r"seconds must be \(start, stop\), got 3"),
+        ({"frames": (0, 1), "seconds": (0, 1)}, "frames and seconds are both given"),
+        ({"fps": 0}, "fps must be over 0"),
     ],
 )
 def test_read_video_errors(video: Path, arguments: dict, message: str) -> None:
@@ -147,14 +155,14 @@ def test_read_video_errors(video: Path, arguments: dict, message: str) -> None:
 
 def test_read_video_limits(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media.videos, "MAX_VIDEO_FRAMES", 10)
-    assert len(media.read_video(video, stop=10)) == 10
+    assert len(media.read_video(video, frames=(0, 10))) == 10
     with pytest.raises(MediaError, match="more than 10 frames"):
         media.read_video(video)
     with pytest.raises(MediaError, match="more than 10 frames at 900 fps"):
-        media.read_video(video, stop=3, fps=900)
+        media.read_video(video, fps=900, frames=(0, 3))
     monkeypatch.setattr(media.videos, "MAX_VIDEO_PIXELS", 3 * 64 * 48)
     with pytest.raises(MediaError, match="more than 9216 pixels"):
-        media.read_video(video, stop=4)
+        media.read_video(video, frames=(0, 4))
     monkeypatch.setattr(media.videos, "MAX_FRAME_PIXELS", 1000)
     with pytest.raises(MediaError, match="frames of 64 x 48"):
         media.probe_video(video)
