@@ -177,8 +177,9 @@ def generate(
     """Film a storyboard: pictures at the moments you choose, and text for the rest.
 
     The storyboard is JSON: description, fps, num_frames or duration, keyframes [{"frame": 12, "image": NAME}], shots
-    [{"start": 0, "description": ..., "camera": ...}], clips [{"frame": 0, "video": NAME}]. NAME is a bundled frame
-    (see bundled_frames) or a number: 0 for the first of `pictures`, 1 for the second.
+    [{"start_frame": 0, "description": ..., "camera": ...}], clips [{"frame": 0, "video": NAME}]. In place of a frame
+    there may be seconds: time, start. NAME is a bundled frame (see bundled_frames) or a number: 0 for the first of
+    `pictures`, 1 for the second.
 
     Args:
         storyboard: the JSON text.
@@ -226,7 +227,7 @@ def retime(storyboard: str, pacing: str) -> str:
         for entry, frame in zip(value[part], moved[part], strict=True):
             entry["frame"] = frame
     for shot, frame in zip(value["shots"][1:], moved["cuts"], strict=True):
-        shot["start"] = frame
+        shot["start_frame"] = frame
     return json.dumps(value, ensure_ascii=False)
 
 

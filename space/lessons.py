@@ -51,7 +51,7 @@ def compare_naive(frame: int = 13) -> tuple[Image.Image, str]:
     frame: 1 to 23. Returns a sheet of the frames around it (film, naive, Multi-Chunk) and a sentence with their PSNR
     at the picture, in dB.
     """
-    check_int("frame", frame, 1, NUM_FRAMES - 2)
+    frame = check_int("frame", frame, 1, NUM_FRAMES - 2)
     film, vae = _film("butterfly"), DIRECTOR.gen.vae
     with filming.alone():
         video = VideoCondition(video=film).to_tensor(Size(film.shape[2], film.shape[1])).to(vae.device)
@@ -79,7 +79,7 @@ def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> tuple[Im
 
     frames: where keyframes stand, as numbers with commas. num_frames: 1 to 181.
     """
-    check_int("num_frames", num_frames, 1, 181)
+    num_frames = check_int("num_frames", num_frames, 1, 181)
     if not isinstance(frames, str) or len(frames) > 200:
         raise ValueError("frames must be numbers with commas between them, such as 0, 13, 23")
     try:
@@ -116,7 +116,7 @@ def three_ways(frame: int) -> list[Image.Image]:
     Raises:
         ValueError: for a frame out of range, and for a model without a second stage.
     """
-    check_int("frame", frame, 0, NUM_FRAMES - 1)
+    frame = check_int("frame", frame, 0, NUM_FRAMES - 1)
     if not HAS_SR:
         raise ValueError(NO_SR)
     with filming.alone():

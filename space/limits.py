@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from smartdirector_lite.storyboard import Storyboard, StoryboardError
-from smartdirector_lite.timeline import check_int
 
 MAX_UPLOAD_BYTES = 40_000_000  # one file
 MAX_PICTURE_PIXELS = 40_000_000  # looked at before the picture is decoded
@@ -62,10 +61,6 @@ def check_request(storyboard: Storyboard, size: tuple[int, int], steps: int, lim
     texts += [text for shot in storyboard.shots for text in (shot.description, shot.camera, *shot.characters)]
     if max(map(len, texts)) > MAX_TEXT:
         raise StoryboardError(f"a text of {max(map(len, texts))} characters: this Space takes {MAX_TEXT}; shorten it")
-    try:
-        check_int("steps", steps, 1, limits.steps)
-    except ValueError as error:
-        raise StoryboardError(str(error)) from error
     work = storyboard.num_frames * size[0] * size[1] * steps
     if work > limits.work:
         most = max(1, limits.work // (storyboard.num_frames * size[0] * size[1]))

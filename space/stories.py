@@ -7,7 +7,7 @@ import limits
 import visitors
 from smartdirector_lite.media import MediaError
 from smartdirector_lite.storyboard import Storyboard, StoryboardError, parse_json
-from smartdirector_lite.timeline import ChunkPlan
+from smartdirector_lite.timeline import ChunkPlan, check_int
 
 MAX_JSON = 200_000  # characters of a storyboard that is pasted or sent
 STAND_IN = Image.new("RGB", (2, 2))  # for a picture that is not there
@@ -63,8 +63,7 @@ def skeleton(value: object, clip_frames: dict | None = None) -> Storyboard:
         clips = []
         for entry in value.get("clips") or []:
             length = (clip_frames or {}).get(entry.get("video"), 1)
-            if isinstance(length, bool) or not isinstance(length, int) or not 1 <= length <= limits.MAX_CLIP_FRAMES:
-                raise StoryboardError(f"a clip of {str(length)[:20]} frames can't be placed")
+            length = check_int("the frames of a clip", length, 1, limits.MAX_CLIP_FRAMES)
             clips.append({**_moment(entry), "video": np.zeros((length, 2, 2, 3), np.uint8)})
         blank = {**value, "keyframes": keyframes, "clips": clips, "description": "blank"}
         return Storyboard.from_dict(blank, visitors.ROOT)
@@ -139,7 +138,12 @@ def with_frames(value: dict) -> dict:
     result.pop("duration", None)
     for part in ("keyframes", "clips"):
         entries = [{**entry, "frame": next(frames)} for entry in value.get(part) or []]
-        result[part] = [{k: v for k, v in entry.items() if k != "time"} for entry in entries]
+        result[part] = [_without(entry, "time") for entry in entries]
     starts = [0, *plan.cuts]
-    result["shots"] = [{**shot, "start": start} for shot, start in zip(value.get("shots") or [], starts, strict=False)]
+    shots = zip(value.get("shots") or [], starts, strict=False)
+    result["shots"] = [{**_without(shot, "start"), "start_frame": start} for shot, start in shots]
     return result
+
+
+def _without(entry: dict, key: str) -> dict:
+    return {name: value for name, value in entry.items() if name != key}

@@ -19,8 +19,8 @@ from smartdirector_lite.director import MAX_SEED
 from smartdirector_lite.loading import BUNDLED, load_director
 from smartdirector_lite.media import MediaError
 from smartdirector_lite.media.size import Size
-from smartdirector_lite.storyboard import Storyboard, StoryboardError
-from smartdirector_lite.timeline import check_int
+from smartdirector_lite.storyboard import Storyboard
+from smartdirector_lite.timeline import check_int, check_number
 
 try:
     import spaces
@@ -49,22 +49,12 @@ def on_gpu(function: Callable, duration: Callable) -> Callable:
 def request(value: object, folder: str, seed: object, steps: object, guidance: object) -> tuple[Storyboard, dict]:
     """Return a checked storyboard and the options of `Director.__call__`. ValueError, one line, for a bad request."""
     storyboard = stories.build(value, folder)
-    seed = secrets.randbelow(2**31) if seed is None else _whole("seed", seed)
-    check_int("seed", seed, 0, MAX_SEED)
-    steps = DIRECTOR.defaults.steps if steps is None else _whole("steps", steps)
+    seed = secrets.randbelow(2**31) if seed is None else check_int("seed", seed, 0, MAX_SEED)
+    steps = DIRECTOR.defaults.steps if steps is None else check_int("steps", steps, 1, LIMITS.steps)
     limits.check_request(storyboard, storyboard.size or DIRECTOR.defaults.size, steps, LIMITS)
-    guidance = DIRECTOR.defaults.guidance_scale if guidance is None else guidance
-    if isinstance(guidance, bool) or not isinstance(guidance, int | float) or not 0 <= guidance <= 20:
-        raise StoryboardError(f"guidance must be a number from 0 to 20, got {str(guidance)[:40]}")
+    guidance = check_number("guidance", DIRECTOR.defaults.guidance_scale if guidance is None else guidance, 0, 20)
     DIRECTOR.gen.check_size(Size(*(storyboard.size or DIRECTOR.defaults.size)))
-    return storyboard, {"seed": seed, "steps": steps, "guidance_scale": float(guidance)}
-
-
-def _whole(name: str, value: object) -> int:
-    """Return an int for an int or for a float such as 3.0, which number fields send."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
-        raise StoryboardError(f"{name} must be a whole number, got {str(value)[:40]}")
-    return int(value)
+    return storyboard, {"seed": seed, "steps": steps, "guidance_scale": guidance}
 
 
 def seconds_of(value: object, folder: str, options: dict) -> int:

@@ -26,7 +26,7 @@ const items = () => [
   ...story.clips.map((entry) => ({ kind: "clip", entry })),
 ];
 const cuts = () => story.shots.slice(1).map((entry) => ({ kind: "cut", entry }));
-const frameOf = (item) => (item.kind === "cut" ? item.entry.start : item.entry.frame);
+const frameOf = (item) => (item.kind === "cut" ? item.entry.start_frame : item.entry.frame);
 const same = (a, b) => a && b && a.entry === b.entry;
 
 function fits(item, frame) {
@@ -45,8 +45,8 @@ function nearest(item, frame) {
 }
 function setFrame(item, frame) {
   if (item.kind === "cut") {
-    item.entry.start = frame;
-    story.shots.sort((a, b) => a.start - b.start);
+    item.entry.start_frame = frame;
+    story.shots.sort((a, b) => a.start_frame - b.start_frame);
   } else item.entry.frame = frame;
 }
 function move(item, frame, direction = 0) {
@@ -84,13 +84,13 @@ function duplicate(item) {
   if (item.kind !== "cut") add(item.entry.image || item.entry.video, frameOf(item) + lengthOf(item));
 }
 function cutHere() {
-  if (!story.shots.length) story.shots.push({ start: 0 });
-  const entry = { start: 0 }, item = { kind: "cut", entry };
+  if (!story.shots.length) story.shots.push({ start_frame: 0 });
+  const entry = { start_frame: 0 }, item = { kind: "cut", entry };
   const free = nearest(item, selected ? frameOf(selected) : Math.round(story.num_frames / 2));
   if (free === null) return;
-  entry.start = free;
+  entry.start_frame = free;
   story.shots.push(entry);
-  story.shots.sort((a, b) => a.start - b.start);
+  story.shots.sort((a, b) => a.start_frame - b.start_frame);
   selected = item;
   changed();
 }
@@ -218,7 +218,7 @@ function inspect() {
   inspector.append(make("button", { type: "button", class: "sd-button", onclick: () => remove(item) }, "Delete"));
 }
 function drawShots() {
-  const borders = [...(story.shots.length ? story.shots.map((s) => s.start) : [0]), story.num_frames];
+  const borders = [...(story.shots.length ? story.shots.map((s) => s.start_frame) : [0]), story.num_frames];
   shotBand.replaceChildren(...borders.slice(0, -1).map((start, i) => make("div",
     { style: `left:${percent(start)}%;width:${Math.min(100, percent(borders[i + 1])) - percent(start)}%` }, (story.shots[i] || {}).description || `Shot ${i + 1}`)));
   shotList.replaceChildren(...story.shots.map((shot, i) => make("div", { class: "sd-row" },
@@ -267,7 +267,7 @@ async function retime() {
   if (to.error) return say(to.error);
   story.keyframes.forEach((entry, i) => (entry.frame = to.keyframes[i]));
   story.clips.forEach((entry, i) => (entry.frame = to.clips[i]));
-  story.shots.slice(1).forEach((entry, i) => (entry.start = to.cuts[i]));
+  story.shots.slice(1).forEach((entry, i) => (entry.start_frame = to.cuts[i]));
   say(`Pacing: ${name}`);
   changed();
 }

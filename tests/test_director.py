@@ -45,9 +45,9 @@ def story() -> Storyboard:
     """14 frames: a keyframe, a cut, a clip of 3 frames, and a last keyframe."""
     return Storyboard(
         description="a red ball rolls over the hill",
-        shots=(Shot(0), Shot(5, "a blue bird jumps")),
+        shots=(Shot(), Shot(start_frame=5, description="a blue bird jumps")),
         keyframes=(Keyframe(picture(1), frame=13), Keyframe(picture(2, (96, 64)), frame=0)),
-        clips=(Clip(footage(4), frame=7, trim=(1, 4)),),
+        clips=(Clip(footage(4), frame=7, trim_frames=(1, 4)),),
         num_frames=14,
     )
 
@@ -135,7 +135,7 @@ def test_negative_text_and_progress_reach_the_pipeline(tiny, capsys):
     [
         ({"seed": -1}, "seed must be from 0 to 9223372036854775807, got -1"),
         ({"seed": 2**63}, "seed must be from 0 to"),
-        ({"seed": 1.5}, "seed must be an int, got 1.5"),
+        ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
         ({"steps": 0}, "num_inference_steps must be from 1 to 1000, got 0"),
         ({"guidance_scale": float("inf")}, "guidance_scale must be a number of at least 0, got inf"),
         ({"rope": "sinus"}, "tau scheme must be one of"),
@@ -229,11 +229,11 @@ def test_each_picture_and_clip_is_decoded_once_in_both_stages(both, tmp_path, mo
     write_video(tmp_path / "walk.mp4", np.repeat(footage(4), 2, axis=0), 12)
     keyframes = [{"frame": 0, "image": "0.png"}, {"frame": 6, "image": "1.png"}, {"frame": 13, "image": "2.png"}]
     story = {"description": "x", "num_frames": 14, "keyframes": keyframes}
-    story["clips"] = [{"frame": 8, "video": "walk.mp4", "trim": [1, 4]}]
+    story["clips"] = [{"frame": 8, "video": "walk.mp4", "trim_frames": [1, 4]}]
     (tmp_path / "story.json").write_text(json.dumps(story))
     seen = count_decodes(monkeypatch)
     loaded = Storyboard.load(tmp_path / "story.json")
-    moved = loaded.retime([0, 5, 12, 8])
+    moved = loaded.retime(frames=[0, 5, 12, 8])
     both.plan(loaded), both.plan(moved), loaded.caption()
     assert seen.pictures == [] and seen.videos == []
     result = make(both, loaded, seed=1)

@@ -61,7 +61,7 @@ class TimelineEditor(VBox):
         frames = [slider.value for slider in self.sliders]
         try:
             if self._start is not None:
-                storyboard = self._start.retime(frames)
+                storyboard = self._start.retime(frames=frames)
                 self.plan = storyboard.plan(self.plan.stride)
                 self.storyboard = storyboard
             else:

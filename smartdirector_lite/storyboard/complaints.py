@@ -16,9 +16,11 @@ T = typing.TypeVar("T")
 PLAIN_WORDS = {  # what pydantic calls things, and what they are called here
     "a valid tuple": "a list [...]",
     "a dictionary": "an object {...}",
+    "a valid string, unable to parse raw data as a unicode string": "a text without broken characters",
     "a valid string": "a text",
-    "a valid integer": "an int",
+    "a valid integer": "a whole number",
     "an instance of float": "a float",
+    "a whole number or a float": "a number",
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
 }
@@ -55,7 +57,8 @@ def unknown_key(name: str, key: object, known: Sequence[str]) -> str:
 
 def keys_of(cls: type) -> dict[str, object]:
     """The keys that an object of this class may have in JSON, each with its type."""
-    return {field.name: field.type for field in dataclasses.fields(cls) if field.init and field.name != "folder"}
+    fields = [field for field in dataclasses.fields(cls) if field.init and field.name not in ("folder", "file")]
+    return {field.name: field.type for field in fields}
 
 
 def _first_complaint(error: ValidationError, cls: type) -> str:
@@ -67,6 +70,8 @@ def _first_complaint(error: ValidationError, cls: type) -> str:
     if kind == "unexpected_keyword_argument":
         owner = cls if len(place) == 1 else typing.get_args(keys_of(cls)[place[0]])[0]
         return unknown_key(_name(place[:-1], cls), place[-1], [*keys_of(owner)])
+    if kind == "too_long" and isinstance(errors[0]["input"], Sequence):
+        return f"{name} must have {errors[0]['ctx']['max_length']} entries, got {reprlib.repr(errors[0]['input'])}"
     if kind == "missing":
         return f"{name} is missing"
     if kind == "value_error":  # from a __post_init__

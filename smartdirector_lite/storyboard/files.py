@@ -1,57 +1,83 @@
 """The files of a storyboard: its JSON, and the pictures and clips that lie in its folder."""
 
+import difflib
+import filecmp
+import itertools
 import json
 import shutil
+import tempfile
+import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..media import atomic_path, write_image, write_video
+from ..media import write_image, write_video
 from .complaints import StoryboardError
 
 MAX_JSON_BYTES = 1_000_000
+NEAR = 0.8  # how much a file's name must have of one that is asked for, to be what is meant (0 to 1)
 
 
 def inside(name: str, path: str | Path, folder: Path | None) -> Path:
     """The resolved path of what lies in `folder`, symbolic links followed. Reading it shows whether it is there.
 
+    A path that was written on another system is understood: backslashes between folders, as on Windows, and accents
+    that are stored as characters of their own, as on macOS.
+
     Args:
         name: the field that gives the path, for messages.
         folder: where a relative path starts and what no path may leave; None takes any path.
+
+    Raises:
+        StoryboardError: no path can be like this, it leaves the folder, or a file of nearly this name is there.
     """
+    slashes = str(path).replace("\\", "/")
+    spellings = [str(path), slashes, *(unicodedata.normalize(form, slashes) for form in ("NFC", "NFD"))]
     try:
-        resolved = (Path(path) if folder is None else folder / path).resolve()
+        paths = [(Path(one) if folder is None else folder / one).resolve() for one in spellings]
+        resolved = next((one for one in paths if one.exists()), paths[1])
     except (OSError, ValueError, RuntimeError) as error:
         raise StoryboardError(f"{name} {str(path)!r} is not a usable file name") from error
     if folder is not None and not resolved.is_relative_to(folder.resolve()):
         raise StoryboardError(f"{name} {str(path)!r} leaves the storyboard's folder; put the file in it")
+    if folder is not None and not resolved.exists() and resolved.parent.is_dir():
+        there = {file.name.casefold(): file.name for file in resolved.parent.iterdir()}
+        if near := difflib.get_close_matches(resolved.name.casefold(), there, 1, NEAR):
+            raise StoryboardError(f"{name} {str(path)!r}: no such file; is it {there[near[0]]!r}?")
     return resolved
 
 
 def put_beside(path: Path, name: str, media: Path | Image.Image | np.ndarray, fps: float) -> str:
     """Make sure that a picture or a clip lies in the folder of the file `path`.
 
-    What is in memory or lies elsewhere is written there as <path>_<name>.
+    What is in memory or lies elsewhere is written there as <path>_<name>, with a number at the end. The number is the
+    first one that is free, or whose file holds just this already. So no other file is ever written over.
 
     Returns:
         The file's name relative to that folder.
     """
     home = path.parent.resolve()
-    target = home / f"{path.stem}_{name}"
-    if isinstance(media, Image.Image):
-        target = target.with_name(f"{target.name}.png")
-        write_image(target, media)
-    elif isinstance(media, np.ndarray):
-        target = target.with_name(f"{target.name}.mp4")
-        write_video(target, media, fps, quality=4)
-    elif media.is_relative_to(home):
+    if isinstance(media, Path) and media.is_relative_to(home):
         return media.relative_to(home).as_posix()
-    else:
-        target = target.with_name(f"{target.name}{media.suffix}")
-        with atomic_path(target) as temporary:
-            shutil.copyfile(media, temporary)
-    return target.name
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        if isinstance(media, Image.Image):
+            fresh = Path(folder) / "new.png"
+            write_image(fresh, media)
+        elif isinstance(media, np.ndarray):
+            fresh = Path(folder) / "new.mp4"
+            write_video(fresh, media, fps, quality=4)
+        else:
+            fresh = Path(folder) / f"new{media.suffix}"
+            shutil.copyfile(media, fresh)
+        for number in itertools.count():
+            target = home / f"{path.stem}_{name}{number}{fresh.suffix}"
+            if not target.exists():
+                fresh.rename(target)
+            elif not (target.is_file() and filecmp.cmp(fresh, target, shallow=False)):
+                continue
+            return target.name
 
 
 def parse_json(text: str | bytes) -> object:
@@ -60,7 +86,13 @@ def parse_json(text: str | bytes) -> object:
         raise StoryboardError(f"more than {MAX_JSON_BYTES} bytes; is it a storyboard?")
     try:
         return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:  # a ValueError, too, for a number of thousands of digits
+    except StoryboardError:
+        raise
+    except UnicodeDecodeError as error:
+        raise StoryboardError(f"not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    except RecursionError as error:
+        raise StoryboardError("not JSON of a storyboard: its lists are nested too deeply") from error
+    except ValueError as error:  # JSONDecodeError, and what Python raises at a number of thousands of digits
         raise StoryboardError(f"not JSON: {error}") from error
 
 
@@ -68,11 +100,11 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> dict:
     """The object of these keys and values."""
     result = dict(pairs)
     if len(result) < len(pairs):
-        names = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} appears twice")
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise StoryboardError(f"the key {key!r} appears twice; keep one of them")
     return result
 
 
 def _refuse(name: str) -> None:
     """Refuse NaN and the infinities, which json would take."""
-    raise ValueError(f"{name} is not a number that can be used")
+    raise StoryboardError(f"{name} is not a number that can be used; give a finite one")

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from ..media import MediaError, PathLike, check_image, count_frames, write_json
-from ..timeline import ChunkPlan, Condition, check_int, place_conditions
+from ..media.files import check_file, check_outputs
+from ..timeline import ChunkPlan, Condition, as_list, check_number, frame_in, place_conditions
 from .complaints import StoryboardError, checked, keys_of, unknown_key
 from .files import MAX_JSON_BYTES, inside, parse_json, put_beside
 from .pacing import move_frames, preset_targets
@@ -35,6 +36,7 @@ class Storyboard:
         size: (width, height) of the draft in pixels; None leaves it to the pipeline.
         negative: a description of what to avoid.
         folder: where relative paths start and what no path may leave; None trusts every path.
+        file: the JSON that it was loaded from.
         conditions: the place and length of each keyframe, then of each clip.
     """
 
@@ -49,6 +51,7 @@ class Storyboard:
     negative: Text = ""
     title: Text = ""
     folder: Path | None = None
+    file: Path | None = dataclasses.field(default=None, repr=False, compare=False)
     conditions: tuple[Condition, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -65,7 +68,7 @@ class Storyboard:
                 raise ValueError("the storyboard needs duration (seconds) or num_frames")
             return self.num_frames
         frames = nearest_frame(self.duration, self.fps)
-        found = f"duration {self.duration} s at {self.fps} fps is {frames} frames"
+        found = f"duration {self.duration:g} s at {self.fps:g} fps is {frames} frames"
         if not 1 <= frames <= MAX_FRAMES:
             raise ValueError(f"{found}; 1 to {MAX_FRAMES} can be made")
         if self.num_frames not in (None, frames):
@@ -73,21 +76,19 @@ class Storyboard:
         return frames
 
     def _check_shots(self) -> None:
-        starts = [self.frame_at(f"shots[{i}].start", shot.start) for i, shot in enumerate(self.shots)]
+        starts = [self._begin(f"shots[{i}]", shot) for i, shot in enumerate(self.shots)]
+        fields = [f"shots[{i}].{shot.moment[0]}" for i, shot in enumerate(self.shots)]
         if starts and starts[0] != 0:
-            raise ValueError(f"shots[0].start must be 0, got {self.shots[0].start}; the first shot opens the video")
+            raise ValueError(f"{fields[0]} must be 0, got {self.shots[0].moment[1]:g}; the first shot opens the video")
         for i, (previous, start) in enumerate(itertools.pairwise(starts)):
             if start <= previous:
                 raise ValueError(
-                    f"shots[{i + 1}].start is frame {start}, not after shots[{i}] ({previous}); let it start later"
+                    f"{fields[i + 1]} is frame {start}, not after shots[{i}] ({previous}); let it start later"
                 )
 
     def _find_conditions(self) -> tuple[Condition, ...]:
         """The place and length of every keyframe and clip. Each file is opened, and none is decoded."""
-        found = []
-        for name, item in self.given:
-            field, moment = ("time", float(item.time)) if item.frame is None else ("frame", item.frame)
-            found.append(Condition(self.frame_at(f"{name}.{field}", moment), self._count(name, item)))
+        found = [Condition(self._begin(name, item), self._count(name, item)) for name, item in self.given]
         return place_conditions(self.num_frames, found, self.cuts, [name for name, _ in self.given])[0]
 
     def _count(self, name: str, item: Keyframe | Clip) -> int:
@@ -98,7 +99,8 @@ class Storyboard:
                 return 1
             if isinstance(item.video, np.ndarray):
                 return len(item.cut(self.fps))
-            return count_frames(self.source(f"{name}.video", item.video), *(item.trim or (0, None)), fps=self.fps)
+            path = self.source(f"{name}.video", item.video)
+            return count_frames(path, self.fps, frames=item.trim_frames, seconds=item.trim)
         except MediaError as error:
             raise StoryboardError(f"{name}: {error}") from error
 
@@ -106,14 +108,22 @@ class Storyboard:
         """The file that a path names, checked to lie in the folder; a picture or clip in memory as it is."""
         return inside(name, media, self.folder) if isinstance(media, str | Path) else media
 
-    def frame_at(self, name: str, moment: int | float) -> int:
-        """The frame of a moment, which is a frame if it is an int and seconds if it is a float."""
+    def _begin(self, name: str, item: Shot | Keyframe | Clip) -> int:
+        """The first frame of a shot, a keyframe or a clip."""
+        field, moment = item.moment
+        if field in ("frame", "start_frame"):
+            return frame_in(f"{name}.{field}", moment, self.num_frames)
+        return self._frame_at(f"{name}.{field}", moment)
+
+    def _frame_at(self, name: str, seconds: float) -> int:
+        """The frame of a time, which must lie in the video."""
         last = self.num_frames - 1
-        if not isinstance(moment, float):
-            return check_int(name, moment, 0, last)
-        if not 0 <= moment <= MAX_DURATION or nearest_frame(moment, self.fps) > last:  # the first is true for NaN, too
-            raise ValueError(f"{name} must be from 0 to {last / self.fps:.3f} s (frame {last}), got {moment:g}")
-        return nearest_frame(moment, self.fps)
+        seconds = check_number(name, seconds, 0)
+        if nearest_frame(min(seconds, MAX_DURATION + 1), self.fps) > last:
+            inside = f"from 0 to {last / self.fps:.3f} s (frame {last})"
+            frames = {"time": "frame", "start": "start_frame"}.get(name.rpartition(".")[2], "frames=")
+            raise ValueError(f"{name} must be {inside}, got {seconds:g}; {frames} takes frames")
+        return nearest_frame(seconds, self.fps)
 
     @property
     def given(self) -> list[tuple[str, Keyframe | Clip]]:
@@ -124,7 +134,14 @@ class Storyboard:
     @property
     def cuts(self) -> tuple[int, ...]:
         """The first frames of shots 2, 3, ..."""
-        return tuple(self.frame_at("start", shot.start) for shot in self.shots[1:])
+        return tuple(self._begin("shot", shot) for shot in self.shots[1:])
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the storyboard is made from: its JSON, and its pictures and clips. No output may be one."""
+        media = [item.image if isinstance(item, Keyframe) else item.video for _, item in self.given]
+        found = [self.source("file", one) for one in media if isinstance(one, str | Path)]
+        return tuple(found if self.file is None else [self.file, *found])
 
     def plan(self, stride: int = 4) -> ChunkPlan:
         """The chunks for a VAE of this temporal stride. Its conditions are the keyframes, then the clips."""
@@ -141,12 +158,12 @@ class Storyboard:
             parts.append(_sentence(shot.characters and f"Characters: {', '.join(shot.characters)}"))
         return " ".join(part for part in parts if part)
 
-    def retime(self, pacing: str | Sequence[int | float]) -> Self:
+    def retime(self, pacing: str | Sequence[float] = (), *, frames: Sequence[int] | None = None) -> Self:
         """Move the keyframes and clips to other times, in the same order. The cuts between them move along.
 
         Args:
-            pacing: a name in PACING, or the new times: one for each keyframe, then one for each clip. An int is a
-                frame, a float is seconds.
+            pacing: a name in PACING, or the new times in seconds: one for each keyframe, then one for each clip.
+            frames: the new places as frames, in place of `pacing`.
 
         Raises:
             StoryboardError: the order would change, or two would meet.
@@ -157,13 +174,17 @@ class Storyboard:
             if isinstance(pacing, str):
                 targets = dict(zip(ordered, preset_targets(ordered, pacing), strict=True))
                 fixed = (ordered[0], ordered[-1])
-            elif not starts or len(pacing) != len(starts):
-                raise ValueError(f"retime needs {len(starts)} times, one a keyframe or clip, got {len(pacing)}")
             else:
-                new = [self.frame_at(f"times[{i}]", time) for i, time in enumerate(pacing)]
+                new = as_list(pacing if frames is None else frames)
+                if not starts or len(new) != len(starts):
+                    raise ValueError(f"retime needs {len(starts)} times, one a keyframe or clip, got {len(new)}")
+                if frames is None:
+                    new = [self._frame_at(f"times[{i}]", time) for i, time in enumerate(new)]
+                else:
+                    new = [frame_in(f"frames[{i}]", frame, self.num_frames) for i, frame in enumerate(new)]
                 targets, fixed = dict(zip(starts, new, strict=True)), tuple(starts)
                 if any(targets[one] >= targets[two] for one, two in itertools.pairwise(ordered)):
-                    raise ValueError(f"times must keep the keyframes' order and differ, got {list(pacing)}")
+                    raise ValueError(f"the times must keep the keyframes' order and differ, got frames {new}")
             lengths = {condition.frame_index: condition.num_frames for condition in self.conditions}
             moved = move_frames(self.num_frames, lengths, self.cuts, targets, fixed)
         except ValueError as error:
@@ -182,8 +203,11 @@ class Storyboard:
         def placed(items: Sequence[Keyframe | Clip]) -> tuple:
             return tuple(dataclasses.replace(item, time=None, frame=next(frames)) for item in items)
 
-        later = zip(self.shots[1:], self.cuts, strict=True)
-        shots = (*self.shots[:1], *(dataclasses.replace(shot, start=moved[cut]) for shot, cut in later))
+        later = (
+            dataclasses.replace(shot, start=None, start_frame=moved[cut])
+            for shot, cut in zip(self.shots[1:], self.cuts, strict=True)
+        )
+        shots = (*self.shots[:1], *later)
         result = copy.copy(self)
         vars(result).update(
             keyframes=placed(self.keyframes), clips=placed(self.clips), shots=shots, conditions=conditions
@@ -191,11 +215,12 @@ class Storyboard:
         return result
 
     @classmethod
-    def from_dict(cls, value: object, folder: PathLike | None = None) -> Self:
+    def from_dict(cls, value: object, folder: PathLike | None = None, file: PathLike | None = None) -> Self:
         """Make a storyboard of the JSON's object.
 
         Args:
             folder: the only place that files may come from; None is the current one.
+            file: where the JSON lies, if it lies anywhere.
         """
         if not isinstance(value, dict):
             raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
@@ -203,15 +228,18 @@ class Storyboard:
             raise StoryboardError(unknown_key("the storyboard", unknown[0], [*keys_of(cls)]))
         if "duration" in value and "num_frames" in value:
             raise StoryboardError("the storyboard has both duration and num_frames; give one of them")
-        return cls(**value, folder=Path.cwd() if folder is None else folder)
+        return cls(**value, folder=Path.cwd() if folder is None else folder, file=file)
 
     @classmethod
     def load(cls, path: PathLike) -> Self:
         """Read a storyboard's JSON. A StoryboardError that names the file says what is wrong in it."""
         path = Path(path)
         try:
+            check_file(path)
             with open(path, "rb") as file:
-                return cls.from_dict(parse_json(file.read(MAX_JSON_BYTES + 1)), path.parent)
+                return cls.from_dict(parse_json(file.read(MAX_JSON_BYTES + 1)), path.parent, path)
+        except MediaError as error:
+            raise StoryboardError(str(error)) from error
         except OSError as error:
             raise StoryboardError(f"{path}: can't be read ({error.strerror})") from error
         except StoryboardError as error:
@@ -225,14 +253,23 @@ class Storyboard:
         return {name: value for name, value in values.items() if value or name == length}
 
     def save(self, path: PathLike) -> None:
-        """Write the JSON. Media in memory or from another folder are written beside it, as <name>_keyframe0.png, ..."""
+        """Write the JSON. Media in memory or from another folder are written beside it, as <name>_keyframe0.png, ...
+
+        No other file is written over. A StoryboardError or MediaError says what can't be written.
+        """
         path = Path(path)
+        if not path.parent.is_dir():
+            raise StoryboardError(f"{path}: the folder {path.parent} does not exist; make it first")
+        check_outputs([path], [file for file in self.files if file != self.file])  # it may be saved where it was
 
         def put(name: str, media: object) -> str:
             return put_beside(path, name, self.source(name, media), self.fps)
 
-        frames = [dataclasses.replace(k, image=put(f"keyframe{i}", k.image)) for i, k in enumerate(self.keyframes)]
-        clips = [dataclasses.replace(c, video=put(f"clip{i}", c.video)) for i, c in enumerate(self.clips)]
+        try:
+            frames = [dataclasses.replace(k, image=put("keyframe", k.image)) for k in self.keyframes]
+            clips = [dataclasses.replace(c, video=put("clip", c.video)) for c in self.clips]
+        except OSError as error:
+            raise StoryboardError(f"{path}: its pictures can't be written beside it ({error.strerror})") from error
         saved = dataclasses.replace(self, keyframes=tuple(frames), clips=tuple(clips), folder=path.parent)
         write_json(path, saved.to_dict())
 

@@ -81,6 +81,6 @@ def _decode(storyboard: Storyboard, name: str, item: Keyframe | Clip, sizes: lis
         images = [Image.fromarray(frame) for frame in item.cut(storyboard.fps)]
     else:
         path = storyboard.source(f"{name}.video", item.video)
-        return read_video_at(path, sizes, *(item.trim or (0, None)), fps=storyboard.fps)
+        return read_video_at(path, sizes, storyboard.fps, frames=item.trim_frames, seconds=item.trim)
     arrays = [np.stack([np.asarray(cover_crop(image, size)) for image in images]) for size in sizes]
     return Size(*images[0].size), arrays

@@ -241,11 +241,11 @@ class Scene:
         return " ".join(parts)
 
     def shot_caption(self, index: int) -> dict:
-        """Return the fields of a storyboard's `Shot` for one shot. `start` is a frame."""
+        """Return the fields of a storyboard's `Shot` for one shot."""
         shot = self.shots[index]
         names = [self.characters[role.character].name for role in shot.roles]
         content = [f"{name} {role.action}." for name, role in zip(names, shot.roles)]
         if shot.prop:
             content.append(shot.prop.description)
         camera = f"{shot.framing}, {shot.camera}" + (f" {names[0]}" if shot.camera == "follow" else "")
-        return {"start": shot.start, "description": " ".join(content), "camera": camera, "characters": names}
+        return {"start_frame": shot.start, "description": " ".join(content), "camera": camera, "characters": names}

@@ -210,9 +210,9 @@ def test_large_texts_and_profiles_in_a_png_do_no_harm(tmp_path: Path, monkeypatc
 
 
 def test_photos_of_several_pictures_and_animations_give_the_first(tmp_path: Path) -> None:
-    first, second = Image.new("RGB", (16, 16), "red"), Image.new("RGB", (16, 16), "blue")
     for kind in ("MPO", "GIF", "WEBP", "PNG", "TIFF", "AVIF"):
-        first.copy().save(tmp_path / "several", kind, save_all=True, append_images=[second])
+        first, second = Image.new("RGB", (16, 16), "red"), Image.new("RGB", (16, 16), "blue")
+        first.save(tmp_path / "several", kind, save_all=True, append_images=[second])
         red, _, blue = media.read_image(tmp_path / "several").getpixel((8, 8))
         assert red > 240 and blue < 15, kind
 

@@ -137,7 +137,7 @@ def test_a_request_over_a_limit_is_told_the_limit(space):
 
     board = Storyboard(description="x", num_frames=100)
     assert limits.check_request(board, (112, 64), 8, limits.CPU) == 100 * 112 * 64 * 8
-    for size, steps, words in (((4000, 64), 8, "32000"), ((112, 64), 51, "steps"), ((200, 150), 20, "10 steps")):
+    for size, steps, words in (((4000, 64), 8, "32000"), ((200, 150), 20, "10 steps")):
         with pytest.raises(ValueError, match=words):
             limits.check_request(board, size, steps, limits.CPU)
     assert limits.expected_seconds(3_000_000, limits.CPU, True) == 46

@@ -10,7 +10,7 @@ import pytest
 from boards import RED, story, write
 
 from smartdirector_lite.media import MediaError
-from smartdirector_lite.storyboard import Clip, Keyframe, Shot, Storyboard, StoryboardError, Take
+from smartdirector_lite.storyboard import Clip, Keyframe, Storyboard, StoryboardError, Take
 from smartdirector_lite.timeline import Condition
 
 
@@ -41,7 +41,9 @@ def test_round_trip_through_save(folder: Path, tmp_path: Path) -> None:
 
 def test_media_in_memory(tmp_path: Path) -> None:
     video = np.full((10, 32, 32, 3), 90, np.uint8)
-    board = Storyboard(num_frames=30, keyframes=[Keyframe(RED, frame=3)], clips=[Clip(video, frame=13, trim=(2, 7))])
+    board = Storyboard(
+        num_frames=30, keyframes=[Keyframe(RED, frame=3)], clips=[Clip(video, frame=13, trim_frames=(2, 7))]
+    )
     assert board.conditions == (Condition(3), Condition(13, 5))
     assert [frames.shape for frames in Take.of(board, (8, 8), 4).frames] == [(1, 8, 8, 3), (5, 8, 8, 3)]
     with pytest.raises(StoryboardError, match=r"keyframes\[0\].image is in memory; save"):
@@ -69,35 +71,62 @@ def test_media_in_memory(tmp_path: Path) -> None:
         ({"duration": 0}, "duration 0 s at 12 fps is 0 frames; 1 to 1441 can be made"),
         ({"duration": 61}, "duration must be at most 60, got 61"),
         ({"duration": 1e400}, "Infinity is not a number"),
-        ({"duration": True}, "duration must be an int or a float, got True"),
-        ({"duration": "4"}, "duration must be an int or a float, got '4'"),
+        ({"duration": True}, "duration must be a number, got True"),
+        ({"duration": "4"}, "duration must be a number, got '4'"),
         ({"duration": None, "num_frames": 1442}, "num_frames must be at most 1441, got 1442"),
-        ({"duration": None, "num_frames": 48.0}, "num_frames must be an int, got 48.0"),
+        ({"duration": None, "num_frames": 48.5}, "num_frames must be a whole number, got 48.5"),
         ({"fps": 0}, "fps must be at least 1, got 0"),
         ({"fps": 10**400}, "fps must be at most 120, got 1000"),
         ({"size": [32]}, r"size\[1\] is missing"),
         ({"size": [32, 0]}, r"size\[1\] must be at least 1, got 0"),
         ({"title": 3}, "title must be a text, got 3"),
         ({"description": "x" * 10_001}, "description must have at most 10000 characters, got 'xxx"),
-        ({"title": "\ud800"}, "title must be a text, .*unicode"),
+        ({"title": "\ud800"}, "title must be a text without broken characters, got"),
+        ({"title": "a\0b"}, "title: holds a NUL character; remove it"),
+        ({"shots": [{"camera": "\0"}]}, r"shots\[0\].camera: holds a NUL character"),
+        ({"\ud800": 4}, r"has an unknown key '\\ud800'"),
+        ({"shots": [{"\ud800": 4}]}, r"shots\[0\] must be a text without broken characters, got '\\ud800'"),
+        ({"size": [1, 2, 3]}, r"size must have 2 entries, got \[1, 2, 3\]"),
+        ({"size": []}, r"size\[0\] is missing"),
         ({"shots": {}}, r"shots must be a list \[...\], got {}"),
         ({"shots": ["x"]}, r"shots\[0\] must be an object"),
         ({"shots": [{"start": 3}]}, r"shots\[0\].start must be 0, got 3"),
         ({"shots": [{}, {"description": "b"}]}, r"shots\[1\].start is frame 0, not after shots\[0\]"),
-        ({"shots": [{}, {"start": 24}, {"start": 2.0}]}, r"shots\[2\].start is frame 24, not after shots\[1\] \(24\)"),
-        ({"shots": [{}, {"start": 48}]}, r"shots\[1\].start must be from 0 to 47, got 48"),
+        (
+            {"shots": [{}, {"start_frame": 24}, {"start": 2}]},
+            r"shots\[2\].start is frame 24, not after shots\[1\] \(24\)",
+        ),
+        (
+            {"shots": [{}, {"start": 1, "start_frame": 12}]},
+            r"shots\[1\]: start \(seconds\) and start_frame are both there",
+        ),
+        (
+            {"shots": [{}, {"start": 48}]},
+            r"start must be from 0 to 3.917 s \(frame 47\), got 48; start_frame takes frames",
+        ),
+        ({"shots": [{}, {"start_frame": 48}]}, r"shots\[1\].start_frame must be from 0 to 47, or .*, got 48"),
         ({"shots": [{"characters": "Fox"}]}, r"shots\[0\].characters must be a list"),
         ({"shots": [{"characters": [1]}]}, r"shots\[0\].characters\[0\] must be a text"),
-        ({"shots": [{}, {"start": 39}]}, r"cut at frame 39 lies inside clips\[0\] \(frames 36 to 41\); split the clip"),
+        (
+            {"shots": [{}, {"start_frame": 39}]},
+            r"cut at frame 39 lies inside clips\[0\] \(frames 36 to 41\); split the clip",
+        ),
         ({"keyframes": [{"image": "a.png"}]}, r"keyframes\[0\]: neither time \(seconds\) nor frame is there; give one"),
-        ({"keyframes": [{"image": "a.png", "time": 1, "frame": 12}]}, r"keyframes\[0\]: time and frame are both there"),
+        (
+            {"keyframes": [{"image": "a.png", "time": 1, "frame": 12}]},
+            r"keyframes\[0\]: time \(seconds\) and frame are both there; give",
+        ),
         ({"keyframes": [{"time": 1}]}, r"keyframes\[0\].image is missing"),
         (
             {"keyframes": [{"image": "a.png", "tme": 1}]},
             r"keyframes\[0\] has an unknown key 'tme'; did you mean 'time'",
         ),
-        ({"keyframes": [{"image": "a.png", "frame": 48}]}, r"keyframes\[0\].frame must be from 0 to 47, got 48"),
-        ({"keyframes": [{"image": "a.png", "frame": 1.0}]}, r"keyframes\[0\].frame must be an int, got 1.0"),
+        (
+            {"keyframes": [{"image": "a.png", "frame": 48}]},
+            r"keyframes\[0\].frame must be from 0 to 47, or negative .*, got 48",
+        ),
+        ({"keyframes": [{"image": "a.png", "frame": -49}]}, r"keyframes\[0\].frame must be .*, got -49"),
+        ({"keyframes": [{"image": "a.png", "frame": 1.5}]}, r"keyframes\[0\].frame must be a whole number, got 1.5"),
         ({"keyframes": [{"image": "a.png", "time": -1}]}, r"keyframes\[0\].time must be at least 0, got -1"),
         ({"keyframes": [{"image": "a.png", "time": 4}]}, r"time must be from 0 to 3.917 s \(frame 47\), got 4"),
         ({"keyframes": [{"image": "no.png", "frame": 1}]}, r"keyframes\[0\]: .*no.png: no such file"),
@@ -106,7 +135,7 @@ def test_media_in_memory(tmp_path: Path) -> None:
             {"keyframes": [{"image": 5, "frame": 1}]},
             r"keyframes\[0\].image must be a text or .* Path or .* Image, got 5",
         ),
-        ({"keyframes": [{"image": "c.mp4", "frame": 1}]}, r"keyframes\[0\]: .*c.mp4: not an image that can be read"),
+        ({"keyframes": [{"image": "c.mp4", "frame": 1}]}, r"keyframes\[0\]: .*c.mp4: is a video; place it as a clip"),
         ({"keyframes": [{"image": "../outside.png", "frame": 1}]}, r"'../outside.png' leaves the storyboard's folder"),
         ({"keyframes": [{"image": "/etc/hostname", "frame": 1}]}, "leaves the storyboard's folder"),
         ({"keyframes": [{"image": "link.png", "frame": 1}]}, r"'link.png'(:| leaves the storyboard's) "),
@@ -121,10 +150,10 @@ def test_media_in_memory(tmp_path: Path) -> None:
             {"clips": [{"frame": 40, "video": "c.mp4"}]},
             r"clips\[0\] covers frames 40 to 51, but the video ends at frame",
         ),
-        ({"clips": [{"frame": 1, "video": "c.mp4", "trim": [0, 25]}]}, r"clips\[0\]: .*ends after 24 frames .*stop=25"),
+        ({"clips": [{"frame": 1, "video": "c.mp4", "trim_frames": [0, 25]}]}, r"clips\[0\]: .*ends after 24 frames"),
         (
-            {"clips": [{"frame": 1, "video": "c.mp4", "trim": [0, 0.5]}]},
-            r"clips\[0\]: trim mixes frames \(int\) and seco",
+            {"clips": [{"frame": 1, "video": "c.mp4", "trim": [0, 0.5], "trim_frames": [0, 9]}]},
+            r"clips\[0\]: trim \(seconds\) and trim_frames are both there; give one of them",
         ),
         ({"clips": [{"frame": 1, "video": "c.mp4", "trim": [5, 5]}]}, r"clips\[0\]: trim must end after it starts"),
         ({"clips": [{"frame": 1, "video": "c.mp4", "trim": 5}]}, r"clips\[0\].trim must be a list \[...\], got 5"),
@@ -151,11 +180,11 @@ def test_what_is_wrong_is_said_in_one_line(folder: Path, changes: dict, message:
         (b"", "not JSON"),
         (b"{'a': 1}", "not JSON: .*: line 1 column 2"),
         (b"[1]", r"must be an object \{...\}, got list"),
-        (b'{"title": "\xff"}', "not JSON: 'utf-8' codec can't decode byte 0xff in position 11"),
-        (b'{"fps": 1, "fps": 2}', "the key 'fps' appears twice"),
+        (b'{"title": "\xff"}', r"not text in UTF-8 \(invalid start byte at byte 11\); save it as UTF-8"),
+        (b'{"fps": 1, "fps": 2}', "the key 'fps' appears twice; keep one"),
         (b'{"fps": NaN}', "NaN is not a number"),
         (b'{"fps": ' + b"9" * 5000 + b"}", "digits"),
-        (b"[" * 200_000, "not JSON: .*recursion"),
+        (b"[" * 200_000, "nested too deeply"),
         (b" " * 1_000_001, "more than 1000000 bytes"),
     ],
 )
@@ -167,26 +196,24 @@ def test_what_is_not_a_json_storyboard(tmp_path: Path, data: bytes, message: str
 
 
 def test_other_entrances(tmp_path: Path) -> None:
-    with pytest.raises(StoryboardError, match="can't be read"):
+    with pytest.raises(StoryboardError, match="missing.json: no such file"):
         Storyboard.load(tmp_path / "missing.json")
     (tmp_path / "bom.json").write_bytes(b'\xef\xbb\xbf{"num_frames": 5, "description": "a"}')
     assert Storyboard.load(tmp_path / "bom.json").num_frames == 5
-    with pytest.raises(StoryboardError, match=r"start must be an int or a float, got np.int64\(1\)"):
-        Shot(np.int64(1))  # not 1.0, which would be a second in place of a frame
     with pytest.raises(StoryboardError, match=r"keyframes\[0\].image is missing"):
         Storyboard(num_frames=5, keyframes=[{"frame": 1}])
     with pytest.raises(StoryboardError, match=r"clips\[0\] must be an object .* or an instance of Clip, got Keyframe"):
         Storyboard(num_frames=5, clips=[Keyframe(RED, frame=1)])
     for wrong, message in [
-        ({"frame": True}, "frame must be an int, got True"),
-        ({"time": "1"}, "time must be an int or"),
+        ({"frame": True}, "frame must be a whole number, got True"),
+        ({"time": "1"}, "time must be a number, got '1'"),
     ]:
         with pytest.raises(StoryboardError, match=f"^{message}"):
             Keyframe(RED, **wrong)
     with pytest.raises(StoryboardError, match=r"^video must be a uint8 array .* got float64"):
         Storyboard(num_frames=5, clips=[Clip(np.zeros((2, 4, 4, 3)), frame=0)])
     with pytest.raises(StoryboardError, match=r"clips\[0\]: frames 0 to 9 are asked for, and the array holds 2"):
-        Storyboard(num_frames=5, clips=[Clip(np.zeros((2, 4, 4, 3), np.uint8), frame=0, trim=(0, 9))])
+        Storyboard(num_frames=5, clips=[Clip(np.zeros((2, 4, 4, 3), np.uint8), frame=0, trim_frames=(0, 9))])
     with pytest.raises(
         StoryboardError, match="the storyboard has an unknown key 'decription'; did you mean 'description'"
     ):

@@ -30,11 +30,11 @@ def test_both_sizes_are_what_each_would_be_alone(folder: Path) -> None:
     for frames, size in ((take.frames, Size(24, 16)), (take.large, Size(72, 48))):
         for image, name in zip(frames[:2], ("a.png", "b.png"), strict=True):
             assert np.array_equal(image[0], np.asarray(read_image(folder / name, size)))
-        assert np.array_equal(frames[2], read_video(folder / "c.mp4", 0.0, 0.5, size, fps=12))
+        assert np.array_equal(frames[2], read_video(folder / "c.mp4", size, 12, seconds=(0, 0.5)))
     video = np.random.default_rng(0).integers(0, 256, (9, 30, 40, 3), dtype=np.uint8)
     write_video(folder / "noise.mp4", video, 12)
     shown = read_video(folder / "noise.mp4")
-    clips = [Clip(folder / "noise.mp4", frame=0, trim=(2, 7)), Clip(shown, frame=5, trim=(2, 7))]
+    clips = [Clip(folder / "noise.mp4", frame=0, trim_frames=(2, 7)), Clip(shown, frame=5, trim_frames=(2, 7))]
     take = Take.of(Storyboard(num_frames=10, clips=clips), (8, 8), 4, factor=2)
     assert np.array_equal(*take.frames) and np.array_equal(*take.large)
     assert take.frames[0].shape == (5, 8, 8, 3) and take.large[0].shape == (5, 16, 16, 3)
@@ -42,7 +42,7 @@ def test_both_sizes_are_what_each_would_be_alone(folder: Path) -> None:
 
 def test_nothing_is_decoded_before_the_take_and_each_file_once_in_it(folder: Path, monkeypatch) -> None:
     seen = count_decodes(monkeypatch)
-    slow = Storyboard.load(write(folder, story())).retime("suspense").retime([0, 20, 3.0])
+    slow = Storyboard.load(write(folder, story())).retime("suspense").retime(frames=[0, 20, 36])
     assert [condition.frame_index for condition in slow.conditions] == [0, 20, 36]
     assert slow.plan(4).conditions == slow.conditions and slow.caption() and slow.to_dict()
     assert seen.pictures == seen.videos == []
@@ -64,9 +64,9 @@ def test_a_clip_whose_packets_do_not_tell_its_frames_is_decoded_to_count_them(tm
 
 def test_a_retimed_storyboard_is_the_one_that_would_be_made_anew(folder: Path) -> None:
     board = Storyboard.load(write(folder, story()))
-    moved = board.retime([0, 20, 40])
+    moved = board.retime(frames=[0, 20, 40])
     entries = [{"frame": 0, "image": "a.png"}, {"frame": 20, "image": "b.png"}]
-    shots = [story()["shots"][0], {**story()["shots"][1], "start": 20}]
+    shots = [story()["shots"][0], {"start_frame": 20, "description": "The owl looks up"}]
     clips = [{**story()["clips"][0], "time": None, "frame": 40}]
     anew = Storyboard.load(write(folder, story(keyframes=entries, shots=shots, clips=clips)))
     assert moved == anew and moved.conditions == anew.conditions and moved.cuts == anew.cuts == (20,)
@@ -121,8 +121,8 @@ def damaged(path: Path) -> None:
     ],
 )
 def test_a_file_that_is_not_what_it_was_stops_the_take(folder: Path, name: str, change, message: str) -> None:
-    trim = [0, 12]
-    board = Storyboard.load(write(folder, story(clips=[{"frame": 40, "video": "c.mp4", "trim": trim}])))
+    clip = {"frame": 40, "video": "c.mp4", "trim_frames": [0, 12]}
+    board = Storyboard.load(write(folder, story(clips=[clip])))
     change(folder / name)
     with pytest.raises(StoryboardError, match=message) as caught:
         Take.of(board, (16, 16), 4)

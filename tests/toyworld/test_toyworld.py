@@ -86,7 +86,7 @@ def test_captions_say_who_does_what_and_how_it_is_filmed():
             assert wanted in scene.description
         for i, shot in enumerate(scene.shots):
             caption = scene.shot_caption(i)
-            assert caption["start"] == shot.start
+            assert caption["start_frame"] == shot.start
             assert caption["camera"].startswith(f"{shot.framing}, {shot.camera}")
             assert caption["characters"] == [scene.characters[role.character].name for role in shot.roles]
             for name, role in zip(caption["characters"], shot.roles, strict=True):
