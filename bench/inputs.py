@@ -37,7 +37,7 @@ from smartdirector_lite.storyboard import Storyboard, StoryboardError, Take
 SECONDS = 10  # the longest that one case may take
 BATCH = 100  # cases of one task
 PICTURES = ("png", "jpg", "webp", "gif", "avif", "tiff", "bmp", "ppm")
-VIDEOS = {"a.mp4": {}, "b.mkv": {"sound": "vorbis"}, "c.avi": {"codec": "mpeg4"}, "d.ts": {}}
+VIDEOS = {"a.mp4": {}, "b.mkv": {"sound": "aac"}, "c.avi": {"codec": "mpeg4"}, "d.ts": {}}
 VIDEOS["e.webm"] = {"codec": "libvpx-vp9"}
 VALUES = [None, True, False, -1, 0, 1, 2.5, 1e300, -1e-300, 10**30, "", " ", "\0", "\ud800", "x" * 20_000, [], {}, [[]]]
 VALUES += ["a.png", "../a.png", "c.mp4", "/dev/zero", "a\\png", float("inf"), float("nan"), [0, 1], [1, 0]]

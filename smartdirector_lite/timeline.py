@@ -51,7 +51,7 @@ def check_number(name: str, value: object, low: float, high: float = math.inf) -
     if not is_number or not low <= value <= high or value == math.inf:
         wanted = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
         raise ValueError(f"{name} must be a number {wanted}, got {reprlib.repr(value)}")
-    return value if isinstance(value, int) else float(value)
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def as_list(given: object) -> list:

@@ -43,8 +43,8 @@ def inside(name: str, path: str | Path, folder: Path | None) -> Path:
     if folder is not None and not resolved.is_relative_to(folder.resolve()):
         raise StoryboardError(f"{name} {str(path)!r} leaves the storyboard's folder; put the file in it")
     if folder is not None and not resolved.exists() and resolved.parent.is_dir():
-        there = {file.name.casefold(): file.name for file in resolved.parent.iterdir()}
-        if near := difflib.get_close_matches(resolved.name.casefold(), there, 1, NEAR):
+        there = {file.stem.casefold(): file.name for file in resolved.parent.iterdir()}
+        if near := difflib.get_close_matches(resolved.stem.casefold(), there, 1, NEAR):
             raise StoryboardError(f"{name} {str(path)!r}: no such file; is it {there[near[0]]!r}?")
     return resolved
 

@@ -130,11 +130,14 @@ def test_numbers_of_every_kind_are_taken_and_kept_as_pythons(folder: Path) -> No
             num_frames=number(48),
             size=(number(32), number(16)),
             shots=[Shot(), Shot(start=number(2)), Shot(start_frame=number(30))],
-            keyframes=[Keyframe("a.png", time=number(1)), Keyframe("b.png", frame=number(-1))],
-            clips=[Clip("c.mp4", time=number(3), trim=(number(0), number(1))), Clip("c.mp4", frame=number(5))],
+            keyframes=[Keyframe("a.png", time=number(0)), Keyframe("b.png", frame=number(-1))],
+            clips=[
+                Clip("c.mp4", time=number(1), trim=(number(0), number(1))),
+                Clip("c.mp4", frame=number(30), trim_frames=(number(0), number(12))),
+            ],
             folder=folder,
         )
-        assert board.conditions == (Condition(12), Condition(47), Condition(36, 12), Condition(5, 12))
+        assert board.conditions == (Condition(0), Condition(47), Condition(12, 12), Condition(30, 6))
         assert board.cuts == (24, 30)
         json.dumps(board.to_dict())
     assert Storyboard("a", num_frames=2, size=np.array([32, 16])).size == (32, 16)

@@ -196,7 +196,7 @@ def test_what_is_not_a_json_storyboard(tmp_path: Path, data: bytes, message: str
 
 
 def test_other_entrances(tmp_path: Path) -> None:
-    with pytest.raises(StoryboardError, match="missing.json: no such file"):
+    with pytest.raises(StoryboardError, match=r"missing\.json: no such file"):
         Storyboard.load(tmp_path / "missing.json")
     (tmp_path / "bom.json").write_bytes(b'\xef\xbb\xbf{"num_frames": 5, "description": "a"}')
     assert Storyboard.load(tmp_path / "bom.json").num_frames == 5
