@@ -15,42 +15,33 @@ from tyro.extras import subcommand_cli_from_dict
 
 from .. import __version__
 from .demo import demo
-from .generate import ERRORS, complain, generate
+from .generate import generate
 from .memory import memory
 from .plan import plan
+from .shell import run
 from .train import stages, train
 from .upscale import upscale
 
 COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "upscale": upscale, "memory": memory, "train": train}
 DESCRIPTION = "From a storyboard to a video. `smartdirector --version` prints the version."
+SIMILARITY = 0.5  # from which on a command's name is suggested for a wrong one (0 to 1)
 SIMILAR = "Perhaps you meant:"  # tyro's words above the options that are like a wrong one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Returns:
-        The exit code: 0; 2 for bad input; 130 when interrupted. Other errors are raised.
-    """
+    """Run a command. Returns its exit code, see `shell.run`."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments[:1] == ["--version"]:
-        print(f"smartdirector-lite {__version__}")
-        return 0
-    try:
-        if arguments[:1] == ["train"]:
-            name, rest = "smartdirector train", arguments[1:]
-            parse(name, stages(rest), rest, "training stage")()
+
+    def work() -> None:
+        if arguments[:1] == ["--version"]:
+            print(f"smartdirector-lite {__version__}")
+        elif arguments[:1] == ["train"]:
+            rest = arguments[1:]
+            parse("smartdirector train", stages(rest), rest, "training stage")()
         else:
             parse("smartdirector", COMMANDS, arguments, "command")()
-    except SystemExit as stop:  # after --help, and where some of several storyboards failed
-        return int(stop.code or 0)
-    except ERRORS as error:
-        complain(error)
-        return 2
-    except KeyboardInterrupt:
-        print("smartdirector: interrupted", file=sys.stderr)
-        return 130
-    return 0
+
+    return run(work)
 
 
 def parse(program: str, commands: dict[str, Callable], arguments: Sequence[str], what: str) -> Callable[[], None]:
@@ -71,7 +62,7 @@ def parse(program: str, commands: dict[str, Callable], arguments: Sequence[str],
     if name in commands:  # the others are left out, since tyro would import all of training to look for similar options
         commands = {name: commands[name]}
     elif name not in ("-h", "--help"):
-        near = difflib.get_close_matches(name, commands, n=1)
+        near = difflib.get_close_matches(name, commands, n=1, cutoff=SIMILARITY)
         hint = f"did you mean {near[0]}?" if near else f"give one of {', '.join(commands)}"
         raise ValueError(f"unknown {what} {name!r}; {hint}")
     calls, box = {name: _later(command) for name, command in commands.items()}, io.StringIO()

@@ -1,7 +1,6 @@
 """`smartdirector generate`: the videos of storyboards, alone or spread over the processes of a launcher."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..timeline import check_int
-from .options import TINY, Model, Out, Positional, Rope, check_writable
+from .options import TINY, Model, Out, Positional, Rope
+from .shell import ERRORS, complain
 
 if TYPE_CHECKING:
     import torch
 
     from ..director import Director
     from ..storyboard import Storyboard
-
-ERRORS = (ValueError, OSError, MemoryError, FloatingPointError)  # what bad input raises: one line for the user
 
 
 def generate(
@@ -43,17 +41,21 @@ def generate(
         rope: the scheme of temporal positions
         stage: gen makes the draft alone, in the storyboard's own size; all makes the second stage too, twice as large
     """
+    from ..media.files import check_outputs, check_writable, make_folder
+    from ..media.result import result_paths
     from ..storyboard import Storyboard
 
     videos = video_paths(storyboards, out)
     jobs = [(source, Storyboard.load(source), video) for source, video in zip(storyboards, videos, strict=True)]
+    outputs = [path for video in videos for path in result_paths(video)]
+    check_outputs(outputs, [path for _, storyboard, _ in jobs for path in storyboard.files])
     from ..director import MAX_SEED  # after the storyboards, since it loads torch
 
     check_int("seed", seed, 0, MAX_SEED)
     if len(jobs) > 1:
-        out.mkdir(parents=True, exist_ok=True)
-    for video in videos:
-        check_writable(video)
+        make_folder(out)
+    for path in outputs:
+        check_writable(path)
 
     options = {"seed": seed, "steps": steps, "guidance_scale": guidance_scale, "rope": rope, "stage": stage}
     failed = False
@@ -63,7 +65,7 @@ def generate(
             try:
                 make_video(director, storyboard, video, progress=device is None, **options)
             except ERRORS as error:
-                if len(jobs) == 1:
+                if len(jobs) == 1 or isinstance(error, BrokenPipeError):
                     raise
                 failed = True
                 complain(error, f"{source}: ")
@@ -101,10 +103,11 @@ def video_paths(storyboards: Sequence[Path], out: Path) -> list[Path]:
     if out.suffix.lower() == ".mp4" or (out.exists() and not out.is_dir()):
         raise ValueError(f"out = {out}: the videos of {len(storyboards)} storyboards need a folder; name one")
     names = [path.resolve().parent.name if path.name == "story.json" else path.stem for path in storyboards]
-    folded = [name.casefold() for name in names]  # some file systems don't tell A from a
-    for name in names:
-        if folded.count(name.casefold()) > 1:
-            raise ValueError(f"several storyboards would be written to {out / name}.mp4; rename all but one")
+    seen: dict[str, Path] = {}
+    for name, path in zip(names, storyboards, strict=True):
+        if other := seen.get(name.casefold()):  # some file systems don't tell A from a
+            raise ValueError(f"{other} and {path} would both be written to {out / name}.mp4; rename one of them")
+        seen[name.casefold()] = path
     return [out / f"{name}.mp4" for name in names]
 
 
@@ -116,9 +119,3 @@ def make_video(director: "Director", storyboard: "Storyboard", out: Path, **opti
     seconds = time.perf_counter() - started
     made = f"{out}: {len(result.frames)} frames at {result.fps:g} fps in {seconds:.1f} s; {sheet.name}, {report.name}"
     print(f"{made}\n{result.report.summary()}", flush=True)  # at once, so that those of several processes don't mix
-
-
-def complain(error: BaseException, about: str = "") -> None:
-    """Print an error as one line on the error stream, with what it is about before it."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    print(f"smartdirector: {about}{message}", file=sys.stderr, flush=True)

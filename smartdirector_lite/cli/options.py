@@ -1,6 +1,5 @@
-"""What several commands share: the options that say which model is loaded, and checks of what is written."""
+"""What several commands share: the options that say which model is loaded."""
 
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -49,14 +48,3 @@ class ModelOptions:
 
 Model = Annotated[ModelOptions, tyro.conf.OmitArgPrefixes]
 TINY = ModelOptions()  # what every command loads by default
-
-
-def check_writable(out: Path) -> None:
-    """Raise a ValueError unless a video can be written to `out`. It is found before the work, not after."""
-    from ..media.files import video_path
-
-    video_path(out)
-    try:
-        tempfile.TemporaryFile(dir=out.parent).close()
-    except OSError as error:
-        raise ValueError(f"out = {out}: can't write to the folder {out.parent} ({error.strerror})") from error

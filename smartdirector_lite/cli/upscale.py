@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from .options import TINY, Model, Out, Positional, check_writable
+from .options import TINY, Model, Out, Positional
 
 
 def upscale(
@@ -30,10 +30,14 @@ def upscale(
         restore: whether the restorer then corrects each frame by the small frame and by the frame before it
         tile: the side, in pixels, of the parts in which a large frame is made; 0 for whole frames
     """
+    from ..media.files import check_file, check_outputs, check_writable, video_path
     from ..sr.pipeline import SROptions
     from ..sr.upscale import upscale_video
 
     keyframes = parse_keyframes(keyframe)
+    for path in (video, *keyframes.values()):
+        check_file(path)
+    check_outputs([video_path(out)], [video, *keyframes.values()])
     check_writable(out)
     director = model.load()
     if director.sr is None:

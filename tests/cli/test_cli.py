@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from smartdirector_lite import __version__
-from smartdirector_lite.cli import app, bundled_storyboards, demo, options
-from smartdirector_lite.media import read_video
+from smartdirector_lite.cli import app, bundled_storyboards, demo
+from smartdirector_lite.media import files, read_video
 from smartdirector_lite.storyboard import Storyboard
 from smartdirector_lite.timeline import ChunkPlan, Condition
 
@@ -127,13 +127,13 @@ def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.json"], "missing.json: can't be read (No such file or directory)"),
+        (["missing.json"], "missing.json: no such file"),
         (["broken.json"], "broken.json: not JSON: "),
         (["empty.json"], "empty.json: the storyboard "),
         (["outside.json"], "leaves the storyboard's folder"),
         (["odd.json"], "size 50x30: the sides must be multiples of 16x16"),
         (["story.json", "--out", "a.avi"], "a.avi: videos are written as .mp4; end the name so"),
-        (["story.json", "--out", "nowhere/a.mp4"], "can't write to the folder nowhere (No such file or directory)"),
+        (["story.json", "--out", "nowhere/a.mp4"], "nowhere/a.mp4: the folder nowhere does not exist; make it first"),
         (["story.json", "--out", "folder.mp4"], "folder.mp4: is a folder; give the name of a file"),
         (
             ["story.json", "--rope", "sinus"],
@@ -169,8 +169,8 @@ def test_a_folder_that_takes_no_files_is_found_before_the_work(story, capsys, mo
     def deny(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(options.tempfile, "TemporaryFile", deny)
-    message = f"can't write to the folder {story.parent} (Permission denied)"
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", deny)
+    message = f"{story.parent}: can't write there (Permission denied); choose another folder"
     refused(capsys, message, "generate", story, "--out", story.parent / "a.mp4", "--model", "nowhere")
 
 
@@ -222,7 +222,7 @@ def test_plan_prints_the_table(story, capsys):
 def test_plan_refuses(story, capsys):
     refused(capsys, "stride must be at least 1, got 0", "plan", story, "--stride", 0)
     refused(capsys, "invalid choice 'x' for argument '--rope'", "plan", story, "--rope", "x")
-    refused(capsys, "can't be read", "plan", story.parent)
+    refused(capsys, "is a folder; give a file", "plan", story.parent)
     refused(capsys, "invalid literal for int", "plan", story, "--stride", "x")
 
 
@@ -287,7 +287,7 @@ def test_an_interrupt_is_130_and_a_bug_keeps_its_traceback(capsys, monkeypatch, 
             run("plan", "--storyboard", story)
     monkeypatch.setitem(app.COMMANDS, "plan", raising(OSError(28, "No space left\non device", "a.mp4")))
     assert run("plan", "--storyboard", story) == 2
-    assert capsys.readouterr().err == "smartdirector: [Errno 28] No space left on device: 'a.mp4'\n"
+    assert capsys.readouterr().err == "smartdirector: a.mp4: No space left on device\n"
 
 
 def test_exit_codes_reach_the_shell(story):

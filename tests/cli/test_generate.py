@@ -93,7 +93,7 @@ def test_videos_are_named_apart(tmp_path, capsys):
     assert video_paths([one, two], out) == [out / "a.mp4", out / "b.mp4"]
     upper = write_story(tmp_path / "A.json")
     for clash in ([one, three], [one, two, upper], [two, two]):
-        with pytest.raises(ValueError, match=r"several storyboards would be written to .*\.mp4; rename all"):
+        with pytest.raises(ValueError, match=r"story.json and .* would both be written to .*\.mp4; rename one of"):
             video_paths(clash, out)
     for file in (tmp_path / "x.mp4", one):
         with pytest.raises(ValueError, match="need a folder"):
