@@ -27,7 +27,7 @@ def run(work: Callable[[], None]) -> int:
     try:
         return _run(work)
     except BrokenPipeError:  # the output goes to a program such as `head`, which has ended
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             try:
                 stream.flush()
             except BrokenPipeError:  # Python would try again at its end, and complain
@@ -39,7 +39,7 @@ def _run(work: Callable[[], None]) -> int:
     try:
         with _signals_interrupt():
             work()
-            sys.stdout.flush()
+            print(end="", flush=True)  # unlike sys.stdout.flush, it also works without an output
     except SystemExit as stop:  # after --help, and where some of several storyboards failed
         return int(stop.code or 0)
     except BrokenPipeError:
