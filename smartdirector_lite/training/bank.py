@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .clips import SPARSE, ClipData, ClipEntry, draw_clip, encode_clips, vae_fingerprint
 from .film import Footage
-from .options import check_least, check_shares
+from .options import Count, Natural, Options, Seed, Share
 from .precision import encoding_device, fast_autocast
 from .shards import read_shard, shard_path, shard_paths, write_shard
 from .tiny import DRAFT
@@ -26,22 +26,17 @@ REFRESH_EVERY = 200  # batches after which a bank looks for new shards
 
 
 @dataclass
-class BankConfig:
+class BankConfig(Options):
     """The options of `train bank`. A value out of range raises a ValueError."""
 
     bank: str = "runs/bank"  # the folder of shards
     vae: str = "runs/vae/export"  # the trained VAE's folder
     film: str = ""  # a folder made by `train film`; without it all clips come from the toy world
-    film_share: float = 0.2  # share of the clips that come from the film
-    first: int = 0  # the number of the first shard
-    count: int = 8  # how many shards are made
-    seed: int = 0  # the same seed gives the same clips
-    sparse: float = SPARSE  # share of the clips with few keyframes or none, where only the text says what happens
-
-    def __post_init__(self) -> None:
-        check_least(self, 0, "first", "seed")
-        check_least(self, 1, "count")
-        check_shares(self, "film_share", "sparse")
+    film_share: Share = 0.2  # share of the clips that come from the film
+    first: Natural = 0  # the number of the first shard
+    count: Count = 8  # how many shards are made
+    seed: Seed = 0  # the same seed gives the same clips
+    sparse: Share = SPARSE  # share of the clips with few keyframes or none, where only the text says what happens
 
 
 def build_bank(config: BankConfig) -> None:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import av
 import numpy as np
@@ -20,23 +21,25 @@ from torch.nn import functional as F
 from ..media import atomic_path, probe_video, write_json
 from ..media.size import Size
 from ..media.videos import decoded_frames  # gives frames as they are coded, not yet converted to RGB
+from .options import Options, Range
 from .tiny import FINAL
 
 CUT_THRESHOLD = 0.11  # mean absolute difference of two thumbnails with values in [0, 1]
 MIN_SHOT_SECONDS = 1.0
 HELD_OUT_SHARE = 0.2
 MIN_SIDE = 16  # pixels; a thumbnail is an eighth of a frame
+LONGEST = 1e9  # seconds; JSON, where the part that was used is noted, has no infinity
 MAX_FILM_BYTES = 8_000_000_000  # of frames, which are held in memory until the film is cut
 
 
 @dataclass
-class FilmConfig:
+class FilmConfig(Options):
     """The options of `train film`."""
 
     movie: Path  # the film's file
     cache: str = "runs/film"  # the folder that is written
-    start: float = 0.0  # the second at which to begin, after the titles
-    stop: float = 1e9  # the second at which to end, before the credits
+    start: Annotated[float, Range(0, LONGEST)] = 0.0  # the second at which to begin, after the titles
+    stop: Annotated[float, Range(0, LONGEST, above=True)] = LONGEST  # the second at which to end, before the credits
 
 
 def cut_film(config: FilmConfig) -> None:
@@ -47,7 +50,7 @@ def cut_film(config: FilmConfig) -> None:
 
 
 def prepare_film(
-    path: str | Path, cache: str | Path, size: Size = FINAL, step: int = 2, seconds: tuple[float, float] = (0, 1e9)
+    path: str | Path, cache: str | Path, size: Size = FINAL, step: int = 2, seconds: tuple[float, float] = (0, LONGEST)
 ) -> Path:
     """Decode a film to a cache folder and find its shots. Nothing is done where that has been done already.
 

@@ -26,7 +26,7 @@ from .finetune_base import Base, export_lora, whole_transformer
 from .finetune_data import CacheSettings, Captions, find_clips, open_clips
 from .gen import flow_loss, gen_batch
 from .loop import train_stage
-from .options import LoopConfig, check_least, check_positive, check_shares
+from .options import Count, Endless, LoopConfig, Natural, Rate, Real, Share, Weight
 from .precision import mixed_precision
 from .processes import join_processes
 from .sr import TrainedSR, sr_batch, sr_loss
@@ -39,33 +39,23 @@ class FinetuneConfig(LoopConfig):
     """The options that both fine-tunings share."""
 
     base: str = ""  # the folder of a Wan text-to-video pipeline, in the hub's layout
-    lora_rank: int = 16  # rank of the LoRA on attention and feed-forward; 0 trains the whole transformer
+    lora_rank: Natural = 16  # rank of the LoRA on attention and feed-forward; 0 trains the whole transformer
     data: str = "clips"  # a folder of videos, each with its caption in a .txt beside it
     cache: str = ""  # where the clips' latents are kept; nothing for `cache` in out
-    size: tuple[int, int] = (832, 480)  # width and height of a clip, to which videos are cropped
-    frames: int = 81  # frames of a clip
-    fps: float = 24.0  # frames a second of a clip
-    plans: int = 4  # in how many ways each video is cut into chunks
-    batch: int = 1  # clips of a batch, in each process
-    accumulate: int = 1  # batches of a step
-    lr: float = 1e-4  # AdamW's learning rate
-    weight_decay: float = 0.0  # AdamW's weight decay
-    drop_anchor: float = 0.15  # how often a keyframe at a chunk's natural beginning is left out
-    clip_anchor: float = 0.1  # how often a keyframe that stays becomes a clip
-    minutes: float = 100_000.0  # how long this call may take; a later call with the same `out` goes on
-    ema: float = 0.0  # decay of averaged weights; 0 for no average
-    save_minutes: float = 20.0  # minutes between two checkpoints
-    log_every: int = 10  # steps between two lines of the log
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_least(self, 0, "lora_rank")
-        check_least(self, 1, "frames", "plans", "batch", "accumulate")
-        check_shares(self, "drop_anchor", "clip_anchor")
-        for name in ("lr", "fps"):
-            if not 0 < getattr(self, name) <= 1000:
-                raise ValueError(f"{name} = {getattr(self, name)}: give more than 0, at most 1000")
-        check_least(self, 0, "weight_decay")
+    size: tuple[Count, Count] = (832, 480)  # width and height of a clip, to which videos are cropped
+    frames: Count = 81  # frames of a clip
+    fps: Rate = 24.0  # frames a second of a clip
+    plans: Count = 4  # in how many ways each video is cut into chunks
+    batch: Count = 1  # clips of a batch, in each process
+    accumulate: Count = 1  # batches of a step
+    lr: Rate = 1e-4  # AdamW's learning rate
+    weight_decay: Weight = 0.0  # AdamW's weight decay
+    drop_anchor: Share = 0.15  # how often a keyframe at a chunk's natural beginning is left out
+    clip_anchor: Share = 0.1  # how often a keyframe that stays becomes a clip
+    minutes: Endless = 100_000.0  # how long this call may take; a later call with the same `out` goes on
+    ema: Share = 0.0  # decay of averaged weights; 0 for no average
+    save_minutes: Endless = 20.0  # minutes between two checkpoints
+    log_every: Count = 10  # steps between two lines of the log
 
 
 @dataclass
@@ -75,16 +65,11 @@ class GenFinetune(FinetuneConfig):
     rope: ClassVar[str] = "frame_time"  # not options: the positions that pipelines of Wan's weights use
     cut_gap: ClassVar[float] = 0.0
     out: str = "runs/wan-lora"  # the run's folder
-    text_dropout: float = 0.1  # how often a clip comes without its caption
-    description_only: float = 0.1  # how often it comes with the first line of its caption alone
-    time_mean: float = 0.0  # mean of the normal number whose sigmoid is t
-    time_std: float = 1.0  # standard deviation of that number
-    shift: float = 3.0  # how t is then shifted towards noise, as a scheduler shifts its times
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive(self, "time_std", "shift")
-        check_shares(self, "text_dropout", "description_only")
+    text_dropout: Share = 0.1  # how often a clip comes without its caption
+    description_only: Share = 0.1  # how often it comes with the first line of its caption alone
+    time_mean: Real = 0.0  # mean of the normal number whose sigmoid is t
+    time_std: Rate = 1.0  # standard deviation of that number
+    shift: Rate = 3.0  # how t is then shifted towards noise, as a scheduler shifts its times
 
 
 @dataclass
@@ -92,16 +77,15 @@ class SRFinetune(FinetuneConfig):
     """The options of `train sr --base`. Captions are not read."""
 
     out: str = "runs/wan-sr-lora"  # the run's folder
-    size: tuple[int, int] = (1664, 960)  # width and height of an HR clip, twice those of LR
+    size: tuple[Count, Count] = (1664, 960)  # width and height of an HR clip, twice those of LR
     upsample: str = "latent"  # what the flow starts from: enlarged latents, or encoded enlarged frames (pixel)
-    clip_anchor: float = 0.05  # how often a keyframe that stays becomes a clip
-    no_anchor: float = 0.3  # how often a clip has no keyframe at all
-    at_start: float = 0.5  # how often t is 1; else it is uniform
+    clip_anchor: Share = 0.05  # how often a keyframe that stays becomes a clip
+    no_anchor: Share = 0.3  # how often a clip has no keyframe at all
+    at_start: Share = 0.5  # how often t is 1; else it is uniform
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_one_of("upsample", self.upsample, UPSAMPLING)
-        check_shares(self, "no_anchor", "at_start")
 
 
 class TunedGen(TrainedTransformer):

@@ -6,6 +6,7 @@ The path, the loss and the anchors' part in them are those of `flow`: x_0 is a c
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -22,12 +23,12 @@ from .bank import LatentBank, build_shard
 from .clips import FILM_CAPTION, ClipData, ClipEntry, scene_caption, vae_fingerprint
 from .film import Footage
 from .loop import train_stage
-from .options import LoopConfig, check_shares
+from .options import LoopConfig, Range, Rate, Real, Share, Weight
 from .precision import encoding_device
 from .processes import join_processes, write_folder
 from .shards import make_shards
 from .stage import SAMPLE_SEEDS, Stage, check_init, on_device, save_strip
-from .text import build_text_encoder, train_tokenizer
+from .text import HEAD_DIM, build_text_encoder, train_tokenizer
 from .tiny import DRAFT
 from .transformer import (
     TransformerConfig,
@@ -48,18 +49,18 @@ class GenConfig(TransformerConfig):
     """The options of `train gen`."""
 
     out: str = "runs/gen"  # the run's folder
-    sigma_data: float | None = 0.5  # spread of the latents, for the skip around the transformer; None for no skip
-    text_dropout: float = 0.15  # how often a clip comes without its caption
-    description_only: float = 0.1  # how often it comes with the holistic part of its caption alone
-    time_mean: float = 1.4  # mean of the normal number whose sigmoid is t; near noise it is decided what happens
-    time_std: float = 1.2  # standard deviation of that number
-    shift: float = 3.0  # shift of the scheduler that is exported
+    text_dim: Annotated[int, Range(HEAD_DIM, 65_536, step=HEAD_DIM)] = 192  # channels of a text's embedding
+    sigma_data: Rate | None = 0.5  # spread of the latents, for the skip around the transformer; None for no skip
+    text_dropout: Share = 0.15  # how often a clip comes without its caption
+    description_only: Share = 0.1  # how often it comes with the holistic part of its caption alone
+    time_mean: Real = 1.4  # mean of the normal number whose sigmoid is t; near noise it is decided what happens
+    time_std: Rate = 1.2  # standard deviation of that number
+    shift: Rate = 3.0  # shift of the scheduler that is exported
     rope: str = "frame_time"  # tau scheme; a model that is trained with another must be called with it
-    cut_gap: float = 2.0  # how far a cut sets the next shot apart, in tau
+    cut_gap: Weight = 2.0  # how far a cut sets the next shot apart, in tau
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_shares(self, "text_dropout", "description_only")
         if self.rope not in TAU_SCHEMES:
             raise ValueError(f"rope = {self.rope}: give one of {', '.join(TAU_SCHEMES)}")
 

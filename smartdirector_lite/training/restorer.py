@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from ..sr.frames import FACTOR, resize
 from ..sr.restorer import FrameRestorer, large_flow, warp
 from .film import Footage
 from .loop import train_stage
-from .options import LoopConfig, check_least, check_shares
+from .options import Channels, Count, Endless, LoopConfig, Natural, Range, Rate, Share, Weight
 from .pairs import FRAMES
 from .processes import join_processes
 from .shards import make_shards
@@ -35,31 +36,21 @@ class RestorerConfig(LoopConfig):
     out: str = "runs/restorer"  # the run's folder
     model: str = BUNDLED  # a director with a second stage: the bundled one, a folder or a hub id
     bank: str = "runs/upscaled"  # the folder of upscaled clips
-    shards: int = 8  # how many shards of the bank, of 16 clips, are made first, where they are missing
+    shards: Natural = 8  # how many shards of the bank, of 16 clips, are made first, where they are missing
     film: str = ""  # a folder made by `train film`, for those shards; nothing for the toy world alone
-    film_share: float = 0.4  # share of their clips that come from the film
+    film_share: Share = 0.4  # share of their clips that come from the film
     init: str = ""  # the folder of a Director-SR whose restorer is trained on; nothing for random weights
-    batch: int = 8  # clips of a step
-    frames: int = 9  # frames of a clip
-    crop: int = 48  # side of a clip, in small pixels
-    clip: float = 2.0  # largest norm that the gradient may have; through many frames it is now and then huge
+    batch: Count = 8  # clips of a step
+    frames: Annotated[int, Range(2, FRAMES[0])] = 9  # frames of a clip
+    crop: Annotated[int, Range(8, min(DRAFT))] = 48  # side of a clip, in small pixels
+    clip: Endless = 2.0  # largest norm that the gradient may have; through many frames it is now and then huge
     precision: str = "fp32"  # bf16 (autocast), fp32, or auto: bf16 where the device is fast at it
-    lr: float = 3e-4  # AdamW's learning rate; Muon would give rare huge gradients the weight of usual ones
-    channels: int = 32  # channels of a new restorer
-    blocks: int = 5  # blocks of a new restorer
-    flow_channels: int = 24  # channels of the part of a new restorer that finds the motion
-    steady_weight: float = 0.5  # weight of errors that come and go; a large one keeps errors rather than mends them
-    motion_weight: float = 2.0  # weight of the error of the motion that was found
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_least(self, 1, "batch", "channels", "blocks", "flow_channels")
-        check_least(self, 0, "shards")
-        check_shares(self, "film_share")
-        if not 2 <= self.frames <= FRAMES[0]:
-            raise ValueError(f"frames = {self.frames}: give 2 to {FRAMES[0]}")
-        if not 8 <= self.crop <= min(DRAFT):
-            raise ValueError(f"crop = {self.crop}: give 8 to {min(DRAFT)}")
+    lr: Rate = 3e-4  # AdamW's learning rate; Muon would give rare huge gradients the weight of usual ones
+    channels: Channels = 32  # channels of a new restorer
+    blocks: Count = 5  # blocks of a new restorer
+    flow_channels: Channels = 24  # channels of the part of a new restorer that finds the motion
+    steady_weight: Weight = 0.5  # weight of errors that come and go; a large one keeps errors rather than mends them
+    motion_weight: Weight = 2.0  # weight of the error of the motion that was found
 
 
 class TrainedRestorer(nn.Module):

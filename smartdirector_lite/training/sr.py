@@ -22,7 +22,7 @@ from .bank import LatentBank
 from .clips import ClipData
 from .film import Footage
 from .loop import train_stage
-from .options import LoopConfig, check_shares
+from .options import Channels, Count, LoopConfig, Share
 from .pairs import build_pairs, pairs_fingerprint
 from .precision import encoding_device
 from .processes import join_processes
@@ -48,17 +48,16 @@ class SRConfig(TransformerConfig):
     gen: str = ""  # a trained Director-Gen's folder, whose artefacts LR clips get; nothing leaves them out
     upsample: str = "latent"  # what the flow starts from: enlarged latents, or encoded enlarged frames (pixel)
     bank: str = "runs/pairs"  # the folder of encoded LR / HR pairs
-    film_share: float = 0.3  # share of the pairs that come from the film
-    layers: int = 6  # blocks
-    text_dim: int = 64  # channels of a text's embedding, which is zero here
-    latent_frames: int = 32  # latent frames of a batch, in all its clips together
-    clip_anchor: float = 0.05  # how often a keyframe that stays becomes a clip
-    no_anchor: float = 0.3  # how often a clip has no keyframe at all
-    at_start: float = 0.5  # how often t is 1; else it is uniform
+    film_share: Share = 0.3  # share of the pairs that come from the film
+    layers: Count = 6  # blocks
+    text_dim: Channels = 64  # channels of a text's embedding, which is zero here
+    latent_frames: Count = 32  # latent frames of a batch, in all its clips together
+    clip_anchor: Share = 0.05  # how often a keyframe that stays becomes a clip
+    no_anchor: Share = 0.3  # how often a clip has no keyframe at all
+    at_start: Share = 0.5  # how often t is 1; else it is uniform
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_shares(self, "no_anchor", "at_start")
         check_one_of("upsample", self.upsample, UPSAMPLING)
 
 

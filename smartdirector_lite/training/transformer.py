@@ -1,6 +1,7 @@
 """What the trainings of Director-Gen and Director-SR share: the transformer, its options, and the draw of anchors."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from ..gen import DirectorTransformer3DModel
 from ..timeline import ChunkPlan
 from .optim import make_optimizers
-from .options import LoopConfig, check_least, check_shares
+from .options import Channels, Count, LoopConfig, Natural, Range, Rate, Share
 
 NUM_TRAIN_TIMESTEPS = 1000  # the transformer's unit of time: t = 1 is timestep 1000, as in diffusers' schedulers
 PATCH = 2  # side of a token of Wan, in latent cells
@@ -23,30 +24,22 @@ class TransformerConfig(LoopConfig):
 
     vae: str = "runs/vae/export"  # the trained VAE's folder
     bank: str = "runs/bank"  # the folder of encoded clips
-    shards: int = 8  # how many shards of the bank are made first, where they are missing
+    shards: Natural = 8  # how many shards of the bank are made first, where they are missing
     film: str = ""  # a folder made by `train film`, for those shards; nothing for the toy world alone
-    film_share: float = 0.2  # share of their clips that come from the film
+    film_share: Share = 0.2  # share of their clips that come from the film
     init: str = ""  # a pipeline's folder to start from, whose sizes then count; nothing for random weights
-    lr: float = 2e-3  # Muon's learning rate
-    adam_lr: float = 1e-3  # AdamW's learning rate
-    heads: int = 4  # attention heads
-    head_dim: int = 64  # channels of a head
-    layers: int = 8  # blocks
-    ffn_dim: int = 1024  # channels within a feed-forward layer
-    text_dim: int = 192  # channels of a text's embedding
-    patch: int | None = None  # side of a token, in latent cells; None for 2, as Wan's, or for that of init
-    latent_frames: int = 120  # latent frames of a batch, in all its clips together
-    drop_anchor: float = 0.15  # how often a keyframe at a chunk's natural beginning is left out
-    clip_anchor: float = 0.1  # how often a keyframe that stays becomes a clip
+    lr: Rate = 2e-3  # Muon's learning rate
+    adam_lr: Rate = 1e-3  # AdamW's learning rate
+    heads: Channels = 4  # attention heads
+    head_dim: Annotated[int, Range(2, 65_536, step=2)] = 64  # channels of a head
+    layers: Count = 8  # blocks
+    ffn_dim: Channels = 1024  # channels within a feed-forward layer
+    text_dim: Channels = 192  # channels of a text's embedding
+    patch: Count | None = None  # side of a token, in latent cells; None for 2, as Wan's, or for that of init
+    latent_frames: Count = 120  # latent frames of a batch, in all its clips together
+    drop_anchor: Share = 0.15  # how often a keyframe at a chunk's natural beginning is left out
+    clip_anchor: Share = 0.1  # how often a keyframe that stays becomes a clip
     compile: bool = False  # compile the blocks: steps are faster after minutes of compiling; needs a C++ compiler
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_least(self, 0, "shards")
-        check_least(self, 1, "latent_frames", "heads", "layers")
-        if self.patch is not None:
-            check_least(self, 1, "patch")
-        check_shares(self, "film_share", "drop_anchor", "clip_anchor")
 
 
 def run_transformer(

@@ -16,7 +16,7 @@ from ..vae.causal import pad_tail
 from .film import Footage
 from .loop import train_stage
 from .optim import make_optimizers
-from .options import LoopConfig, check_least, check_shares
+from .options import Channels, Count, LoopConfig, Natural, Rate, Share, Weight
 from .precision import fast_autocast
 from .processes import join_processes
 from .stage import Stage, save_strip
@@ -36,29 +36,26 @@ class VAEConfig(LoopConfig):
 
     out: str = "runs/vae"  # the run's folder
     film: str = ""  # a folder made by `train film`; nothing for the toy world alone
-    film_share: float = 0.4  # share of the clips that come from the film
+    film_share: Share = 0.4  # share of the clips that come from the film
     init: str = ""  # a VAE's folder to start from, whose sizes then count; nothing for random weights
     freeze_encoder: bool = False  # train the decoder alone, so that latents made earlier stay valid
     freeze_decoder: bool = False  # train the encoder alone
-    keep_weight: float = 0.0  # weight of the squared distance between the new latents and those of the VAE in init
-    workers: int = 0  # processes that draw batches ahead; 0 is right on a GPU
-    batch: int = 1  # how many times as many clips a step has as usual, for a GPU
-    lr: float = 2e-3  # Muon's learning rate
-    adam_lr: float = 1e-3  # AdamW's learning rate
-    base_dim: int = 64  # channels of the encoder, as in AutoencoderKLWan
-    decoder_base_dim: int = 48  # channels of the decoder
-    z_dim: int = 48  # channels of the latents
-    kl_weight: float = 3e-4  # weight of the distance between the latents and a standard normal distribution
-    edge_weight: float = 0.3  # weight of the differences between neighbouring pixels, in space and time
-    motion_weight: float = 2.0  # how much more a moving pixel counts
-    flicker_weight: float = 0.0  # how much more a change in time counts where the video stands still
-    equivariance: float = 0.25  # how often a step decodes latents of half the size, which teaches them to scale
+    keep_weight: Weight = 0.0  # weight of the squared distance between the new latents and those of the VAE in init
+    workers: Natural = 0  # processes that draw batches ahead; 0 is right on a GPU
+    batch: Count = 1  # how many times as many clips a step has as usual, for a GPU
+    lr: Rate = 2e-3  # Muon's learning rate
+    adam_lr: Rate = 1e-3  # AdamW's learning rate
+    base_dim: Channels = 64  # channels of the encoder, as in AutoencoderKLWan
+    decoder_base_dim: Channels = 48  # channels of the decoder
+    z_dim: Channels = 48  # channels of the latents
+    kl_weight: Weight = 3e-4  # weight of the distance between the latents and a standard normal distribution
+    edge_weight: Weight = 0.3  # weight of the differences between neighbouring pixels, in space and time
+    motion_weight: Weight = 2.0  # how much more a moving pixel counts
+    flicker_weight: Weight = 0.0  # how much more a change in time counts where the video stands still
+    equivariance: Share = 0.25  # how often a step decodes latents of half the size, which teaches them to scale
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_shares(self, "film_share", "equivariance")
-        check_least(self, 1, "batch")
-        check_least(self, 0, "workers")
         for name in ("freeze_encoder", "freeze_decoder", "keep_weight"):
             if getattr(self, name) and not self.init:
                 raise ValueError(f"{name} needs init: random weights are not worth keeping")

@@ -1,7 +1,16 @@
 """Options out of range are refused, with their names."""
 
+import math
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
 import pytest
 
+from smartdirector_lite.training.bank import BankConfig
+from smartdirector_lite.training.film import FilmConfig
+from smartdirector_lite.training.finetune import GenFinetune, SRFinetune
 from smartdirector_lite.training.gen import GenConfig
 from smartdirector_lite.training.options import LoopConfig
 from smartdirector_lite.training.restorer import RestorerConfig
@@ -36,7 +45,7 @@ from smartdirector_lite.training.vae import VAEConfig
         (SRConfig, {"steps": -1}, "steps = -1"),
         (SRConfig, {"upsample": "nearest"}, "upsample must be one of latent, pixel, got 'nearest'"),
         (RestorerConfig, {"batch": 0}, "batch = 0: give 1 or more"),
-        (RestorerConfig, {"channels": 0}, "channels = 0: give 1 or more"),
+        (RestorerConfig, {"channels": 0}, "channels = 0: give 1 to 65536"),
         (RestorerConfig, {"shards": -1}, "shards = -1: give 0 or more"),
         (RestorerConfig, {"frames": 1}, "frames = 1: give 2 to 9"),
         (RestorerConfig, {"frames": 10}, "frames = 10: give 2 to 9"),
@@ -48,3 +57,44 @@ from smartdirector_lite.training.vae import VAEConfig
 def test_options_out_of_range_are_refused(config, options, message):
     with pytest.raises(ValueError, match=message):
         config(**options)
+
+
+CONFIGS = (VAEConfig, BankConfig, GenConfig, SRConfig, RestorerConfig, GenFinetune, SRFinetune)
+
+
+def numeric(kind: object) -> bool:
+    return kind in (int, float) or any(map(numeric, get_args(kind)))
+
+
+@pytest.mark.parametrize("config", [*CONFIGS, FilmConfig])
+def test_every_number_has_a_range(config):
+    given = {"movie": Path("film.mp4")} if config is FilmConfig else {}
+    names = [field.name for field in fields(config) if numeric(field.type)]
+    assert len(names) > 1
+    for name in names:
+        default = getattr(config(**given), name)
+        for wrong in (math.nan, "1", True, -math.inf, -1e9, *([math.inf] if isinstance(default, int) else [])):
+            value = (wrong, wrong) if isinstance(default, tuple) else wrong
+            with pytest.raises(ValueError, match=rf"^{name} = .*: give ") as caught:
+                config(**given, **{name: value})
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_infinity_is_a_limit_but_no_rate(config):
+    for field in fields(config):
+        if field.name in ("minutes", "save_minutes", "clip"):
+            assert getattr(config(**{field.name: math.inf}), field.name) == math.inf
+        elif numeric(field.type):
+            with pytest.raises(ValueError, match=rf"^{field.name} = "):
+                config(**{field.name: (math.inf,) * 2 if field.name == "size" else math.inf})
+
+
+def test_a_number_is_what_it_says_however_it_is_written():
+    config = GenConfig(steps=2.0, lr=np.float32(0.5), layers=np.int64(3), patch=None, sigma_data=None, minutes=5)
+    assert repr((config.steps, config.lr, config.layers, config.minutes)) == "(2, 0.5, 3, 5.0)"
+    for name in ("steps", "patch"):
+        with pytest.raises(ValueError, match=rf"{name} = 2.5: give a whole number, 1 or more"):
+            GenConfig(**{name: 2.5})
+    with pytest.raises(ValueError, match="text_dim = 100: give a whole number, 48 to 65536, a multiple of 48"):
+        GenConfig(text_dim=100)
