@@ -1,46 +1,45 @@
-"""Videos are read here with PyAV. A damaged or shortened file is an error, never a shorter video."""
+"""Videos are read here with PyAV, as players show them. A damaged or cut file is an error, never a shorter video."""
 
-import contextlib
 import heapq
 import math
-import os
 import reprlib
+import statistics
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 from PIL import Image
 
 from ..timeline import check_int, check_number
-from .files import MediaError, PathLike, check_file, one_line
+from .demux import SHORTEST, OpenVideo, check_end, open_video, packets, pixel_ratio, stated
+from .files import MediaError, PathLike
 from .images import cover_crop
+from .pixels import frame_pixels, square
 from .size import Size
 
-MAX_FRAME_PIXELS = 36_000_000  # pixels of one video frame: 8K and a little
 MAX_VIDEO_FRAMES = 3_600  # frames that read_video returns at once: 60 s at 60 fps
 MAX_VIDEO_PIXELS = 1_500_000_000  # pixels that read_video returns at once: 4.5 GB, or 60 s of 720p at 24 fps
-VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg"  # no playlists: they open other files
 TIMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "gif")  # containers that state the time of every frame
-PACKET_CODECS = ("h264", "hevc", "vp9", "av1", "gif")  # codecs that hold exactly one shown frame in each packet
+PACKET_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "gif")  # codecs with at most one shown frame in each packet
+VP8_SHOWN = 16  # the bit of a VP8 packet's first byte that says that the frame is shown
+PROGRESSIVE = 1  # FFmpeg's number of the field order that is none; unknown is 0
 MAX_REORDERED = 16  # frames that may be decoded between a frame and one that is shown before it (H.264, HEVC)
-TOLERANCE = 0.1  # seconds that may be missing where a header states only the duration (Matroska), not the frames
-# The default conversion is fast, but it darkens by a level or two and misplaces chroma (mean error 3.5; this one: 0.5).
-CONVERSION = Interpolation.BICUBIC.value | Interpolation.FULL_CHR_H_INT.value | Interpolation.ACCURATE_RND.value
-
-OpenVideo = tuple[av.container.InputContainer, av.VideoStream, float]
+RATE_TOLERANCE = 0.01  # by which a header's rate may differ from what is measured
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the header of a video says."""
+    """What a video is. It is measured: headers may say nothing, or what is not true."""
 
-    size: Size  # as shown, after the rotation
-    fps: float
-    num_frames: int  # as the header counts them, else estimated from the duration
-    duration: float  # seconds
+    size: Size  # as shown: upright, with square pixels
+    fps: float  # as the header states it if that fits the average or the usual frame, else the average
+    num_frames: int  # for formats that do not tell, the number of packets, of which a decoder may drop some
+    duration: float  # seconds from the first frame to the end of the last one
     rotation: int  # degrees, a multiple of 90
     has_audio: bool
 
@@ -49,134 +48,164 @@ class _TimesUnknownError(Exception):
     """The frames of a video can't be told from its packets."""
 
 
-@contextlib.contextmanager
-def _open_video(path: PathLike) -> Iterator[OpenVideo]:
-    """The open container, its video stream and its fps. Every failure inside becomes a MediaError."""
-    check_file(path)
-    options = {"format_whitelist": VIDEO_FORMATS, "protocol_whitelist": "file"}
-    try:
-        with av.open(os.path.abspath(path), options=options) as container:
-            if not container.streams.video:
-                raise MediaError(f"{path}: holds no video")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            stream.codec_context.options = {"err_detect": "explode", "max_pixels": str(MAX_FRAME_PIXELS)}
-            width, height = stream.codec_context.width, stream.codec_context.height
-            if not 0 < width * height <= MAX_FRAME_PIXELS:
-                raise MediaError(f"{path}: frames of {width} x {height}; 1 to {MAX_FRAME_PIXELS} pixels are read")
-            rate = stream.average_rate or stream.guessed_rate
-            if not rate:
-                raise MediaError(f"{path}: states no frame rate")
-            yield container, stream, float(rate)
-    except (av.FFmpegError, OSError, EOFError) as error:
-        raise MediaError(f"{path}: damaged, cut short or not a video ({one_line(error)})") from error
-
-
 def probe_video(path: PathLike) -> VideoInfo:
-    """Read the header and the first frame of a video.
+    """Measure a video from its packets, and decode its first frame.
 
     Raises:
-        MediaError: the file is missing, no video, damaged or too large.
+        MediaError: the file is missing, no video, damaged, cut short or too large.
     """
-    with _open_video(path) as (container, stream, fps):
-        frame = next(container.decode(stream), None)
+    with open_video(path) as video:
+        container, stream, fps = video
+        _, _, frame = next(_decoded(path, video), (0, 0, None))
         if frame is None:
             raise MediaError(f"{path}: holds no frame")
-        if stream.duration and stream.time_base:
-            duration = float(stream.duration * stream.time_base)
-        else:
-            duration = (container.duration or 0) / av.time_base
-        size = Size(frame.height, frame.width) if frame.rotation % 180 else Size(frame.width, frame.height)
-        num_frames = stream.frames or max(1, round(duration * fps))
-        has_audio = bool(container.streams.audio)
-        return VideoInfo(size, fps, num_frames, duration, round(frame.rotation) % 360, has_audio)
+        size = square(frame.width, frame.height, frame.opaque)
+        rates, has_audio = (stream.average_rate, stream.base_rate), bool(container.streams.audio)
+    times = [(time, lasts) for time, lasts, _ in _packet_times(path, exact=False)]
+    duration = sum(times[-1])
+    average, usual = len(times) / duration, 1 / statistics.median(lasts for _, lasts in times)
+    fits = (rate for rate in rates if rate and min(abs(rate / average - 1), abs(rate / usual - 1)) < RATE_TOLERANCE)
+    fps = float(next(fits, average))
+    turned = Size(size.height, size.width) if frame.rotation % 180 else size
+    return VideoInfo(turned, fps, len(times), duration, round(frame.rotation) % 360, has_audio)
 
 
 def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame]]:
     """Decode a video frame by frame.
 
     Yields:
-        For each frame: the seconds since the first frame, the seconds that the frame lasts, and the frame.
+        For each frame: the seconds since the first frame, the seconds that the frame lasts, and the frame, of which
+        `frame_pixels` makes pixels.
 
     Raises:
         MediaError: the file is damaged or cut short.
     """
-    with _open_video(path) as video:
-        origin, end, num_frames = 0.0, 0.0, 0
-        for packet in _packets(path, video):
-            for frame in packet.decode():
-                if frame.is_corrupt:
-                    raise MediaError(f"{path}: frame {num_frames} is damaged")
-                time, lasts = _times(frame, num_frames, video[2])
-                origin = origin if num_frames else time
-                num_frames, end = num_frames + 1, time + lasts
-                yield time - origin, lasts, frame
-        _check_end(path, video, origin, end)  # again: the decoder may drop a last packet that is not whole
+    with open_video(path) as video:
+        origin, end = None, 0.0
+        for time, lasts, frame in _lasting(_decoded(path, video), video[2]):
+            origin, end = time if origin is None else origin, time + lasts
+            yield time - origin, lasts, frame
+        check_end(path, video, origin or 0, end)  # again: the decoder may drop a last packet that is not whole
 
 
-def _packets(path: PathLike, video: OpenVideo) -> Iterator[av.Packet]:
-    """The packets of a video in the file's order, then an empty one. A file that is cut short is a MediaError."""
-    container, stream, fps = video
-    num_packets, start, end = 0, math.inf, 0.0
-    for packet in container.demux(stream):
-        if packet.is_corrupt:
-            raise MediaError(f"{path}: damaged or cut short after {num_packets} frames")
-        if packet.size:
-            time, lasts = _times(packet, num_packets, fps)
-            num_packets, start, end = num_packets + 1, min(start, time), max(end, time + lasts)
-        yield packet
-    if num_packets < stream.frames:  # the frames shown may rightly be fewer: an edit list hides some
-        raise MediaError(f"{path}: cut short, {num_packets} of {stream.frames} frames are there")
-    _check_end(path, video, start, end)
+def first_time(path: PathLike) -> float:
+    """When the first frame that is shown of a video is shown, in seconds of the file's clock."""
+    with open_video(path) as video:
+        return next((time for time, _, _ in _lasting(_decoded(path, video), video[2])), 0.0)
 
 
-def _check_end(path: PathLike, video: OpenVideo, start: float, end: float) -> None:
-    """A video whose frames end before the duration that its header states is a MediaError."""
+def _decoded(path: PathLike, video: OpenVideo) -> Iterator[tuple[float | None, float, av.VideoFrame]]:
+    """When each frame is shown and how long, as far as the file says so, and the frame with its pixels' ratio."""
     container, stream, _ = video
-    duration = (container.duration or 0) / av.time_base
-    if "matroska" not in container.format.name:  # Matroska's duration counts from 0, others' from the first frame
-        end -= start
-    if not stream.frames and len(container.streams) == 1 and duration > end + TOLERANCE:
-        raise MediaError(f"{path}: cut short at {end:.2f} of {duration:.2f} s")
+    ratio, num_frames, in_cut_part = pixel_ratio(path, stream), 0, False
+    ticks: deque[float | None] = deque()  # AVI: of the packets that no frame has come of yet
+    for index, packet in enumerate(packets(path, video)):
+        if not index and _needs_earlier(packet, stream.codec_context):
+            in_cut_part, stream.thread_type = True, "SLICE"  # with frame threads, errors come packets later
+        elif packet.is_keyframe:
+            in_cut_part = False
+        if packet.size and container.format.name == "avi":
+            ticks.append(stated(packet)[0])
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:
+            if not in_cut_part:
+                raise
+            continue
+        for frame in frames:
+            if frame.is_corrupt and not in_cut_part:
+                raise MediaError(f"{path}: frame {num_frames} is damaged")
+            frame.opaque, num_frames = ratio, num_frames + 1
+            time, lasts = stated(frame)
+            yield ticks.popleft() if ticks else time, lasts, frame
 
 
-def _times(part: av.Packet | av.VideoFrame, index: int, fps: float) -> tuple[float, float]:
-    """When a packet or a frame is shown and how long, in seconds; by its number where it does not say so."""
-    time = index / fps if part.pts is None else float(part.pts * part.time_base)
-    return time, float(part.duration * part.time_base) if part.duration else 1 / fps
+def _needs_earlier(packet: av.Packet, codec: av.VideoCodecContext) -> bool:
+    """Whether a first H.264 packet is no IDR picture: the video was cut out of another without coding it anew.
+
+    Pictures up to the next keyframe may then refer to some that are gone. The decoder calls that an error, players do
+    not mind, and damage there can't be told from it.
+    """
+    if codec.codec.canonical_name != "h264":
+        return False
+    data, extra = bytes(packet), codec.extradata or b""
+    if extra[:1] != b"\1":  # units between start codes; 5 is an IDR picture's
+        return not any(unit[:1] and unit[0] & 31 == 5 for unit in data.split(b"\0\0\1")[1:])
+    place, length = 0, (extra[4] & 3) + 1  # units after their lengths
+    while place + length < len(data):
+        if data[place + length] & 31 == 5:
+            return False
+        place += length + int.from_bytes(data[place : place + length])
+    return True
 
 
-def _packet_times(path: PathLike) -> Iterator[tuple[float, float, None]]:
+def _lasting(frames: Iterable[tuple[float | None, float, T]], fps: float) -> Iterator[tuple[float, float, T]]:
+    """Make each frame last until the next one comes, as players do.
+
+    A frame that would last no time is left out. Where the clock jumps back, as where transport streams were joined, it
+    goes on from there.
+
+    Args:
+        frames: when each begins and how long it lasts, as far as that is stated, and the frame.
+        fps: for what is not stated.
+    """
+    before, shift, lasts = None, 0.0, 1 / fps
+    for time, length, frame in frames:
+        if before is not None:
+            start = before[0]
+            time = start + lasts if time is None else time + shift
+            if time < start:
+                shift, time = shift + start + lasts - time, start + lasts
+            if time > start:
+                lasts = time - start
+                yield start, lasts, before[2]
+        before = (time or 0.0, length, frame)
+    if before is not None:
+        start, length, frame = before
+        yield start, length if length > SHORTEST else lasts, frame
+
+
+def _packet_times(path: PathLike, exact: bool = True) -> Iterator[tuple[float, float, None]]:
     """What `decoded_frames` yields, with None for the frame, found from the packets alone.
+
+    Args:
+        exact: whether to raise the error; without it the frames are those that the packets seem to hold.
 
     Raises:
         _TimesUnknownError: packets and frames do not correspond, or may not. A field of an interlaced frame has a
             packet of its own in some containers, and a decoder drops frames that need one from before the file begins.
     """
-    with _open_video(path) as video:
+    with open_video(path) as video:
         container, stream, fps = video
-        if container.format.name not in TIMED_FORMATS or stream.codec_context.codec.canonical_name not in PACKET_CODECS:
+        codec = stream.codec_context
+        is_known = container.format.name in TIMED_FORMATS and codec.codec.canonical_name in PACKET_CODECS
+        if exact and not (is_known and codec.field_order <= PROGRESSIVE):
             raise _TimesUnknownError
-        waiting: list[tuple[float, float]] = []  # a heap, since packets come in the order of decoding
-        first = origin = None
-        for packet in _packets(path, video):
-            if packet.size:
-                time, lasts = _times(packet, 0, fps)
-                first = (time if packet.is_keyframe else math.inf) if first is None else first
-                if not packet.is_discard:  # an edit list hides the others
-                    if packet.pts is None or time < first:
-                        raise _TimesUnknownError
-                    heapq.heappush(waiting, (time, lasts))
-            while len(waiting) > (MAX_REORDERED if packet.size else 0):
-                time, lasts = heapq.heappop(waiting)
-                origin = time if origin is None else origin
-                yield time - origin, lasts, None
+        origin = None
+        for time, lasts, _ in _lasting(_in_order(path, video, exact), fps):
+            origin = time if origin is None else origin
+            yield time - origin, lasts, None
 
 
-def frame_pixels(frame: av.VideoFrame) -> NDArray:
-    """The upright RGB pixels (H, W, 3) of a decoded frame, uint8."""
-    pixels = frame.reformat(format="rgb24", interpolation=CONVERSION).to_ndarray()
-    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
+def _in_order(path: PathLike, video: OpenVideo, exact: bool) -> Iterator[tuple[float, float, None]]:
+    """When each packet is shown and how long, in the order of showing; see `_packet_times`."""
+    _, stream, fps = video
+    has_hidden = stream.codec_context.codec.canonical_name == "vp8"
+    waiting: list[tuple[float, float]] = []  # a heap, since packets come in the order of decoding
+    first = None
+    for index, packet in enumerate(packets(path, video)):
+        if packet.size:
+            time, lasts = stated(packet)
+            if exact and time is None:
+                raise _TimesUnknownError
+            time = index / fps if time is None else time
+            first = (time if packet.is_keyframe else math.inf) if first is None else first
+            if exact and not packet.is_discard and time < first:
+                raise _TimesUnknownError
+            if not packet.is_discard and not (has_hidden and not memoryview(packet)[0] & VP8_SHOWN):
+                heapq.heappush(waiting, (time, lasts))  # an edit list hides the others
+        while len(waiting) > (MAX_REORDERED if packet.size else 0):
+            yield (*heapq.heappop(waiting), None)
 
 
 def _part(

@@ -12,8 +12,8 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from .files import MediaError, PathLike, atomic_path, video_path
 from .images import check_pixels
+from .pixels import CONVERSION
 from .sound import sound_packets
-from .videos import CONVERSION
 
 SAME_EVERY_TIME = {"mbtree": "0"}  # x264's macroblock tree now and then gives another file for the same frames
 TICK = Fraction(1, 90_000)  # seconds; the unit of frames that have times of their own

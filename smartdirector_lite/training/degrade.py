@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media.videos import CONVERSION, frame_pixels
+from ..media.pixels import CONVERSION, frame_pixels
 from ..media.writing import SAME_EVERY_TIME
 
 CRF = (20, 36)  # H.264's rate factor, from hardly visible to blocky
