@@ -1,14 +1,16 @@
 """This module holds what both stages share: Wan's components, the chunk plan and the argument checks."""
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Self
 
-from diffusers import AutoencoderKLWan, WanPipeline, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, DiffusionPipeline, WanPipeline, WanTransformer3DModel
 
 from ..media.size import Size
 from ..timeline import ChunkPlan, check_int
 from .conditions import VideoCondition
-from .transformer import DirectorTransformer3DModel
+from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
@@ -25,14 +27,18 @@ class DirectorPipeline(WanPipeline):
 
     @staticmethod
     def adopt(
-        transformer: WanTransformer3DModel | None, vae: AutoencoderKLWan | None, second: object = None
+        transformer: WanTransformer3DModel | None,
+        vae: AutoencoderKLWan | None,
+        second: object = None,
+        trained: Mapping[str, object] | None = None,
     ) -> DirectorTransformer3DModel | None:
-        """Turn a plain Wan transformer into a `DirectorTransformer3DModel`, in place.
+        """Make a `DirectorTransformer3DModel` of a plain Wan transformer, which stays as it is; both share the weights.
 
         Args:
             transformer: of a Wan text-to-video model, or None.
             vae: the VAE that it must fit, or None.
             second: what belongs to a model of two transformers, which is refused.
+            trained: how the weights were trained, see `DirectorTransformer3DModel.adopt`.
 
         Raises:
             ValueError: for a model of two transformers (Wan 2.2 A14B), an image-to-video one, or another VAE.
@@ -41,23 +47,34 @@ class DirectorPipeline(WanPipeline):
             raise ValueError("transformer_2: models of two transformers don't run here; use Wan 2.1 T2V or 2.2 TI2V")
         if transformer is None:
             return None
-        transformer = DirectorTransformer3DModel.adopt(transformer)
+        transformer = DirectorTransformer3DModel.adopt(transformer, trained)
         takes = transformer.config.in_channels
         if vae is not None and takes != vae.config.z_dim:
             raise ValueError(f"transformer takes {takes} channels, the VAE gives {vae.config.z_dim}; give another VAE")
         return transformer
 
+    @classmethod
+    def from_pipe(cls, pipeline: DiffusionPipeline, **changes) -> Self:
+        """Make a pipeline of another one's components and settings, of which `changes` replaces some.
+
+        Both share the weights, which keep their types: diffusers' own method would turn those of both into float32.
+        """
+        made = {**pipeline.config, **pipeline.components, **changes}
+        return cls(**{name: made[name] for name in inspect.signature(cls).parameters if name in made})
+
     def to_json_string(self) -> str:
-        """Return the text of model_index.json. The transformer goes by its plain class, so that diffusers loads it."""
+        """Return the text of model_index.json. Where diffusers' own classes do what ours do, it names them."""
         index = self.model_index(json.loads(super().to_json_string()))
         return json.dumps(index, indent=2, sort_keys=True) + "\n"
 
     def model_index(self, index: dict) -> dict:
         """Return what model_index.json says, given what diffusers would write. Children add to it."""
         index.pop("_name_or_path", None)  # where a model was loaded from is nobody's business
-        if self.transformer is not None:
+        own = trained_with(self.transformer)
+        if self.transformer is not None and own == TRAINED_WITH:
             index["transformer"] = ["diffusers", WanTransformer3DModel.__name__]
-        return index
+        # How weights were trained stands in the transformer's own config.
+        return {name: value for name, value in index.items() if name not in own or value != own[name]}
 
     @property
     def size_multiple(self) -> Size:

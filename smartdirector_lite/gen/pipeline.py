@@ -25,7 +25,7 @@ from ..vae.multichunk import decode, encode_conditions
 from .base import OUTPUT_TYPES, DirectorPipeline
 from .conditions import VideoCondition
 from .prompt import MAX_TOKENS, Prompt
-from .transformer import DirectorTransformer3DModel
+from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
 
 
 class DirectorGenPipeline(DirectorPipeline):
@@ -58,29 +58,35 @@ class DirectorGenPipeline(DirectorPipeline):
         boundary_ratio: None = None,
         expand_timesteps: bool = False,
         sigma_data: float | None = None,
-        cut_gap: float = 0.0,
+        cut_gap: float | None = None,
     ):
-        """Make a pipeline of its components.
+        """Make a pipeline of its components. How the weights were trained is taken from the transformer's config.
 
         Args:
-            sigma_data: for a transformer trained behind a skip, see `flow.precondition`; None for Wan's.
-            cut_gap: what the temporal index gains at each cut, see `ChunkPlan.tau`; 0 or more, 0 for Wan's weights.
+            sigma_data: where the config does not say it: for a transformer trained behind a skip, see
+                `flow.precondition`; Wan's have none.
+            cut_gap: where the config does not say it: what the temporal index gains at each cut, see `ChunkPlan.tau`; 0
+                or more, 0 for Wan's weights.
 
         Raises:
             ValueError: for numbers out of range, and for components that `DirectorPipeline.adopt` refuses.
         """
-        if sigma_data is not None and not sigma_data > 0:
-            raise ValueError(f"sigma_data = {sigma_data}: give more than 0, or None")
-        check_number("cut_gap", cut_gap, 0)
-        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio)
+        own = trained_with(transformer)
+        trained = {
+            "sigma_data": own["sigma_data"] if sigma_data is None else sigma_data,
+            "cut_gap": own["cut_gap"] if cut_gap is None else cut_gap,
+        }
+        if trained["sigma_data"] is not None and not check_number("sigma_data", trained["sigma_data"], 0):
+            raise ValueError("sigma_data = 0: give more than 0, or None")
+        check_number("cut_gap", trained["cut_gap"], 0)
+        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio, trained)
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
-        self.register_to_config(sigma_data=sigma_data, cut_gap=cut_gap)
+        self.register_to_config(**trained)
 
     def model_index(self, index: dict) -> dict:
-        """Return what model_index.json says: `WanPipeline`, unless this model has a skip or a gap, which that lacks."""
-        index, plain = super().model_index(index), {"sigma_data": None, "cut_gap": 0.0}
-        index = {key: value for key, value in index.items() if key not in plain or value != plain[key]}
-        if plain.keys().isdisjoint(index):
+        """Return what model_index.json says: `WanPipeline`, unless there is more to say than that reads."""
+        index = super().model_index(index)
+        if TRAINED_WITH.keys().isdisjoint(index):
             index["_class_name"] = WanPipeline.__name__
         return index
 

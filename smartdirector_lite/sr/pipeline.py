@@ -25,7 +25,7 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 from ..flow import State
 from ..gen.base import OUTPUT_TYPES, DirectorPipeline
 from ..gen.conditions import Frame, VideoCondition, frame_size
-from ..gen.transformer import DirectorTransformer3DModel
+from ..gen.transformer import DirectorTransformer3DModel, trained_with
 from ..media.size import Size
 from ..timeline import ChunkPlan, check_int, check_number, check_one_of
 from ..vae.causal import check_shape, encode_clip
@@ -99,17 +99,19 @@ class DirectorSRPipeline(DirectorPipeline):
         transformer_2: None = None,
         boundary_ratio: None = None,
         expand_timesteps: bool = False,
-        upsample: str = "latent",
+        upsample: str | None = None,
         restorer: FrameRestorer | None = None,
     ):
         """Make a pipeline of its components.
 
         Args:
-            upsample: how the start of the flow was enlarged when the transformer was trained; one of UPSAMPLING.
+            upsample: how the start of the flow was enlarged when the transformer was trained; one of UPSAMPLING. None
+                takes what the transformer's config says.
             restorer: puts the decoded frames right; None leaves them as they are.
         """
+        upsample = trained_with(transformer)["upsample"] if upsample is None else upsample
         check_one_of("upsample", upsample, UPSAMPLING)
-        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio)
+        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio, {"upsample": upsample})
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
         self.register_modules(restorer=restorer)
         self.register_to_config(upsample=upsample)
