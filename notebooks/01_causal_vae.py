@@ -144,7 +144,7 @@ def frames_of_latent(index, stride):
     ### END SOLUTION
 
 
-lab.check_frames_of_latent(frames_of_latent)
+frames_of_latent = lab.check_frames_of_latent(frames_of_latent)
 
 # %% [markdown]
 # How good is the bundled VAE? We encode the video, decode it, and compare. All later results must be measured against
@@ -252,12 +252,12 @@ def conv_run(run, cache, weight):
     """run: (t,), cache: (K - 1,), weight: (K,). Return the output (t,) and the next cache (K - 1,)."""
     ### BEGIN SOLUTION
     x = torch.cat([cache, run])
-    output = F.conv1d(x[None, None], weight[None, None])[0, 0]
+    output = sum(weight[k] * x[k : k + len(run)] for k in range(len(weight)))
     return output, x[len(run) :]
     ### END SOLUTION
 
 
-lab.check_conv_run(conv_run)
+conv_run = lab.check_conv_run(conv_run)
 
 # %% [markdown]
 # ### Exercise 01.3 (2 points)
@@ -281,7 +281,7 @@ def frames_seen(kernels, strides):
     ### END SOLUTION
 
 
-lab.check_frames_seen(frames_seen)
+frames_seen = lab.check_frames_seen(frames_seen)
 
 # %% [markdown]
 # ## What depends on what?
@@ -335,13 +335,15 @@ print("latent 1 was changed; the frames changed by (levels):", [round(float(v), 
 # (b) We change latent 3. Which is the first frame that changes?
 
 # %%
-unchanged_latents = None  # (a)
-first_changed_frame = None  # (b)
-### BEGIN SOLUTION
-unchanged_latents = 3
-first_changed_frame = 9
-### END SOLUTION
-lab.check_reach(unchanged_latents, first_changed_frame)
+def reach(frame, stride):
+    """Return (how many latents stay, the first decoded frame that changes). Both are ints."""
+    ### BEGIN SOLUTION
+    latent = -(-frame // stride)
+    return latent, frames_of_latent(latent, stride)[0]
+    ### END SOLUTION
+
+
+reach = lab.check_reach(reach)
 
 # %% [markdown]
 # ## A first latent is another code
@@ -478,7 +480,7 @@ def jump_ratio(steps, frame, window):
     ### END SOLUTION
 
 
-lab.check_jump_ratio(jump_ratio)
+jump_ratio = lab.check_jump_ratio(jump_ratio)
 
 # %% [markdown]
 # ## Does it matter where the keyframe stands?
