@@ -22,9 +22,10 @@ VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg"  # n
 TOLERANCE = 0.1  # seconds that may be missing where a header states only the duration (Matroska), not the frames
 SHORTEST = 0.002  # seconds; a shorter duration is a tick of Matroska's clock, which FFmpeg takes where none is stated
 USUAL_FPS = 25.0  # where neither the header nor a second frame tells the rate
+STILL_BRANDS = ("avif", "heic", "heix", "mif1")  # pictures in the container of MP4
 OTHER_FILES = {  # what people take for a video that can be read, by how its first bytes look
-    rb"RIFF.{4}WEBP|\x89PNG.{33}acTL": "is an animated picture (WebP, APNG); save it as GIF or MP4",
-    rb"\x89PNG|\xff\xd8\xff|BM|II\*\0|MM\0\*|.{4}ftypavi": "is a picture; place it as a keyframe",
+    rb"RIFF.{4}WEBP|\x89PNG.{,80}acTL": "is an animated picture (WebP, APNG); save it as GIF or MP4",
+    rb"\x89PNG|\xff\xd8\xff|BM|II\*\0|MM\0\*": "is a picture; place it as a keyframe",
     rb"ID3|fLaC|RIFF.{4}WAVE|\xff[\xf1\xf3\xf9\xfb]": "holds no video, only sound",
     rb"FLV\x01": "is Flash video (FLV); convert it to MP4",
     rb"\x30\x26\xb2\x75": "is Windows Media (WMV, ASF); convert it to MP4",
@@ -46,9 +47,11 @@ def open_video(path: PathLike) -> Iterator[OpenVideo]:
             stream = _shown_stream(path, container)
             stream.thread_type = "AUTO"
             stream.codec_context.options = {"err_detect": "explode", "max_pixels": str(MAX_FRAME_PIXELS)}
+            if not stream.codec_context.width * stream.codec_context.height:
+                raise MediaError(f"{path}: damaged, or cut before its first keyframe: no frame size is stated")
             size = square(stream.codec_context.width, stream.codec_context.height, pixel_ratio(path, stream))
-            if not 0 < math.prod(size) <= MAX_FRAME_PIXELS:
-                raise MediaError(f"{path}: frames of {size.width} x {size.height}, not 1 to {MAX_FRAME_PIXELS} pixels")
+            if math.prod(size) > MAX_FRAME_PIXELS:
+                raise MediaError(f"{path}: frames of {size.width} x {size.height}, over {MAX_FRAME_PIXELS} pixels")
             rates = [rate for rate in (stream.average_rate, stream.base_rate) if rate and rate * SHORTEST < 1]
             yield container, stream, float(rates[0]) if rates else USUAL_FPS
     except (av.FFmpegError, OSError, EOFError) as error:
@@ -56,16 +59,17 @@ def open_video(path: PathLike) -> Iterator[OpenVideo]:
 
 
 def _shown_stream(path: PathLike, container: av.container.InputContainer) -> av.VideoStream:
-    """The video stream that players show: no cover picture, and the default one where there is a choice."""
+    """The video stream that players show: no cover picture, and the best where there is a choice."""
     still = Disposition.attached_pic | Disposition.timed_thumbnails
     films = [stream for stream in container.streams.video if not stream.disposition & still]
     if not films:
         raise MediaError(f"{path}: holds no video" + (", only a cover picture" if container.streams.video else ""))
-    stream = next((stream for stream in films if stream.disposition & Disposition.default), films[0])
+    best = container.streams.best("video")  # FFmpeg's choice: marked as default, more than one frame, more bits
+    stream = best if best in films else films[0]
     if stream.codec_context is None:
         raise MediaError(f"{path}: its video has a codec that FFmpeg does not know; convert it to H.264")
-    if stream.codec_context.codec_tag == "encv":
-        raise MediaError(f"{path}: is encrypted; use a copy that is not")
+    if container.metadata.get("major_brand", "").strip() in STILL_BRANDS:
+        raise MediaError(f"{path}: is a picture; place it as a keyframe")
     return stream
 
 
@@ -76,6 +80,8 @@ def _what_it_is(path: PathLike, error: Exception) -> str:
     for pattern, words in OTHER_FILES.items():
         if re.match(pattern, start, re.DOTALL):
             return words
+    if isinstance(error, av.ArgumentError):  # what FFmpeg raises at a format that is not in the list
+        return "not a video of a kind that is read (MP4, MOV, MKV, WebM, AVI, GIF, MPEG); convert it to MP4"
     return f"damaged, cut short or not a video ({one_line(error)})"
 
 
@@ -100,6 +106,8 @@ def packets(path: PathLike, video: OpenVideo) -> Iterator[av.Packet]:
     listed = len(stream.index_entries)
     num_packets, start, end = 0, math.inf, 0.0
     for packet in container.demux(stream):
+        if packet.has_sidedata("encryption_info"):
+            raise MediaError(f"{path}: is encrypted; use a copy that is not")
         if packet.is_corrupt:
             raise MediaError(f"{path}: damaged or cut short after {num_packets} frames")
         if packet.size:
@@ -131,5 +139,5 @@ def stated(part: av.Packet | av.VideoFrame) -> tuple[float | None, float]:
     AVI states no times. Its packets have their places, which FFmpeg gives as the time of decoding.
     """
     in_avi = isinstance(part, av.Packet) and part.stream.container.format.name == "avi"
-    time = part.dts if in_avi else part.pts
+    time = part.dts if in_avi or (isinstance(part, av.Packet) and part.pts is None) else part.pts
     return None if time is None else float(time * part.time_base), float((part.duration or 0) * part.time_base)

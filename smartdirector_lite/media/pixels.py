@@ -1,5 +1,6 @@
 """What is seen of a decoded frame: upright sRGB pixels that are square, as players show them."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import av
@@ -12,9 +13,22 @@ from .colour import is_wide, to_srgb
 from .images import to_image
 from .size import Size
 
-UNSPECIFIED = 2  # FFmpeg's number of the colour space that is not stated
+UNSTATED = (2, 3)  # FFmpeg's numbers of colour spaces that are unspecified or reserved
 # The default conversion is fast, but it darkens by a level or two and misplaces chroma (mean error 3.5; this one: 0.5).
 CONVERSION = Interpolation.BICUBIC.value | Interpolation.FULL_CHR_H_INT.value | Interpolation.ACCURATE_RND.value
+
+
+@dataclass(frozen=True)
+class DecodedFrame:
+    """A decoded frame, not yet converted to RGB."""
+
+    coded: av.VideoFrame
+    ratio: Fraction = Fraction(1)  # the width of its pixels for a height of 1, which PyAV's frames do not tell
+
+    @property
+    def size(self) -> Size:
+        """The size with square pixels, before the frame is turned upright."""
+        return square(self.coded.width, self.coded.height, self.ratio)
 
 
 def square(width: int, height: int, ratio: Fraction) -> Size:
@@ -22,20 +36,20 @@ def square(width: int, height: int, ratio: Fraction) -> Size:
     return Size(round(width * max(1, ratio)), round(height / min(1, ratio)))
 
 
-def frame_pixels(frame: av.VideoFrame, size: Size | None = None) -> NDArray:
+def frame_pixels(frame: DecodedFrame, size: Size | None = None) -> NDArray:
     """The upright sRGB pixels (H, W, 3) of a decoded frame, uint8, square as players show them. Transparency is white.
 
     Args:
         size: what the frame is shrunk to by averaging, and cropped to around its middle; None for its own size.
     """
-    turns, (width, height) = round(frame.rotation / 90), square(frame.width, frame.height, frame.opaque or Fraction(1))
+    turns, (width, height) = round(frame.coded.rotation / 90), frame.size
     if size is None:
-        return np.ascontiguousarray(np.rot90(_rgb(frame, width, height, CONVERSION), turns))
+        return np.ascontiguousarray(np.rot90(_rgb(frame.coded, width, height, CONVERSION), turns))
     columns, rows = size[::-1] if turns % 2 else size
     scale = max(columns / width, rows / height)
     width, height = round(width * scale), round(height * scale)
     left, top = (width - columns) // 2, (height - rows) // 2
-    pixels = _rgb(frame, width, height, Interpolation.AREA.value)[top : top + rows, left : left + columns]
+    pixels = _rgb(frame.coded, width, height, Interpolation.AREA.value)[top : top + rows, left : left + columns]
     return np.ascontiguousarray(np.rot90(pixels, turns))
 
 
@@ -44,12 +58,12 @@ def _rgb(frame: av.VideoFrame, width: int, height: int, interpolation: int) -> N
     wide = is_wide(frame.color_trc, frame.color_primaries)
     has_alpha = any(component.is_alpha for component in frame.format.components)
     # Players take what is not stated for BT.709 where it is larger than DVDs were, and else for BT.601 (as mpv does).
-    is_hd = frame.colorspace == UNSPECIFIED and (frame.width >= 1280 or frame.height > 576)
+    guess = Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
     pixels = frame.to_ndarray(
         width=width,
         height=height,
         format="rgb48le" if wide else "rgba" if has_alpha else "rgb24",
-        src_colorspace=Colorspace.ITU709 if is_hd else None,
+        src_colorspace=guess if frame.colorspace in UNSTATED else None,
         interpolation=interpolation,
     )
     if wide:

@@ -3,7 +3,6 @@
 import heapq
 import math
 import reprlib
-import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from ..timeline import check_int, check_number
 from .demux import SHORTEST, OpenVideo, check_end, open_video, packets, pixel_ratio, stated
 from .files import MediaError, PathLike
 from .images import cover_crop
-from .pixels import frame_pixels, square
+from .pixels import DecodedFrame, frame_pixels
 from .size import Size
 
 MAX_VIDEO_FRAMES = 3_600  # frames that read_video returns at once: 60 s at 60 fps
@@ -28,7 +27,11 @@ PACKET_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "gif")  # codecs with at m
 VP8_SHOWN = 16  # the bit of a VP8 packet's first byte that says that the frame is shown
 PROGRESSIVE = 1  # FFmpeg's number of the field order that is none; unknown is 0
 MAX_REORDERED = 16  # frames that may be decoded between a frame and one that is shown before it (H.264, HEVC)
+CLOCK_TICK = 0.001  # seconds: Matroska's times are this coarse
+CUT_PACKETS = 2 * MAX_REORDERED  # after so many packets, no picture of H.264 refers to one from before a cut
 RATE_TOLERANCE = 0.01  # by which a header's rate may differ from what is measured
+WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # codecs of which libvpx's decoders give transparency, too
+UNREAD_SPACES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 14: "ICtCp"}  # by FFmpeg's numbers
 T = TypeVar("T")
 
 
@@ -37,7 +40,7 @@ class VideoInfo:
     """What a video is. It is measured: headers may say nothing, or what is not true."""
 
     size: Size  # as shown: upright, with square pixels
-    fps: float  # as the header states it if that fits the average or the usual frame, else the average
+    fps: float  # as the header states it if that fits the frames, else their average
     num_frames: int  # for formats that do not tell, the number of packets, of which a decoder may drop some
     duration: float  # seconds from the first frame to the end of the last one
     rotation: int  # degrees, a multiple of 90
@@ -59,18 +62,33 @@ def probe_video(path: PathLike) -> VideoInfo:
         _, _, frame = next(_decoded(path, video), (0, 0, None))
         if frame is None:
             raise MediaError(f"{path}: holds no frame")
-        size = square(frame.width, frame.height, frame.opaque)
+        size = frame.size
         rates, has_audio = (stream.average_rate, stream.base_rate), bool(container.streams.audio)
-    times = [(time, lasts) for time, lasts, _ in _packet_times(path, exact=False)]
-    duration = sum(times[-1])
-    average, usual = len(times) / duration, 1 / statistics.median(lasts for _, lasts in times)
-    fits = (rate for rate in rates if rate and min(abs(rate / average - 1), abs(rate / usual - 1)) < RATE_TOLERANCE)
-    fps = float(next(fits, average))
-    turned = Size(size.height, size.width) if frame.rotation % 180 else size
-    return VideoInfo(turned, fps, len(times), duration, round(frame.rotation) % 360, has_audio)
+    try:
+        times = list(_packet_times(path))
+    except _TimesUnknownError:
+        times = list(_packet_times(path, exact=False))
+    duration = sum(times[-1][:2])
+    fps = _true_rate([float(rate) for rate in rates if rate], [lasts for _, lasts, _ in times])
+    turned = Size(size.height, size.width) if frame.coded.rotation % 180 else size
+    return VideoInfo(turned, fps, len(times), duration, round(frame.coded.rotation) % 360, has_audio)
 
 
-def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame]]:
+def _true_rate(rates: list[float], lasts: list[float]) -> float:
+    """The first of a header's rates that fits how long frames last, in seconds; else how many there are in a second.
+
+    A rate fits on average, or where frames were only left out: then each lasts a whole number of periods.
+    """
+    average = len(lasts) / sum(lasts)
+    for rate in rates:
+        slack = rate * CLOCK_TICK + RATE_TOLERANCE  # in periods
+        left_out = slack < 0.1 and all(abs(one * rate - round(one * rate)) < slack for one in lasts)
+        if left_out or abs(rate / average - 1) < RATE_TOLERANCE:
+            return rate
+    return average
+
+
+def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, DecodedFrame]]:
     """Decode a video frame by frame.
 
     Yields:
@@ -81,11 +99,7 @@ def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, av.VideoFrame
         MediaError: the file is damaged or cut short.
     """
     with open_video(path) as video:
-        origin, end = None, 0.0
-        for time, lasts, frame in _lasting(_decoded(path, video), video[2]):
-            origin, end = time if origin is None else origin, time + lasts
-            yield time - origin, lasts, frame
-        check_end(path, video, origin or 0, end)  # again: the decoder may drop a last packet that is not whole
+        yield from _since_first(_lasting(_decoded(path, video), video[2]))
 
 
 def first_time(path: PathLike) -> float:
@@ -94,20 +108,21 @@ def first_time(path: PathLike) -> float:
         return next((time for time, _, _ in _lasting(_decoded(path, video), video[2])), 0.0)
 
 
-def _decoded(path: PathLike, video: OpenVideo) -> Iterator[tuple[float | None, float, av.VideoFrame]]:
-    """When each frame is shown and how long, as far as the file says so, and the frame with its pixels' ratio."""
+def _decoded(path: PathLike, video: OpenVideo) -> Iterator[tuple[float | None, float, DecodedFrame]]:
+    """When each frame is shown and how long, as far as the file says so, and the frame."""
     container, stream, _ = video
-    ratio, num_frames, in_cut_part = pixel_ratio(path, stream), 0, False
+    ratio, num_frames, in_cut_part, decoder = pixel_ratio(path, stream), 0, False, _decoder(stream)
+    start, end = math.inf, 0.0
     ticks: deque[float | None] = deque()  # AVI: of the packets that no frame has come of yet
     for index, packet in enumerate(packets(path, video)):
         if not index and _needs_earlier(packet, stream.codec_context):
             in_cut_part, stream.thread_type = True, "SLICE"  # with frame threads, errors come packets later
-        elif packet.is_keyframe:
+        elif packet.is_keyframe or index > CUT_PACKETS:
             in_cut_part = False
         if packet.size and container.format.name == "avi":
             ticks.append(stated(packet)[0])
         try:
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except av.InvalidDataError:
             if not in_cut_part:
                 raise
@@ -115,16 +130,32 @@ def _decoded(path: PathLike, video: OpenVideo) -> Iterator[tuple[float | None, f
         for frame in frames:
             if frame.is_corrupt and not in_cut_part:
                 raise MediaError(f"{path}: frame {num_frames} is damaged")
-            frame.opaque, num_frames = ratio, num_frames + 1
+            if frame.colorspace in UNREAD_SPACES:
+                raise MediaError(f"{path}: its colours are {UNREAD_SPACES[frame.colorspace]}; convert them to BT.709")
+            num_frames += 1
             time, lasts = stated(frame)
-            yield ticks.popleft() if ticks else time, lasts, frame
+            time = ticks.popleft() if ticks else time
+            if time is not None:
+                start, end = min(start, time), max(end, time + lasts)
+            yield time, lasts, DecodedFrame(frame, ratio)
+    check_end(path, video, start, end)  # again: the decoder may drop a last packet that is not whole
+
+
+def _decoder(stream: av.VideoStream) -> av.VideoCodecContext:
+    """The stream's decoder. FFmpeg's own ones for VP8 and VP9 leave transparency out, libvpx's do not."""
+    codec = stream.codec_context
+    if stream.metadata.get("alpha_mode") != "1" or codec.codec.canonical_name not in WITH_ALPHA:
+        return codec
+    decoder = av.CodecContext.create(WITH_ALPHA[codec.codec.canonical_name], "r")
+    decoder.options = codec.options
+    return decoder
 
 
 def _needs_earlier(packet: av.Packet, codec: av.VideoCodecContext) -> bool:
     """Whether a first H.264 packet is no IDR picture: the video was cut out of another without coding it anew.
 
-    Pictures up to the next keyframe may then refer to some that are gone. The decoder calls that an error, players do
-    not mind, and damage there can't be told from it.
+    The next pictures may then refer to some that are gone. The decoder calls that an error, and players do not mind.
+    Damage in the first CUT_PACKETS of such a video can't be told from it.
     """
     if codec.codec.canonical_name != "h264":
         return False
@@ -165,6 +196,14 @@ def _lasting(frames: Iterable[tuple[float | None, float, T]], fps: float) -> Ite
         yield start, length if length > SHORTEST else lasts, frame
 
 
+def _since_first(frames: Iterable[tuple[float, float, T]]) -> Iterator[tuple[float, float, T]]:
+    """The frames with times that count from the first one."""
+    origin = None
+    for time, lasts, frame in frames:
+        origin = time if origin is None else origin
+        yield time - origin, lasts, frame
+
+
 def _packet_times(path: PathLike, exact: bool = True) -> Iterator[tuple[float, float, None]]:
     """What `decoded_frames` yields, with None for the frame, found from the packets alone.
 
@@ -181,31 +220,26 @@ def _packet_times(path: PathLike, exact: bool = True) -> Iterator[tuple[float, f
         is_known = container.format.name in TIMED_FORMATS and codec.codec.canonical_name in PACKET_CODECS
         if exact and not (is_known and codec.field_order <= PROGRESSIVE):
             raise _TimesUnknownError
-        origin = None
-        for time, lasts, _ in _lasting(_in_order(path, video, exact), fps):
-            origin = time if origin is None else origin
-            yield time - origin, lasts, None
+        yield from _since_first(_lasting(_in_order(path, video, exact), fps))
 
 
 def _in_order(path: PathLike, video: OpenVideo, exact: bool) -> Iterator[tuple[float, float, None]]:
     """When each packet is shown and how long, in the order of showing; see `_packet_times`."""
-    _, stream, fps = video
-    has_hidden = stream.codec_context.codec.canonical_name == "vp8"
+    has_hidden = video[1].codec_context.codec.canonical_name == "vp8"
     waiting: list[tuple[float, float]] = []  # a heap, since packets come in the order of decoding
     first = None
     for index, packet in enumerate(packets(path, video)):
-        if packet.size:
-            time, lasts = stated(packet)
-            if exact and time is None:
-                raise _TimesUnknownError
-            time = index / fps if time is None else time
-            first = (time if packet.is_keyframe else math.inf) if first is None else first
-            if exact and not packet.is_discard and time < first:
-                raise _TimesUnknownError
-            if not packet.is_discard and not (has_hidden and not memoryview(packet)[0] & VP8_SHOWN):
-                heapq.heappush(waiting, (time, lasts))  # an edit list hides the others
-        while len(waiting) > (MAX_REORDERED if packet.size else 0):
+        time, lasts = stated(packet)
+        first = (time if packet.is_keyframe else math.inf) if first is None else first
+        while len(waiting) > (0 if packet.is_keyframe or not packet.size else MAX_REORDERED):
             yield (*heapq.heappop(waiting), None)
+        is_shown = packet.size and not packet.is_discard and not (has_hidden and not memoryview(packet)[0] & VP8_SHOWN)
+        if is_shown:  # others are hidden by an edit list or by the codec
+            if exact and (time is None or time < first):
+                raise _TimesUnknownError
+            time = index / video[2] if time is None else time
+            if index > MAX_REORDERED or time >= first or first == math.inf:  # what is shown before it can't be decoded
+                heapq.heappush(waiting, (time, lasts))
 
 
 def _part(
@@ -313,7 +347,7 @@ def read_video_at(
     """
     given: list[Size] = []
 
-    def convert(frame: av.VideoFrame) -> list[NDArray]:
+    def convert(frame: DecodedFrame) -> list[NDArray]:
         pixels = frame_pixels(frame)
         given.append(Size(pixels.shape[1], pixels.shape[0]))
         if None in sizes and given[-1] != given[0]:

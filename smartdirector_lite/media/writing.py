@@ -35,7 +35,8 @@ def write_video(
         quality: x264's constant rate factor, from 0 (best) to 51 (worst).
         times: when each frame is shown, in seconds from the first, and when the last one ends if that is known. The
             default is one frame every 1 / fps.
-        sound: a file whose sound goes with the frames.
+        sound: a file whose sound goes with the frames, as it does with the film in that file. Where that film begins
+            later than its sound, this one does, too.
 
     Raises:
         MediaError: there is no frame, a side is odd (4:2:0 has none), or frames differ in size or type.
@@ -56,7 +57,7 @@ def write_video(
     if times is not None and all(abs(time - i / fps) < ROUNDING for i, time in enumerate(times)):
         times = None
     with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
-        heard = iter(()) if sound is None else sound_packets(sound, container)
+        late, heard = (0, iter(())) if sound is None else sound_packets(sound, container, fps)
         waiting = next(heard, None)  # the sound's stream is made before the first packet is written
         stream = _video_stream(container, width, height, fps, quality, times is not None)
         for index, pixels in enumerate(itertools.chain([first], frames)):
@@ -67,10 +68,10 @@ def write_video(
                 )
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=CONVERSION)
-            time = index / fps if times is None else times[index]
-            frame.pts = index
+            time = late / fps + (index / fps if times is None else times[index])
+            frame.pts = late + index
             if times is not None:
-                end = times[index + 1] if index + 1 < len(times) else time + 1 / fps
+                end = late / fps + times[index + 1] if index + 1 < len(times) else time + 1 / fps
                 frame.pts, frame.time_base = round(time / TICK), TICK
                 frame.duration = round(end / TICK) - frame.pts
             container.mux(stream.encode(frame))

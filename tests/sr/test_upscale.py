@@ -162,14 +162,14 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
     from smartdirector_lite.sr import upscale
 
     seen = []
+    film = write_film(tmp_path / "film.mp4")
     monkeypatch.setattr(upscale, "upscale_video", lambda *args: seen.append(args[-2:]) or (1, []))
     for more in (
         [],
         ["--steps", "3", "--scale", "1.5", "--tile", "0", "--no-restore"],
     ):
-        assert (
-            cli.main(["upscale", "a.mp4", "-o", str(tmp_path / "a.mp4"), "--model", str(two_stage_folder), *more]) == 0
-        )
+        given = [str(film), "-o", str(tmp_path / "out.mp4"), "--model", str(two_stage_folder), *more]
+        assert cli.main(["upscale", *given]) == 0
     assert seen == [(2.0, SROptions(2, tile=256)), (1.5, SROptions(3, restore=False))]
 
 
@@ -178,8 +178,8 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
     [
         (["--keyframe", "a.png"], "keyframe 'a.png': write FRAME=IMAGE"),
         (["--keyframe", "1=a.png", "--keyframe", "1=b.png"], "there is another one for frame 1"),
-        (["--keyframe", "6=a.png"], "keyframe 6=a.png: the video has frames 0 to 5"),
-        (["--keyframe", "1=film.mp4"], "film.mp4: not an image that can be read"),
+        (["--keyframe", "6=a.png"], "keyframe a.png: its frame must be from 0 to 5, or negative"),
+        (["--keyframe", "1=film.mp4"], "film.mp4: is a video"),
         (["--keyframe", "1=missing.png"], "missing.png: no such file"),
         (["--scale", "nan"], "scale must be a number from 1 to 8, got nan"),
         (["--scale", "inf"], "scale must be a number from 1 to 8, got inf"),
@@ -196,6 +196,7 @@ def test_wrong_options_are_one_line_and_leave_no_file(
 ):
     monkeypatch.chdir(tmp_path)
     film = write_film(tmp_path / "film.mp4")
+    Image.new("RGB", (48, 32)).save(tmp_path / "a.png")
     model = [] if "--model" in options else ["--model", two_stage_folder]
     if "--out" in options:  # the helper's own comes later
         assert cli.main(["upscale", "film.mp4", *options]) == 2
