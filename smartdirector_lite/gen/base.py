@@ -1,18 +1,37 @@
 """This module holds what both stages share: Wan's components, the chunk plan and the argument checks."""
 
+import functools
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 from diffusers import AutoencoderKLWan, DiffusionPipeline, WanPipeline, WanTransformer3DModel
+from torch import Tensor
 
 from ..media.size import Size
-from ..timeline import ChunkPlan, check_int
+from ..timeline import ChunkPlan, as_list, check_int
 from .conditions import VideoCondition
 from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
+# Schedulers, offloading hooks and progress bars keep the state of a call, and pipelines share them in any combination.
+# One lock for the process is right for all of them. It is no attribute, so that pipelines can be copied and pickled.
+_TURN = threading.RLock()
+Conditions = Sequence[VideoCondition] | VideoCondition | None
+Cuts = Sequence[int] | None
+
+
+def in_turn(call: Callable) -> Callable:
+    """Let a call wait until the calls of other threads have ended. A call may make others, also from a callback."""
+
+    @functools.wraps(call)
+    def waiting(*args, **options):
+        with _TURN:
+            return call(*args, **options)
+
+    return waiting
 
 
 class DirectorPipeline(WanPipeline):
@@ -82,19 +101,20 @@ class DirectorPipeline(WanPipeline):
         _, down, across = self.transformer.config.patch_size
         return Size(self.vae_scale_factor_spatial * across, self.vae_scale_factor_spatial * down)
 
-    def check_size(self, size: Size) -> None:
-        """Raise a ValueError if the model can't take this size; the message names the nearest that it can."""
-        check_size(size, self.size_multiple)
+    def check_size(self, size: Size) -> Size:
+        """Return the size; raise a ValueError if the model can't take it, which names the nearest that it can."""
+        return check_size(size, self.size_multiple)
 
-    def check_call(self, steps: int, needs_vae: bool) -> None:
-        """Raise a ValueError if the models that a call needs are missing, or the scheduler can't take these steps."""
+    def check_call(self, steps: int, needs_vae: bool) -> int:
+        """Return the steps; raise a ValueError if the models that a call needs are missing, or they are too many."""
         for name in ("transformer", "vae") if needs_vae else ("transformer",):
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: this pipeline was made without one; this call needs it")
-        check_int("num_inference_steps", steps, 1, self.scheduler.config.num_train_timesteps)
+        return check_int("num_inference_steps", steps, 1, self.scheduler.config.num_train_timesteps)
 
-    def plan(self, num_frames: int, conditions: Sequence[VideoCondition] = (), cuts: Sequence[int] = ()) -> ChunkPlan:
+    def plan(self, num_frames: int, conditions: Conditions = (), cuts: Cuts = ()) -> ChunkPlan:
         """Return the chunks that a call with these arguments works in. ValueError names what does not fit."""
+        conditions = as_list(conditions)
         for i, condition in enumerate(conditions):
             if not isinstance(condition, VideoCondition):
                 raise ValueError(f"conditions[{i}] is a {type(condition).__name__}; write VideoCondition(image=...)")
@@ -102,10 +122,21 @@ class DirectorPipeline(WanPipeline):
         return ChunkPlan.build(num_frames, placements, self.vae_scale_factor_temporal, cuts)
 
 
-def check_size(size: Size, multiple: Size) -> None:
-    """Raise a ValueError unless the sides are multiples of those of `multiple`; it names the nearest size that fits."""
-    check_int("height", size.height, 1)
-    check_int("width", size.width, 1)
+def check_size(size: Size, multiple: Size) -> Size:
+    """Return the size as ints; raise a ValueError unless its sides are multiples of those of `multiple`.
+
+    The message names the nearest size that fits.
+    """
+    size = Size(check_int("width", size.width, 1), check_int("height", size.height, 1))
     if size.height % multiple.height or size.width % multiple.width:
         near = Size(*(max(step, round(side / step) * step) for side, step in zip(size, multiple, strict=True)))
         raise ValueError(f"size {size}: the sides must be multiples of {multiple}; the nearest size is {near}")
+    return size
+
+
+def check_finite(values: Tensor) -> Tensor:
+    """Return what a model made; raise a FloatingPointError where a value is infinite or not a number."""
+    if not values.isfinite().all():
+        remedy = "load the model in float32 (dtype=torch.float32), or look for such values in its weights or LoRAs"
+        raise FloatingPointError(f"the model's values are not finite; {remedy}")
+    return values

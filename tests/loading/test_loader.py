@@ -75,10 +75,10 @@ def test_defaults_come_from_the_file_beside_the_weights(folder, keys):
     ("text", "message"),
     [
         ('{"steps": 0}', "steps must be at least 1, got 0"),
-        ('{"steps": 1.5}', "steps must be an int, got 1.5"),
+        ('{"steps": 1.5}', "steps must be a whole number, got 1.5"),
         ('{"guidance_scale": -1}', "guidance_scale must be at least 0, got -1"),
         ('{"guidance_scale": NaN}', "guidance_scale must be at .* 0.*, got nan"),
-        ('{"fps": true}', "fps must be an int or a float, got True"),
+        ('{"fps": true}', "fps must be a number, got True"),
         ('{"size": 112}', r"size must be a list \[...\], got 112"),
         ('{"size": [112, 0]}', r"size\[1\] must be at least 1, got 0"),
         ('{"stepps": 3}', "the purpose has an unknown key 'stepps'; did you mean 'steps'"),
