@@ -18,6 +18,13 @@ from .notebook import figure_bytes, img_tag, picture_bytes
 
 FULL_WIDTH = {"width": "95%"}
 LABEL = {"description_width": "10em"}
+# ipywidgets gives a slider's handle no name of its own: once this invisible picture has loaded, screen readers hear the
+# label that stands beside the slider.
+NAMES = """<img alt="" width="1" height="1" style="opacity:0" onload="setTimeout(() => {
+  for (const slider of this.closest('.widget-vbox').querySelectorAll('.widget-hslider'))
+    for (const handle of slider.querySelectorAll('.noUi-handle'))
+      handle.setAttribute('aria-label', slider.querySelector('.widget-label').textContent);
+}, 300)" src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==">"""
 
 
 class TimelineEditor(VBox):
@@ -41,7 +48,7 @@ class TimelineEditor(VBox):
         self.message = HTML()
         self._redraw()
         chooser = [self.scheme] if choose_scheme else []
-        super().__init__([*self.sliders, *chooser, self.message, self.picture])
+        super().__init__([*self.sliders, *chooser, self.message, self.picture, HTML(NAMES)])
         for control in [*self.sliders, self.scheme]:
             control.observe(self._changed, names="value")
 
@@ -130,7 +137,7 @@ class PictureSlider(VBox):
         self._show = show
         self._alt = alt
         self._changed()
-        super().__init__([slider, self.picture])
+        super().__init__([slider, self.picture, HTML(NAMES)])
         slider.observe(self._changed, names="value")
 
     def _changed(self, _: dict | None = None) -> None:
