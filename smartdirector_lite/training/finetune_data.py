@@ -23,6 +23,7 @@ from transformers import AutoTokenizer
 
 from ..loading.text import LazyTextEncoder, TextCache
 from ..media import probe_video, read_video
+from ..media.files import make_folder
 from ..media.size import Size
 from ..sr.frames import FACTOR, upsample_latents
 from ..vae import decode, encode_video
@@ -185,7 +186,7 @@ def open_clips(
     Raises:
         ValueError: clips that can't be read; shards of another VAE or of other settings.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     state, vae = PartialState(), load_vae()
     made_by = settings.made_by(vae)
     names = [_digest(path) for path in clips]
