@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..words import _
 from .answers import program_of
 from .record import EXERCISES, NOT_FILLED_IN, Exercise
 
@@ -78,9 +79,9 @@ def exercise(number: str, points: int, title: str, reference: Any = ...) -> Call
             references = {id(e.reference): e.number for e in EXERCISES.values() if callable(e.reference)}
             entry.answer = program_of(answers, references)
             hint = _judge(entry, function, answers, owned=reference is ...)
-            entry.passed = hint is None
+            entry.passed, entry.said = hint is None, hint
             fails = hint is not None and entry.reference is not None
-            print(entry.line(hint + GOES_ON if fails else hint))
+            print(entry.line(hint) + (_(GOES_ON) if fails else ""))
             if reference is ...:
                 return Verdict(entry.passed)
             return entry.reference if fails else answers[0] if len(answers) == 1 else answers

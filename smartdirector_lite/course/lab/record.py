@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...media import atomic_path
+from ..words import _
 
 NO_PROOF = "Written by the person's own computer: it tells what passed there, and is no proof of who wrote it."
 REPORTED = ("smartdirector-lite", "torch", "diffusers", "numpy")
@@ -29,6 +30,7 @@ class Exercise:
     reference: Any = None  # what the cells below use until the answer passes
     passed: bool = False
     answer: str = ""  # the answers that were checked last, as a program
+    said: str | None = None  # the hint that they got, or None where they passed
     levels: int = 0  # how many levels of its hints were shown
     check: Callable | None = None
 
@@ -39,7 +41,7 @@ class Exercise:
     def line(self, hint: str | None) -> str:
         """Return the line that a check prints: the hint, or that the answer passed where there is none."""
         said = f"passed, {self.points} points" if hint is None else hint
-        return f"{'✓' if hint is None else '✗'} {self.number} {self.title}: {said}"
+        return f"{'✓' if hint is None else '✗'} {self.number} {_(self.title)}: {_(said)}"
 
 
 EXERCISES: dict[str, Exercise] = {}
@@ -84,7 +86,8 @@ def hint(number: str) -> None:
     """Print the next hint of an exercise. Each call gives one more away, and the last one comes again and again."""
     found, entry = hints(number), EXERCISES[number]
     entry.levels = min(entry.levels + 1, len(found))
-    print(f"{number}, hint {entry.levels} of {len(found)}: {found[entry.levels - 1]}")
+    text = _(found[entry.levels - 1])
+    print(f"{number} {_(f'hint {entry.levels} of {len(found)}: {text}')}")
 
 
 def free_text(number: str, text: str) -> None:
@@ -101,7 +104,7 @@ def free_text(number: str, text: str) -> None:
         raise ValueError(f"free text {number!r}: give it a number of its own, such as '02.6'")
     TEXTS[number] = "" if text.strip() in ("", "...") else inspect.cleandoc(text)
     words = len(TEXTS[number].split())
-    print(f"✎ {number}: {f'{words} words kept for your teacher' if words else NOT_FILLED_IN}")
+    print(f"✎ {number}: {_(f'{words} words kept for your teacher' if words else NOT_FILLED_IN)}")
 
 
 def summary(lab: str) -> None:
@@ -109,8 +112,8 @@ def summary(lab: str) -> None:
     found = exercises_of(lab)
     for entry in found:
         mark, points = ("✓", entry.points) if entry.passed else ("·", 0)
-        print(f"{mark} {entry.number} {entry.title:50} {points:>3} of {entry.points}")
-    print(f"{sum(e.points for e in found if e.passed)} of {sum(e.points for e in found)} points")
+        print(f"{mark} {entry.number} {_(entry.title):50} {points:>3} of {entry.points}")
+    print(_(f"{sum(e.points for e in found if e.passed)} of {sum(e.points for e in found)} points"))
 
 
 def save_result(lab: str, name: str = "", folder: str | Path = ".") -> Path:
@@ -157,7 +160,7 @@ def save_result(lab: str, name: str = "", folder: str | Path = ".") -> Path:
 
 def _asked_for_name() -> str:
     try:
-        name = input("Your name, for the file to hand in: ").strip()
+        name = input(_("Your name, for the file to hand in: ")).strip()
     except (EOFError, OSError, NotImplementedError):  # nobody sits at this kernel
         name = ""
     if not name:
