@@ -53,7 +53,8 @@ class Progress:
     """How far a call is.
 
     Attributes:
-        stage: "gen" while `done` of `total` denoising steps are made; "decode" and "sr" while frames are.
+        stage: "gen" while `done` of `total` denoising steps are made; "decode" and "sr" while frames are. "sr" begins
+            with 0 frames, since the flow comes before the first one.
         draft: the draft, uint8 (T, H, W, 3), in the last report of "decode"; else None.
     """
 
@@ -196,6 +197,7 @@ class Director:
         source = draft if self.sr.config.upsample == "pixel" else latents
         options = SROptions(steps=self.defaults.sr_steps, rope=rope)
         plan, large = take.plan, _conditions(take.plan, take.large)
+        watch(Progress("sr", 0, plan.num_frames))
         parts = self.sr.stream(source, plan.num_frames, take.size, large, cuts=plan.cuts, options=options)
         frames = _collect(parts, plan.num_frames, "sr", watch)
         release(self.sr.transformer)

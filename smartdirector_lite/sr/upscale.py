@@ -1,6 +1,6 @@
 """A video file through Director-SR: read, enlarged and written as its frames come, with its sound."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def upscale_video(
     scale: float = 2.0,
     options: SROptions | None = None,
     progress: bool = True,
+    watch: Callable[[int, int], None] | None = None,
 ) -> tuple[int, list[str]]:
     """Enlarge a video file.
 
@@ -37,6 +38,7 @@ def upscale_video(
         scale: of width and height; 2 is what the model was trained for.
         options: how Director-SR works; None for its defaults, with tiles of TILE pixels.
         progress: whether to show a progress bar.
+        watch: is told how many of how many frames are done, from 0 on; what it raises ends the call.
 
     Returns:
         The number of frames, and notes on what was done to the keyframes and what of the file is left out.
@@ -56,7 +58,13 @@ def upscale_video(
     parts = sr.stream(frames, len(shown), size, conditions, scale, options=options)
     large = Size(*(2 * (round(scale * side) // 2) for side in size))  # H.264 has even sides
     with tqdm(total=len(shown), unit="frame", desc="Director-SR", disable=not progress) as bar:
-        write_video(out, _counted(parts, large, bar), info.fps, times=times, sound=video if info.has_audio else None)
+
+        def told(done: int) -> None:
+            bar.update(done - bar.n)
+            if watch is not None:
+                watch(done, len(shown))
+
+        write_video(out, _counted(parts, large, told), info.fps, times=times, sound=video if info.has_audio else None)
     return len(shown), [*notes, *([f"{Path(video).name}: {rest}"] if (rest := left_out(video)) else [])]
 
 
@@ -71,9 +79,10 @@ def _conditions(keyframes: dict[int, PathLike], num_frames: int, size: Size) -> 
     return sorted(conditions, key=lambda condition: condition.frame_index), [note for note in notes if note]
 
 
-def _counted(parts: Iterator[tuple[int, np.ndarray]], size: Size, bar: tqdm) -> Iterator[np.ndarray]:
-    """The frames one by one, without the row or column that makes a side odd."""
-    for _, part in parts:
-        for frame in part:
+def _counted(parts: Iterator[tuple[int, np.ndarray]], size: Size, told: Callable[[int], None]) -> Iterator[np.ndarray]:
+    """The frames one by one, without the row or column that makes a side odd; `told` hears how many are done."""
+    told(0)
+    for start, part in parts:
+        for index, frame in enumerate(part, start):
             yield frame[: size.height, : size.width]
-            bar.update()
+            told(index + 1)

@@ -221,3 +221,19 @@ def test_a_video_that_is_damaged_half_way_leaves_no_file(two_stage_folder, tmp_p
     shutil.copy(__file__, film)
     refused(capsys, "film.mp4: damaged, cut short or not a video", film, "--model", two_stage_folder)
     refused(capsys, "none.mp4: no such file", tmp_path / "none.mp4", "--model", two_stage_folder)
+
+
+def test_whoever_watches_hears_of_every_frame_and_may_end_the_work(sr, tmp_path):
+    film, out, told = write_film(tmp_path / "film.mp4"), tmp_path / "large.mp4", []
+
+    def watch(done: int, total: int) -> None:
+        told.append((done, total))
+        if len(told) == 10:
+            raise KeyError("enough")
+
+    upscale_video(sr, film, out, options=SROptions(1), progress=False, watch=watch)
+    assert told == [(done, 6) for done in range(7)]
+    out.unlink()
+    with pytest.raises(KeyError, match="enough"):
+        upscale_video(sr, film, out, options=SROptions(1), progress=False, watch=watch)
+    assert len(told) == 10 and list(tmp_path.iterdir()) == [film]
