@@ -62,6 +62,8 @@ def _shown_stream(path: PathLike, container: av.container.InputContainer) -> av.
     """The video stream that players show: no cover picture, and the best where there is a choice."""
     still = Disposition.attached_pic | Disposition.timed_thumbnails
     films = [stream for stream in container.streams.video if not stream.disposition & still]
+    if not container.streams:
+        raise MediaError(f"{path}: damaged or cut short: no stream is stated")
     if not films:
         raise MediaError(f"{path}: holds no video" + (", only a cover picture" if container.streams.video else ""))
     best = container.streams.best("video")  # FFmpeg's choice: marked as default, more than one frame, more bits
