@@ -106,7 +106,7 @@ def copied(path: Path, *streams: tuple[Path, str], **marks: dict) -> Path:
             outs[-1].metadata.update(marks.get("tags", {}).get(index, {}))
         for source, (_, kind), out in zip(sources, streams, outs, strict=True):
             for packet in source.demux(getattr(source.streams, kind)[0]):
-                if packet.dts is not None:
+                if packet.size:
                     packet.stream = out
                     target.mux(packet)
             source.close()

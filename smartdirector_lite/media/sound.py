@@ -18,7 +18,7 @@ FALLBACK_RATE = 48_000  # samples a second, where AAC does not know the source's
 PREROLL = Fraction(1, 10)  # seconds of packets kept before the video: a decoder warms up on them, unheard
 GAP = 0.05  # seconds: a smaller one between two decoded frames is the rounding of their times
 FILE_TAGS = ("title", "artist", "album", "date", "comment", "copyright")  # what is said of a file, and is kept
-TRACK_TAGS = ("language", "title")
+TRACK_TAGS = {"language": "language", "title": "title", "name": "title"}  # an mp4 calls a track's title its name
 
 
 def sound_packets(path: PathLike, target: av.container.OutputContainer, fps: float) -> tuple[int, Iterator[av.Packet]]:
@@ -42,7 +42,7 @@ def sound_packets(path: PathLike, target: av.container.OutputContainer, fps: flo
             raise MediaError(f"{path}: holds no sound" + (" of a known codec" if source.streams.audio else ""))
         streams, has_video = source.streams.audio, bool(source.streams.video)
         begins = min((streams[track].start_time or 0) * streams[track].time_base for track in tracks)
-        target.metadata.update({tag: source.metadata[tag] for tag in FILE_TAGS if tag in source.metadata})
+        target.metadata.update({tag.lower(): text for tag, text in source.metadata.items() if tag.lower() in FILE_TAGS})
     origin = Fraction(first_time(path)) if has_video else Fraction(0)
     late = math.ceil((origin - begins) * Fraction(fps)) if has_video and origin - begins > PREROLL else 0
     origin -= late / Fraction(fps)
@@ -94,7 +94,7 @@ def _packets(stream: av.AudioStream, target: av.container.OutputContainer, origi
         rate = stream.rate if stream.rate in av.Codec("aac", "w").audio_rates else FALLBACK_RATE
         layout = {1: "mono", 2: "stereo"}.get(stream.layout.nb_channels, stream.layout)  # AVI does not name them
         make, out = _coded, target.add_stream("aac", rate=rate, layout=layout)
-    out.metadata.update({tag: stream.metadata[tag] for tag in TRACK_TAGS if tag in stream.metadata})
+    out.metadata.update({TRACK_TAGS[tag]: text for tag, text in stream.metadata.items() if tag in TRACK_TAGS})
     out.disposition = stream.disposition
     return make(stream, out, origin)
 
