@@ -43,7 +43,7 @@ def open_video(path: PathLike) -> Iterator[OpenVideo]:
     check_file(path)
     options = {"format_whitelist": VIDEO_FORMATS, "protocol_whitelist": "file"}
     try:
-        with av.open(os.path.abspath(path), options=options) as container:
+        with av.open(os.path.abspath(path), options=options, metadata_errors="replace") as container:
             stream = _shown_stream(path, container)
             stream.thread_type = "AUTO"
             stream.codec_context.options = {"err_detect": "explode", "max_pixels": str(MAX_FRAME_PIXELS)}

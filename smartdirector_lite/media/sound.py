@@ -68,8 +68,9 @@ def left_out(path: PathLike) -> str | None:
 @contextlib.contextmanager
 def _open(path: PathLike) -> Iterator[av.container.InputContainer]:
     check_file(path)
+    options = {"format_whitelist": SOUND_FORMATS, "protocol_whitelist": "file"}
     try:
-        source = av.open(str(path), options={"format_whitelist": SOUND_FORMATS, "protocol_whitelist": "file"})
+        source = av.open(str(path), options=options, metadata_errors="replace")  # old titles are not in UTF-8
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path}: damaged, or not a file with sound ({one_line(error)})") from error
     with source:

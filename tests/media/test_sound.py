@@ -180,3 +180,21 @@ def test_damaged_sound_leaves_no_file(tmp_path):
         data = data.replace(packet, bytes(len(packet)))
     source.write_bytes(data)
     refused(tmp_path, source, "its sound can't be read")
+
+
+@pytest.mark.parametrize("name", ["old.mkv", "old.mp4"])
+def test_titles_that_are_not_in_utf8_do_no_harm(tmp_path: Path, name: str) -> None:
+    """Old programs wrote Latin-1. PyAV refuses such a file unless it is told not to."""
+    source = write_film(tmp_path / name, num_frames=4, sound="aac")
+    with av.open(str(source)) as old, av.open(str(tmp_path / f"titled-{name}"), "w") as file:
+        file.metadata["title"] = "CAFe"
+        streams = {stream.index: file.add_stream_from_template(stream) for stream in old.streams}
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                file.mux(packet)
+    data = (tmp_path / f"titled-{name}").read_bytes()
+    assert b"CAFe" in data
+    source.write_bytes(data.replace(b"CAFe", b"CAF\xe9"))
+    assert probe_video(source).num_frames == len(read_video(source)) == 4
+    assert sound_codec(with_sound_of(source)) == ("aac", 48_000, 1)
