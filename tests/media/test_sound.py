@@ -182,7 +182,7 @@ def test_damaged_sound_leaves_no_file(tmp_path):
     refused(tmp_path, source, "its sound can't be read")
 
 
-@pytest.mark.parametrize("name", ["old.mkv", "old.mp4"])
+@pytest.mark.parametrize("name", ["old.mov", "old.mp4"])
 def test_titles_that_are_not_in_utf8_do_no_harm(tmp_path: Path, name: str) -> None:
     """Old programs wrote Latin-1. PyAV refuses such a file unless it is told not to."""
     source = write_film(tmp_path / name, num_frames=4, sound="aac")
