@@ -65,7 +65,7 @@ class CacheSettings:
 
 
 def find_clips(folder: str | Path, settings: CacheSettings) -> list[Path]:
-    """List the videos of a folder, by name, and check their headers and captions.
+    """List the videos of a folder, by name, and check their lengths and captions.
 
     Raises:
         ValueError: there are none; or one is damaged, too short, or has a caption that can't be read.
@@ -76,7 +76,7 @@ def find_clips(folder: str | Path, settings: CacheSettings) -> list[Path]:
     if not clips:
         raise ValueError(f"data = {folder}: no clips there; it must hold {', '.join(SUFFIXES)} files")
     for path in clips:
-        _check_length(path, math.floor(probe_video(path).duration * settings.fps + 0.5) or settings.frames, settings)
+        _check_length(path, math.floor(probe_video(path).duration * settings.fps + 0.5), settings)
         read_caption(path)
     return clips
 
