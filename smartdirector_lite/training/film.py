@@ -28,7 +28,7 @@ AROUND = 6  # jumps on either side that count as around one
 MIN_SHOT_SECONDS = 1.0
 HELD_OUT_SHARE = 0.2
 MIN_SIDE = 16  # pixels; a thumbnail is an eighth of a frame
-LONGEST = 1e9  # seconds; JSON, where the part that was used is noted, has no infinity
+LONGEST = 1_000_000_000  # seconds; JSON, where the part that was used is noted, has no infinity
 MAX_FILM_BYTES = 8_000_000_000  # of frames, which are held in memory until the film is cut
 
 

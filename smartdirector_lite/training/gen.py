@@ -17,7 +17,6 @@ from transformers import PreTrainedTokenizerFast
 
 from .. import flow
 from ..gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoCondition
-from ..media.files import check_folder
 from ..timeline import TAU_SCHEMES
 from ..toyworld import render, sample_scene
 from .bank import LatentBank, build_shard
@@ -253,6 +252,6 @@ def train_gen(config: GenConfig) -> None:
         ValueError: bad options; a VAE, a film or a bank that is not there or does not fit.
     """
     join_processes()
-    check_folder(config.out)
+    config.check_out(config.init, config.vae, config.film, config.bank)
     vae = load_vae(config.vae, "vae").eval()
     train_stage(GenStage(config, vae, open_bank(config, vae)))

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ..director import Director
 from ..gen import VideoCondition
 from ..loading import BUNDLED, load_director
-from ..media.files import check_folder
 from ..sr import DirectorSRPipeline
 from ..sr.frames import FACTOR, resize
 from ..sr.restorer import FrameRestorer, large_flow, warp
@@ -178,7 +177,7 @@ def train_restorer(config: RestorerConfig) -> None:
         ValueError: bad options; a model, a film or a bank that is not there or does not fit.
     """
     join_processes()
-    check_folder(config.out)
+    config.check_out(config.init, config.model, config.film, config.bank)
     director = load_director(config.model)
     if director.sr is None:
         raise ValueError(f"model = {config.model}: it has no second stage (director-sr); train one (`train sr`)")

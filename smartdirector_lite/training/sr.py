@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from .. import flow
 from ..gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoCondition
-from ..media.files import check_folder
 from ..sr.pipeline import UPSAMPLING, DirectorSRPipeline
 from ..timeline import check_one_of
 from .bank import LatentBank
@@ -189,6 +188,6 @@ def train_sr(config: SRConfig) -> None:
         ValueError: bad options; a VAE, a film or a bank that is not there or does not fit.
     """
     join_processes()
-    check_folder(config.out)
+    config.check_out(config.init, config.vae, config.gen, config.film, config.bank)
     vae = load_vae(config.vae, "vae").eval()
     train_stage(SRStage(config, vae, open_pairs(config, vae)))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..loading.cpu import prepare_for_cpu
-from ..media.files import check_folder
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..vae.causal import pad_tail
 from .film import Footage
@@ -233,5 +232,5 @@ class VAEStage(Stage):
 def train_vae(config: VAEConfig) -> None:
     """Run or resume the training, and export a diffusers folder to `<out>/export`. ValueError for bad options."""
     join_processes()
-    check_folder(config.out)
+    config.check_out(config.init, config.film)
     train_stage(VAEStage(config))
