@@ -13,6 +13,7 @@ WHITE = 203.0  # cd/m2 of diffuse white in HDR, which becomes the white of SDR
 PEAK = 1000.0  # cd/m2; what is brighter becomes white. It is HLG's nominal peak, and that of most PQ films
 HLG_GAMMA = 1.2  # of a screen of 1,000 cd/m2
 LEVELS = 65_536  # of a 16-bit value, and of every table here
+BLOCK = 64  # rows that are converted at once, so that they stay in the processor's cache
 LUMA_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 TO_709 = {  # linear RGB of other primaries, as a column, to linear RGB of BT.709
     ColorPrimaries.BT2020: [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
@@ -37,11 +38,19 @@ def to_srgb(pixels: NDArray, transfer: int, primaries: int) -> NDArray:
     Returns:
         (H, W, 3) uint8.
     """
+    result = np.empty(pixels.shape, np.uint8)
+    for top in range(0, len(pixels), BLOCK):
+        result[top : top + BLOCK] = _block_to_srgb(pixels[top : top + BLOCK], transfer, primaries)
+    return result
+
+
+def _block_to_srgb(pixels: NDArray, transfer: int, primaries: int) -> NDArray:
     linear = _linear(transfer)[pixels]
     if transfer == ColorTrc.ARIB_STD_B67:  # from light in the scene to light on the screen
         linear *= PEAK / WHITE * (linear @ LUMA_2020)[..., None] ** (HLG_GAMMA - 1)
     if transfer in HDR:
-        place = np.sqrt(linear.max(axis=2) * (WHITE / PEAK)).clip(0, 1) * (LEVELS - 1)
+        brightest = np.maximum(np.maximum(linear[..., 0], linear[..., 1]), linear[..., 2])
+        place = np.sqrt(brightest * (WHITE / PEAK)).clip(0, 1) * (LEVELS - 1)
         linear *= _dimming()[place.astype(np.uint16)][..., None]
     if primaries in TO_709:
         linear = linear @ np.array(TO_709[primaries], np.float32).T
