@@ -10,7 +10,7 @@ import av
 
 from .demux import VIDEO_FORMATS
 from .files import MediaError, PathLike, check_file, one_line
-from .videos import first_time
+from .frames import first_time
 
 SOUND_FORMATS = f"{VIDEO_FORMATS},wav,mp3,flac,ogg,aac"  # the containers that sound is taken from
 CODECS_OF_MP4 = ("aac", "mp3", "ac3", "eac3", "alac", "opus")

@@ -1,38 +1,26 @@
 """Videos are read here with PyAV, as players show them. A damaged or cut file is an error, never a shorter video."""
 
-import heapq
 import math
 import reprlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ..timeline import check_int, check_number
-from .demux import SHORTEST, OpenVideo, check_end, open_video, packets, pixel_ratio, stated
+from .demux import open_video
 from .files import MediaError, PathLike
+from .frames import TimesUnknownError, decoded, decoded_frames, packet_times
 from .images import cover_crop
 from .pixels import DecodedFrame, frame_pixels
 from .size import Size
 
 MAX_VIDEO_FRAMES = 3_600  # frames that read_video returns at once: 60 s at 60 fps
 MAX_VIDEO_PIXELS = 1_500_000_000  # pixels that read_video returns at once: 4.5 GB, or 60 s of 720p at 24 fps
-TIMED_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "gif")  # containers that state the time of every frame
-PACKET_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "gif")  # codecs with at most one shown frame in each packet
-VP8_SHOWN = 16  # the bit of a VP8 packet's first byte that says that the frame is shown
-PROGRESSIVE = 1  # FFmpeg's number of the field order that is none; unknown is 0
-MAX_REORDERED = 16  # frames that may be decoded between a frame and one that is shown before it (H.264, HEVC)
 CLOCK_TICK = 0.001  # seconds: Matroska's times are this coarse
-CUT_PACKETS = 2 * MAX_REORDERED  # after so many packets, no picture of H.264 refers to one from before a cut
 RATE_TOLERANCE = 0.01  # by which a header's rate may differ from what is measured
-WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # codecs of which libvpx's decoders give transparency, too
-UNREAD_SPACES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 14: "ICtCp"}  # by FFmpeg's numbers
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,11 +32,7 @@ class VideoInfo:
     num_frames: int  # for formats that do not tell, the number of packets, of which a decoder may drop some
     duration: float  # seconds from the first frame to the end of the last one
     rotation: int  # degrees, a multiple of 90
-    has_audio: bool
-
-
-class _TimesUnknownError(Exception):
-    """The frames of a video can't be told from its packets."""
+    has_audio: bool  # of a codec that is known
 
 
 def probe_video(path: PathLike) -> VideoInfo:
@@ -58,20 +42,20 @@ def probe_video(path: PathLike) -> VideoInfo:
         MediaError: the file is missing, no video, damaged, cut short or too large.
     """
     with open_video(path) as video:
-        container, stream, fps = video
-        _, _, frame = next(_decoded(path, video), (0, 0, None))
-        if frame is None:
-            raise MediaError(f"{path}: holds no frame")
-        size = frame.size
-        rates, has_audio = (stream.average_rate, stream.base_rate), bool(container.streams.audio)
+        container, stream, _ = video
+        _, _, frame = next(decoded(path, video), (0, 0, None))
+        rates = [float(rate) for rate in (stream.average_rate, stream.base_rate) if rate]
+        has_audio = any(stream.codec_context is not None for stream in container.streams.audio)
     try:
-        times = list(_packet_times(path))
-    except _TimesUnknownError:
-        times = list(_packet_times(path, exact=False))
-    duration = sum(times[-1][:2])
-    fps = _true_rate([float(rate) for rate in rates if rate], [lasts for _, lasts, _ in times])
-    turned = Size(size.height, size.width) if frame.coded.rotation % 180 else size
-    return VideoInfo(turned, fps, len(times), duration, round(frame.coded.rotation) % 360, has_audio)
+        times = list(packet_times(path))
+    except TimesUnknownError:
+        times = list(packet_times(path, exact=False))
+    if frame is None or not times:
+        raise MediaError(f"{path}: holds no frame")
+    size, rotation = frame.size, round(frame.coded.rotation) % 360
+    size = Size(size.height, size.width) if rotation % 180 else size
+    fps = _true_rate(rates, [lasts for _, lasts, _ in times])
+    return VideoInfo(size, fps, len(times), sum(times[-1][:2]), rotation, has_audio)
 
 
 def _true_rate(rates: list[float], lasts: list[float]) -> float:
@@ -86,160 +70,6 @@ def _true_rate(rates: list[float], lasts: list[float]) -> float:
         if left_out or abs(rate / average - 1) < RATE_TOLERANCE:
             return rate
     return average
-
-
-def decoded_frames(path: PathLike) -> Iterator[tuple[float, float, DecodedFrame]]:
-    """Decode a video frame by frame.
-
-    Yields:
-        For each frame: the seconds since the first frame, the seconds that the frame lasts, and the frame, of which
-        `frame_pixels` makes pixels.
-
-    Raises:
-        MediaError: the file is damaged or cut short.
-    """
-    with open_video(path) as video:
-        yield from _since_first(_lasting(_decoded(path, video), video[2]))
-
-
-def first_time(path: PathLike) -> float:
-    """When the first frame that is shown of a video is shown, in seconds of the file's clock."""
-    with open_video(path) as video:
-        return next((time for time, _, _ in _lasting(_decoded(path, video), video[2])), 0.0)
-
-
-def _decoded(path: PathLike, video: OpenVideo) -> Iterator[tuple[float | None, float, DecodedFrame]]:
-    """When each frame is shown and how long, as far as the file says so, and the frame."""
-    container, stream, _ = video
-    ratio, num_frames, in_cut_part, decoder = pixel_ratio(path, stream), 0, False, _decoder(stream)
-    start, end = math.inf, 0.0
-    ticks: deque[float | None] = deque()  # AVI: of the packets that no frame has come of yet
-    for index, packet in enumerate(packets(path, video)):
-        if not index and _needs_earlier(packet, stream.codec_context):
-            in_cut_part, stream.thread_type = True, "SLICE"  # with frame threads, errors come packets later
-        elif packet.is_keyframe or index > CUT_PACKETS:
-            in_cut_part = False
-        if packet.size and container.format.name == "avi":
-            ticks.append(stated(packet)[0])
-        try:
-            frames = decoder.decode(packet)
-        except av.InvalidDataError:
-            if not in_cut_part:
-                raise
-            continue
-        for frame in frames:
-            if frame.is_corrupt and not in_cut_part:
-                raise MediaError(f"{path}: frame {num_frames} is damaged")
-            if frame.colorspace in UNREAD_SPACES:
-                raise MediaError(f"{path}: its colours are {UNREAD_SPACES[frame.colorspace]}; convert them to BT.709")
-            num_frames += 1
-            time, lasts = stated(frame)
-            time = ticks.popleft() if ticks else time
-            if time is not None:
-                start, end = min(start, time), max(end, time + lasts)
-            yield time, lasts, DecodedFrame(frame, ratio)
-    check_end(path, video, start, end)  # again: the decoder may drop a last packet that is not whole
-
-
-def _decoder(stream: av.VideoStream) -> av.VideoCodecContext:
-    """The stream's decoder. FFmpeg's own ones for VP8 and VP9 leave transparency out, libvpx's do not."""
-    codec = stream.codec_context
-    if stream.metadata.get("alpha_mode") != "1" or codec.codec.canonical_name not in WITH_ALPHA:
-        return codec
-    decoder = av.CodecContext.create(WITH_ALPHA[codec.codec.canonical_name], "r")
-    decoder.options = codec.options
-    return decoder
-
-
-def _needs_earlier(packet: av.Packet, codec: av.VideoCodecContext) -> bool:
-    """Whether a first H.264 packet is no IDR picture: the video was cut out of another without coding it anew.
-
-    The next pictures may then refer to some that are gone. The decoder calls that an error, and players do not mind.
-    Damage in the first CUT_PACKETS of such a video can't be told from it.
-    """
-    if codec.codec.canonical_name != "h264":
-        return False
-    data, extra = bytes(packet), codec.extradata or b""
-    if extra[:1] != b"\1":  # units between start codes; 5 is an IDR picture's
-        return not any(unit[:1] and unit[0] & 31 == 5 for unit in data.split(b"\0\0\1")[1:])
-    place, length = 0, (extra[4] & 3) + 1  # units after their lengths
-    while place + length < len(data):
-        if data[place + length] & 31 == 5:
-            return False
-        place += length + int.from_bytes(data[place : place + length])
-    return True
-
-
-def _lasting(frames: Iterable[tuple[float | None, float, T]], fps: float) -> Iterator[tuple[float, float, T]]:
-    """Make each frame last until the next one comes, as players do.
-
-    A frame that would last no time is left out. Where the clock jumps back, as where transport streams were joined, it
-    goes on from there.
-
-    Args:
-        frames: when each begins and how long it lasts, as far as that is stated, and the frame.
-        fps: for what is not stated.
-    """
-    before, shift, lasts = None, 0.0, 1 / fps
-    for time, length, frame in frames:
-        if before is not None:
-            start = before[0]
-            time = start + lasts if time is None else time + shift
-            if time < start:
-                shift, time = shift + start + lasts - time, start + lasts
-            if time > start:
-                lasts = time - start
-                yield start, lasts, before[2]
-        before = (time or 0.0, length, frame)
-    if before is not None:
-        start, length, frame = before
-        yield start, length if length > SHORTEST else lasts, frame
-
-
-def _since_first(frames: Iterable[tuple[float, float, T]]) -> Iterator[tuple[float, float, T]]:
-    """The frames with times that count from the first one."""
-    origin = None
-    for time, lasts, frame in frames:
-        origin = time if origin is None else origin
-        yield time - origin, lasts, frame
-
-
-def _packet_times(path: PathLike, exact: bool = True) -> Iterator[tuple[float, float, None]]:
-    """What `decoded_frames` yields, with None for the frame, found from the packets alone.
-
-    Args:
-        exact: whether to raise the error; without it the frames are those that the packets seem to hold.
-
-    Raises:
-        _TimesUnknownError: packets and frames do not correspond, or may not. A field of an interlaced frame has a
-            packet of its own in some containers, and a decoder drops frames that need one from before the file begins.
-    """
-    with open_video(path) as video:
-        container, stream, fps = video
-        codec = stream.codec_context
-        is_known = container.format.name in TIMED_FORMATS and codec.codec.canonical_name in PACKET_CODECS
-        if exact and not (is_known and codec.field_order <= PROGRESSIVE):
-            raise _TimesUnknownError
-        yield from _since_first(_lasting(_in_order(path, video, exact), fps))
-
-
-def _in_order(path: PathLike, video: OpenVideo, exact: bool) -> Iterator[tuple[float, float, None]]:
-    """When each packet is shown and how long, in the order of showing; see `_packet_times`."""
-    has_hidden = video[1].codec_context.codec.canonical_name == "vp8"
-    waiting: list[tuple[float, float]] = []  # a heap, since packets come in the order of decoding
-    first = None
-    for index, packet in enumerate(packets(path, video)):
-        time, lasts = stated(packet)
-        first = (time if packet.is_keyframe else math.inf) if first is None else first
-        while len(waiting) > (0 if packet.is_keyframe or not packet.size else MAX_REORDERED):
-            yield (*heapq.heappop(waiting), None)
-        is_shown = packet.size and not packet.is_discard and not (has_hidden and not memoryview(packet)[0] & VP8_SHOWN)
-        if is_shown:  # others are hidden by an edit list or by the codec
-            if exact and (time is None or time < first):
-                raise _TimesUnknownError
-            time = index / video[2] if time is None else time
-            if index > MAX_REORDERED or time >= first or first == math.inf:  # what is shown before it can't be decoded
-                heapq.heappush(waiting, (time, lasts))
 
 
 def _part(
@@ -374,6 +204,6 @@ def count_frames(
     """
     part = _part(path, frames, seconds)
     try:
-        return len(_select(path, _packet_times(path), part, fps, lambda frame: None))
-    except _TimesUnknownError:
+        return len(_select(path, packet_times(path), part, fps, lambda frame: None))
+    except TimesUnknownError:
         return len(_select(path, decoded_frames(path), part, fps, lambda frame: None))

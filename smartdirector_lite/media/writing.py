@@ -1,8 +1,9 @@
 """Videos are written here with PyAV, as H.264 mp4 files."""
 
+import contextlib
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -10,7 +11,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace
 
-from .files import MediaError, PathLike, atomic_path, video_path
+from .files import MediaError, PathLike, atomic_path, one_line, video_path
 from .images import check_pixels
 from .pixels import CONVERSION
 from .sound import sound_packets
@@ -56,7 +57,8 @@ def write_video(
         raise MediaError(f"{path}: H.264 needs an even width and height, got {width} x {height}; crop or resize first")
     if times is not None and all(abs(time - i / fps) < ROUNDING for i, time in enumerate(times)):
         times = None
-    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
+    options = {"movflags": "+faststart"}
+    with atomic_path(path) as temporary, _refusals(path), av.open(str(temporary), "w", options=options) as container:
         late, heard = (0, iter(())) if sound is None else sound_packets(sound, container, fps)
         waiting = next(heard, None)  # the sound's stream is made before the first packet is written
         stream = _video_stream(container, width, height, fps, quality, times is not None)
@@ -81,6 +83,15 @@ def write_video(
         container.mux(stream.encode())
         for packet in itertools.chain([waiting] if waiting else [], heard):
             container.mux(packet)
+
+
+@contextlib.contextmanager
+def _refusals(path: PathLike) -> Iterator[None]:
+    """What FFmpeg does not write into an mp4, such as the sound of a damaged file, becomes a MediaError."""
+    try:
+        yield
+    except (av.ArgumentError, av.InvalidDataError) as error:
+        raise MediaError(f"{path}: its sound or picture can't be written ({one_line(error)})") from error
 
 
 def _video_stream(
