@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-MAX_LITERAL = 2000  # characters; a longer value is named in a comment and not kept
+MAX_LITERAL = 20_000  # characters; a longer value is named in a comment and not kept
 MAX_VALUES = 256  # of a tensor or an array
 
 
@@ -64,7 +64,7 @@ class _Program:
             module, its_name = home
             self.imports.append(f"from {module} import {its_name}" + ("" if its_name == name else f" as {name}"))
         elif id(value) in self.references:
-            self.imports.append("from smartdirector_lite.course.lab.core import EXERCISES")
+            self.imports.append("from smartdirector_lite.course.lab.record import EXERCISES")
             self.parts.append(f"{name} = EXERCISES[{self.references[id(value)]!r}].reference")
         elif (literal := _literal(value)) is not None:
             if "torch." in literal:
