@@ -457,7 +457,7 @@ GOOD = VideoCondition(image=picture(), frame_index=2)
 BAD_CALLS = {
     "size": ({"height": 33}, "size 48x33: the sides must be multiples of 16x16; the nearest size is 48x32"),
     "size of nothing": ({"width": 0}, "width must be at least 1, got 0"),
-    "frames": ({"num_frames": 0}, "num_frames must be at least 1, got 0"),
+    "frames": ({"num_frames": 0}, "num_frames must be from 1 to 1000000, got 0"),
     "steps": ({"num_inference_steps": 0}, "num_inference_steps must be from 1 to 1000, got 0"),
     "endless steps": ({"num_inference_steps": 10**9}, "num_inference_steps must be from 1 to 1000"),
     "copies": ({"num_videos_per_prompt": 0}, "num_videos_per_prompt must be at least 1"),

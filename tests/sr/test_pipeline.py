@@ -434,7 +434,7 @@ def test_bad_calls_are_refused_before_any_model_runs(sr, name, no_model_runs):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"num_frames": 0}, "num_frames must be at least 1, got 0"),
+        ({"num_frames": 0}, "num_frames must be from 1 to 1000000, got 0"),
         ({"scale": 0}, "scale must be a number from 1 to 8"),
         ({"cuts": [6]}, "cut must be from 1 to 5"),
         ({"conditions": [large(0, 6)]}, r"conditions\[0\]: frame_index must be"),
