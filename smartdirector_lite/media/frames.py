@@ -20,7 +20,9 @@ PACKET_CODECS = ("h264", "hevc", "vp8", "vp9", "av1", "gif")  # codecs with at m
 VP8_SHOWN = 16  # the bit of a VP8 packet's first byte that says that the frame is shown
 PROGRESSIVE = 1  # FFmpeg's number of the field order that is none; unknown is 0
 MAX_REORDERED = 16  # frames that may be decoded between a frame and one that is shown before it (H.264, HEVC)
-CUT_PACKETS = 2 * MAX_REORDERED  # after so many packets, no picture of H.264 refers to one from before a cut
+CUT_PACKETS = 2 * MAX_REORDERED  # so far behind a keyframe, no picture of H.264 refers to one from before a cut
+    2 * MAX_REORDERED
+)  # so many packets behind a keyframe, no picture of H.264 refers to one from before a cut
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # codecs of which libvpx's decoders give transparency, too
 UNREAD_SPACES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 14: "ICtCp"}  # by FFmpeg's numbers
 T = TypeVar("T")
@@ -55,12 +57,13 @@ def decoded(path: PathLike, video: OpenVideo) -> Iterator[tuple[float | None, fl
     container, stream, _ = video
     ratio, num_frames, in_cut_part, decoder = pixel_ratio(path, stream), 0, False, _decoder(stream)
     start, end, tally = math.inf, 0.0, _Tally(video)
+    since_key = 0  # packets since the first keyframe
     ticks: deque[float | None] = deque()  # AVI: of the packets that no frame has come of yet
     for index, packet in enumerate(packets(path, video)):
         if not index and _needs_earlier(packet, stream.codec_context):
             in_cut_part, stream.thread_type = True, "SLICE"  # with frame threads, errors come packets later
-        elif packet.is_keyframe or index > CUT_PACKETS:
-            in_cut_part = False
+        since_key += since_key > 0 or packet.is_keyframe
+        in_cut_part = in_cut_part and since_key <= CUT_PACKETS
         tally.add(packet)
         if packet.size and container.format.name == "avi":
             ticks.append(stated(packet)[0])
@@ -100,7 +103,7 @@ def _needs_earlier(packet: av.Packet, codec: av.VideoCodecContext) -> bool:
     """Whether a first H.264 packet is no IDR picture: the video was cut out of another without coding it anew.
 
     The next pictures may then refer to some that are gone. The decoder calls that an error, and players do not mind.
-    Damage in the first CUT_PACKETS of such a video can't be told from it.
+    Damage in the CUT_PACKETS from its first keyframe on can't be told from it.
     """
     if codec.codec.canonical_name != "h264":
         return False

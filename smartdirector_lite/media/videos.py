@@ -146,7 +146,8 @@ def read_video(
 ) -> NDArray:
     """Read a video, or a part of it, upright and cover-cropped to `size`.
 
-    The file is decoded from its beginning, so every frame number is exact.
+    The file is decoded from its beginning, so every frame number is exact. Damage shortly behind the part may refuse
+    it, too, since decoders read ahead; damage farther behind does not.
 
     Args:
         fps: the frame rate to resample to, by the nearest time stamp; the duration stays.
