@@ -21,8 +21,6 @@ VP8_SHOWN = 16  # the bit of a VP8 packet's first byte that says that the frame 
 PROGRESSIVE = 1  # FFmpeg's number of the field order that is none; unknown is 0
 MAX_REORDERED = 16  # frames that may be decoded between a frame and one that is shown before it (H.264, HEVC)
 CUT_PACKETS = 2 * MAX_REORDERED  # so far behind a keyframe, no picture of H.264 refers to one from before a cut
-    2 * MAX_REORDERED
-)  # so many packets behind a keyframe, no picture of H.264 refers to one from before a cut
 WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # codecs of which libvpx's decoders give transparency, too
 UNREAD_SPACES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 14: "ICtCp"}  # by FFmpeg's numbers
 T = TypeVar("T")
