@@ -17,7 +17,7 @@ processes have a limit of time and, on Linux, of memory. They are no sandbox: us
 that matters."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run_command(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m smartdirector_lite.course")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("words", help="print all texts of the course as JSON, to be translated")
@@ -97,4 +97,4 @@ def _rerun(students: list, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command())

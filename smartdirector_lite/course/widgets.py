@@ -15,7 +15,7 @@ from ..storyboard import Storyboard
 from ..timeline import TAU_SCHEMES, ChunkPlan, Condition
 from .figures.base import timeline_figure
 from .notebook import figure_bytes, img_tag, picture_bytes
-from .words import _
+from .words import translate as _
 
 FULL_WIDTH = {"width": "95%"}
 LABEL = {"description_width": "10em"}

@@ -126,6 +126,5 @@ def _part(part: ast.expr, place: int) -> str:
     return f"{{{part.value.id if isinstance(part.value, ast.Name) else f'value_{place}'}}}"
 
 
-_ = translate
 if os.environ.get("SMARTDIRECTOR_WORDS"):
     use(os.environ["SMARTDIRECTOR_WORDS"])

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..words import _
+from ..words import translate as _
 from .answers import program_of
 from .record import EXERCISES, NOT_FILLED_IN, Exercise
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...media import atomic_path
-from ..words import _
+from ..words import translate as _
 
 NO_PROOF = "Written by the person's own computer: it tells what passed there, and is no proof of who wrote it."
 REPORTED = ("smartdirector-lite", "torch", "diffusers", "numpy")
