@@ -18,7 +18,7 @@ from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from ..media import atomic_path
 from .lab.record import EXERCISES, Exercise, exercises_of
-from .rerun import BORROWED, FAILED, NOT_RUN, Outcome
+from .rerun import BORROWED, FAILED, NOT_RUN, PASSED, Outcome
 
 MAX_BYTES, MAX_ZIP_BYTES, MAX_DEPTH = 1_000_000, 200_000_000, 3  # of a result, of what a zip holds, of zips in zips
 NO_ZIP = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
@@ -72,11 +72,18 @@ class HandIn:
 
 @dataclass
 class Grade:
-    """The points of one exercise, and what is to be said about it. `sure` is False where the teacher must look."""
+    """The points of one exercise.
+
+    Attributes:
+        sure: False where the teacher must look.
+        remark: what the teacher should know.
+        hint: what the check said to an answer that claims no points; only the feedback has it.
+    """
 
     points: float
     sure: bool = True
     remark: str = ""
+    hint: str = ""
 
 
 @dataclass
@@ -257,7 +264,8 @@ def judge(student: Student, lab: str, outcomes: Mapping[str, Outcome], controls:
     for entry in exercises_of(lab):
         grade, outcome = student.grades[entry.number], outcomes.get(entry.number)
         claim = student.hand_ins[lab].claim(entry)
-        if outcome is None or (not claim and outcome.status != "passed"):
+        if outcome is None or (not claim and outcome.status != PASSED):
+            grade.hint = outcome.said if outcome and outcome.status == FAILED else ""
             continue
         reliable = controls.get(entry.number, outcome).status != FAILED
         if outcome.status == NOT_RUN or (outcome.status == FAILED and not reliable):

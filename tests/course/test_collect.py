@@ -137,6 +137,7 @@ def test_a_class_gets_its_table(tmp_path, capsys, labs, size, files):
     check_class(table, labs, names, said)
     feedback = sorted((tmp_path / "grades_feedback").iterdir())
     assert [path.name for path in feedback] == [f"student-{place:02}-ü.md" for place in range(len(here))]
+    assert "| 02.2 Where rounding would put a keyframe | 0 of 3 | frame " in feedback[0].read_text(encoding="utf-8")
     text = feedback[2].read_text(encoding="utf-8")
     assert "| 02.2 Where rounding would put a keyframe | 0 of 3 | claimed 3, but it fails on new inputs" in text
     assert (
