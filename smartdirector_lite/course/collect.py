@@ -340,9 +340,8 @@ def _feedback(student: Student) -> str:
         for entry in entries:
             grade = student.grades[entry.number]
             points = f"{grade.points:g}{'' if grade.sure else '?'} of {entry.points}"
-            lines.append(
-                f"| {entry.number} {entry.title} | {points} | {_escaped(grade.remark).replace('|', '&#124;')} |"
-            )
+            said = _escaped(grade.remark or grade.hint).replace("|", "&#124;")
+            lines.append(f"| {entry.number} {entry.title} | {points} | {said} |")
         for number, text in sorted(hand_in.result.texts.items()):
             quoted = "\n".join(f"> {_escaped(line)}" for line in text.splitlines() or ["(nothing written)"])
             lines.append(f"\n**{_escaped(number)}, in your own words**\n\n{quoted}\n\nPoints: ____")
