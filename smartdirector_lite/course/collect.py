@@ -270,7 +270,8 @@ def judge(student: Student, lab: str, outcomes: Mapping[str, Outcome], controls:
         reliable = controls.get(entry.number, outcome).status != FAILED
         if outcome.status == NOT_RUN or (outcome.status == FAILED and not reliable):
             said = outcome.said if reliable else "the library's own answer fails on these inputs; please report that"
-            student.grades[entry.number] = Grade(grade.points, False, f"not judged again: {said}")
+            remark = "; ".join(filter(None, [grade.remark, f"not judged again: {said}"]))
+            student.grades[entry.number] = Grade(grade.points, False, remark)
         elif outcome.status == FAILED:
             remark = f"claimed {claim:g}, but it fails on new inputs: {outcome.said}"
             student.grades[entry.number] = Grade(0, remark=remark)
