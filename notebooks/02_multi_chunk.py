@@ -577,8 +577,8 @@ one_by_one = [latents_for(ChunkPlan.build(NUM_FRAMES, [], stride), frame) for fr
 show_figure(
     viz.frame_curves({"three keyframes": waits, "one run": one_by_one}, "latents to wait for", fps=FPS),
     alt=f"Two stairs: the latents that must be decoded until a frame can be shown. One run goes up by one every four "
-    f"frames and ends at {one_by_one[-1]}. With three keyframes there are extra steps at frames 13, 22 and 23, and the "
-    f"stairs end at {waits[-1]}",
+    f"frames and ends at {one_by_one[-1]}. With three keyframes the stairs are steeper around frames 13 and 23 and "
+    f"end at {waits[-1]}",
 )
 
 # %% [markdown]
