@@ -658,7 +658,7 @@ show_videos(
     FPS,
     alt="The same toy shot, filmed under four index schemes: a pink square figure, a round grey one, and a sign that "
     "says STOP. Keyframes are at 0, 13 and 23. "
-    + ", ".join(f"under {scheme} frame 12 is {value:.0f} levels off" for scheme, value in before_keyframe.items()),
+    + " ".join(f"Under {scheme} frame 12 is {value:.0f} levels off." for scheme, value in before_keyframe.items()),
 )
 show_strip(
     np.concatenate([frames[11:14] for frames in (truth, *films.values())], axis=1),  # one above the other
