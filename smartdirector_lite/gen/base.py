@@ -108,7 +108,7 @@ class DirectorPipeline(WanPipeline):
 
     def check_call(self, steps: int, needs_vae: bool) -> int:
         """Return the steps; raise a ValueError if the models that a call needs are missing, or they are too many."""
-        for name in ("transformer", "vae") if needs_vae else ("transformer",):
+        for name in ("transformer", "scheduler", *(["vae"] if needs_vae else [])):
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: this pipeline was made without one; this call needs it")
         return check_int("num_inference_steps", steps, 1, self.scheduler.config.num_train_timesteps)

@@ -35,6 +35,7 @@ from .prompt import MAX_TOKENS, Prompt, check_floats
 from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
 
 MAX_GUIDANCE = 100
+TIMESTEPS = 1000  # that Wan counts from clean to noise
 MAX_VIDEOS = 1000  # of one prompt
 FLOW_SCHEDULERS = (FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler, FlowMatchLCMScheduler)
 
@@ -284,7 +285,12 @@ class DirectorGenPipeline(DirectorPipeline):
 
 def check_scheduler(scheduler: SchedulerMixin) -> None:
     """Raise a ValueError unless a scheduler follows a flow from noise at t = 1 to data, as the model was trained."""
+    if not isinstance(scheduler, SchedulerMixin):
+        raise ValueError(f"scheduler is a {type(scheduler).__name__}; take FlowMatchEulerDiscreteScheduler(shift=...)")
     config, options = scheduler.config, inspect.signature(type(scheduler).__init__).parameters
+    if config.num_train_timesteps != TIMESTEPS or config.get("use_dynamic_shifting"):
+        wanted = f"num_train_timesteps={TIMESTEPS}, use_dynamic_shifting=False"
+        raise ValueError(f"scheduler: it counts or shifts its timesteps in another way than the model; take {wanted}")
     does_flows = {"prediction_type", "use_flow_sigmas"} <= options.keys()  # UniPC, DPM-Solver and others
     if does_flows and config.prediction_type == "flow_prediction" and config.use_flow_sigmas:
         return
