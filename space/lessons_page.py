@@ -35,20 +35,14 @@ def notebook(name: str, title: str) -> str:
 
 
 def cancel_button(elem_id: str) -> gr.Button:
-    return gr.Button("Cancel", min_width=120, elem_id=elem_id, interactive=False)
+    """Return a button that is seen to do something only while a run goes on."""
+    return gr.Button("Cancel", min_width=120, elem_id=elem_id, elem_classes="sd-cancel")
 
 
-def can_be_cancelled(start: gr.Button, run, cancel: gr.Button, progress: gr.HTML) -> None:
-    """Let Cancel end a run. The button can be pressed only while one goes on.
-
-    Args:
-        run: the event of `start` that does the work.
-    """
-    start.click(lambda: gr.Button(interactive=True), None, cancel, queue=False, **QUIET)
-    cancel.click(handlers.cancelled, None, progress, cancels=[run], queue=False, **QUIET)
+def can_be_cancelled(run, cancel: gr.Button, progress: gr.HTML) -> None:
+    """Let Cancel end a run, and say so."""
+    cancel.click(handlers.cancelled, progress, progress, cancels=[run], queue=False, **QUIET)
     run.failure(handlers.cancelled, progress, progress, queue=False, **QUIET)
-    for end in (cancel.click, run.then):
-        end(lambda: gr.Button(interactive=False), None, cancel, queue=False, **QUIET)
 
 
 def why(folder: gr.State) -> None:
@@ -132,7 +126,7 @@ def rope(folder: gr.State) -> None:
         )
     outputs = [*videos, progress, folder]
     run = film.click(handlers.film_schemes, folder, outputs, show_progress="hidden", **FILM, **QUIET)
-    can_be_cancelled(film, run, cancel, progress)
+    can_be_cancelled(run, cancel, progress)
 
 
 def anchors() -> None:
@@ -191,4 +185,4 @@ def upscale(folder: gr.State) -> None:
         large = gr.Video(label="Twice as large", interactive=False, min_width=300)
     outputs = [large, progress, folder]
     run = go.click(handlers.upscale, [small, folder], outputs, show_progress="hidden", **FILM, **QUIET)
-    can_be_cancelled(go, run, cancel, progress)
+    can_be_cancelled(run, cancel, progress)
