@@ -19,9 +19,6 @@ __all__ = [
     "check_straight_path",
 ]
 
-# -- 04.1 --------------------------------------------------------------------------------------------------------------
-
-
 def _straight_path(x_0: Tensor, x_1: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     share = t.view(-1, *[1] * (x_0.ndim - 1))
     return (1 - share) * x_0 + share * x_1, x_1 - x_0
@@ -80,9 +77,6 @@ def _wrong_velocity(answer: Tensor, x_0: Tensor, x_1: Tensor, x_t: Tensor) -> st
     if is_close(answer, x_t):
         return "that is x_t once more; v says how x_t changes"
     return "take the derivative of x_t by t"
-
-
-# -- 04.2 --------------------------------------------------------------------------------------------------------------
 
 
 def _euler(velocity: Callable, x_1: Tensor, times: Sequence[float], sign: int = 1, late: bool = False) -> Tensor:
@@ -149,9 +143,6 @@ def _evenly(velocity: Callable, x: Tensor, times: Sequence[float], even: Sequenc
     return x
 
 
-# -- 04.3 --------------------------------------------------------------------------------------------------------------
-
-
 def _shift_time(t: float | Tensor, shift: float) -> float | Tensor:
     return shift * t / (1 + (shift - 1) * t)
 
@@ -190,9 +181,6 @@ def _wrong_shift(answer: float, t: float, shift: float) -> str:
     if t == 0:
         return f"t = 0 gives {answer:g}, and data must stay data; what is the numerator?"
     return f"{answer:g} is not right; read the formula from left to right, and mind its brackets"
-
-
-# -- 04.4 --------------------------------------------------------------------------------------------------------------
 
 
 def _place(noise: Tensor, encoded: Tensor, anchors: Tensor, t: float) -> tuple[Tensor, Tensor]:
@@ -267,9 +255,6 @@ def _wrong_timesteps(timestep: object, anchors: Tensor, t: float, batch: int) ->
     return f"an anchor has the timestep of clean latents, and all others have that of t; you returned {got}"
 
 
-# -- 04.5 --------------------------------------------------------------------------------------------------------------
-
-
 def _guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
     return unconditional + scale * (conditional - unconditional)
 
@@ -304,9 +289,6 @@ def _wrong_guidance(answer: Tensor, conditional: Tensor, unconditional: Tensor, 
         if is_close(answer, value):
             return said
     return "start at the unconditional velocity, and go `scale` times the way to the conditional one"
-
-
-# -- 04.6 --------------------------------------------------------------------------------------------------------------
 
 
 def _sample(
