@@ -124,7 +124,8 @@ def verdict(result: DirectorResult) -> str:
         lines.append(
             f"- ✓ {where} the film stays sharp ({percent} where it moves)."
             if kept >= SOFT
-            else f"- ⚠ {where} the film is soft: where it moves it keeps {percent}, and things may melt. More pictures help."
+            else f"- ⚠ {where} the film is soft: where it moves it keeps {percent}, and things may melt. More pictures "
+            "help."
         )
     return "\n".join([*lines, *(f"- Note: {stories.in_words(note)}" for note in report.notes)])
 
