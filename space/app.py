@@ -192,16 +192,17 @@ def build() -> gr.Blocks:
             f"films what lies between. {about()}",
             elem_id="sd-head",
         )
-        with gr.Tab("Direct"):
-            board = direct(folder)
-        with gr.Tab("Keyframes"):
-            lessons_page.why(folder)
-        with gr.Tab("MC-RoPE"):
-            lessons_page.rope(folder)
-        with gr.Tab("Anchors"):
-            lessons_page.anchors()
-        with gr.Tab("Upscale"):
-            lessons_page.upscale(folder)
+        with gr.Tabs(overflow_behavior="wrap"):  # on a phone no tab hides in a menu
+            with gr.Tab("Direct"):
+                board = direct(folder)
+            with gr.Tab("Keyframes"):
+                lessons_page.why(folder)
+            with gr.Tab("MC-RoPE"):
+                lessons_page.rope(folder)
+            with gr.Tab("Anchors"):
+                lessons_page.anchors()
+            with gr.Tab("Upscale"):
+                lessons_page.upscale(folder)
         page.load(handlers.arrive, visit, [folder, board], js=VISIT, show_progress="hidden", **QUIET)
     page.queue(max_size=limits.MAX_QUEUE, default_concurrency_limit=4)
     return page

@@ -44,7 +44,7 @@ const undoButton = button("↶ Undo", undo), redoButton = button("↷ Redo", red
 const cutButton = button("", cutHere, "sd-cut-here");
 root.append(
   field("Description", inputs.description),
-  make("div", { class: "sd-row" },
+  make("div", { class: "sd-row sd-tools" },
     undoButton, redoButton, button("New", startNew), button("Clear", clear), cutButton, button("Copy link", copyLink)),
   make("div", { class: "sd-row" },
     field("Seconds", lengthInput), field("Shape", shape), field("Pacing", pacing)),
