@@ -28,7 +28,7 @@ function take(news) {
   seen.add(news.fresh);
   Object.assign(media, news.media || {});
   if (news.storyboard) begin(news.storyboard, Boolean(news.example));
-  if (news.continues) begin(empty({ ...story, title: "", keyframes: [], clips: [], shots: [] }));
+  if (news.continues) setStory(empty({ ...story, title: "", keyframes: [], clips: [], shots: [] }));
   drawBin();
   if (news.place) placeAll(news.place, news.at ?? dropFrame);
   if (news.place) dropFrame = null;

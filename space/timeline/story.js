@@ -88,7 +88,7 @@ function spread() {
 // one's own begins by itself where an example stands that nobody has touched.
 function placeAll(names, frame = null) {
   const begins = isExample() && frame === null;
-  if (begins) begin(empty());
+  if (begins) setStory(empty()); // one step of undo, together with the pictures
   if (begins || (frame === null && !items().length)) spreading = true;
   if (!spreading || frame !== null) return names.forEach((name, i) => add(name, frame === null ? nextGap() : frame + i));
   for (const name of names) {
@@ -129,13 +129,16 @@ function cutHere() {
 }
 
 // -- whole stories, and the way back ----------------------------------------------------------------------------------
-// Take another story. `example` says that it came with the page, and is not the visitor's.
-function begin(storyboard, example = false) {
+function setStory(storyboard) {
   story = { ...empty(), ...structuredClone(storyboard) };
   for (const name of ["keyframes", "clips", "shots"]) story[name] = story[name] || [];
   selected = null;
   spreading = false;
   cursor = Math.round(story.num_frames / 2);
+}
+// Take another story. `example` says that it came with the page, and is not the visitor's.
+function begin(storyboard, example = false) {
+  setStory(storyboard);
   if (example) exampleText = JSON.stringify(story);
   changed();
 }
