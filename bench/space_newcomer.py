@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from playwright.sync_api import Page, sync_playwright
 
+from smartdirector_lite.loading import bundled_folder
 from smartdirector_lite.media import read_image, read_video
 
 MOST_PRESSES = 4
@@ -91,7 +92,7 @@ def play(page: Page, url: str, pictures: list[Path], shot: Path) -> dict:
     badges, words = set(), []
     while not page.evaluate(FILMED):
         badges.add(page.locator("#sd-film [data-testid='block-label']").first.inner_text().strip())
-        said = page.locator("#sd-progress").inner_text().strip()
+        said = page.locator("#sd-progress [role=status]").inner_text().strip()
         words += [said] if said not in words else []
         if time.monotonic() - began > PATIENCE / 1000:
             raise TimeoutError(f"no film: {said}")
@@ -114,12 +115,22 @@ def play(page: Page, url: str, pictures: list[Path], shot: Path) -> dict:
     }
 
 
-def levels_apart(film: Path, places: list[int], pictures: list[Path]) -> list[float]:
-    """Return how far the film's frames are from the pictures at their places, in levels of 255, for each picture."""
-    frames = read_video(film)
+def levels_apart(film: Path, places: list[int], pictures: list[Path]) -> tuple[list[float], float]:
+    """Compare a film with pictures, in levels of 255.
+
+    Returns:
+        How far the film's frames are from the pictures at their places, and how far the frame that is most like a
+        bundled picture is from it.
+    """
+    frames = read_video(film).astype(float)
     size = frames.shape[2], frames.shape[1]
-    given = [np.asarray(ImageOps.fit(read_image(path), size, Image.Resampling.LANCZOS), float) for path in pictures]
-    return [float(np.abs(frames[place] - picture).mean()) for place, picture in zip(places, given, strict=True)]
+
+    def shown(path: Path) -> np.ndarray:
+        return np.asarray(ImageOps.fit(read_image(path), size, Image.Resampling.LANCZOS), float)
+
+    apart = [float(np.abs(frames[place] - shown(path)).mean()) for place, path in zip(places, pictures, strict=True)]
+    bundled = bundled_folder().parent.parent.glob("storyboards/*/keyframe-*.jpg")
+    return apart, min(float(np.abs(frames - shown(path)).mean((1, 2, 3)).min()) for path in bundled)
 
 
 def main() -> int:
@@ -139,10 +150,11 @@ def main() -> int:
                 page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
                 url = f"{options.url.rstrip('/')}/?__theme={theme}"
                 seen = play(page, url, pictures, options.out / f"{width}-{theme}")
-                apart = levels_apart(seen["film"], seen["places"], pictures)
+                apart, strange = levels_apart(seen["film"], seen["places"], pictures)
                 wrong = [
                     *([f"{seen['presses']} presses"] if seen["presses"] > MOST_PRESSES else []),
                     *(["a picture is not at its place"] if max(apart) > 12 else []),
+                    *(["a frame is like a bundled picture"] if strange < 24 else []),
                     *([f"the verdict is {seen['verdict']!r}"] if "3 given frames" not in seen["verdict"] else []),
                     *([f"the page is {seen['wide']} pixels wide"] if seen["wide"] > width else []),
                 ]
@@ -150,8 +162,9 @@ def main() -> int:
                 print(f"{width} pixels, {theme}: {seen['presses']} presses, {seen['seconds']:.0f} s")
                 off = ", ".join(f"{levels:.1f}" for levels in apart)
                 print(f"  pictures at frames {seen['places']}, off by {off} levels of 255")
+                print(f"  the bundled pictures are {strange:.1f} levels or more from every frame")
                 print(f"  the film was called: {'; '.join(seen['badges'])}")
-                print(f"  it said: {'; '.join(seen['words'][:3])}; ... {seen['words'][-1]}")
+                print(f"  it said: {'; '.join(seen['words'][1:4])}; ... {seen['words'][-1]}")
                 print(f"  {seen['verdict'].splitlines()[0]}")
                 print(f"  wrong: {'; '.join(wrong) or 'nothing'}", flush=True)
                 page.context.close()

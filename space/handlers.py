@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import secrets
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -323,24 +324,32 @@ def write_inserted(result: dict, folder: str | Path, name: str) -> list[str]:
     return paths
 
 
+ANSWERS = tempfile.TemporaryDirectory(prefix="smartdirector-lesson-")  # of the page's own picture, for all visitors
+answered: dict[int, tuple[list[str], list[str], str]] = {}  # for each frame: films, their labels, and a sentence
+
+
 def insert(frame, picture, folder) -> Iterator[tuple]:
     """Put a picture into a film in each of WAYS. Yields a video a way, a sentence, progress and the folder.
 
     Args:
-        picture: the path of a visitor's picture, or None for the one of the page.
+        picture: the path of a visitor's picture, or None for the one of the page, of which each answer is made once.
     """
     folder = folder or visitors.new_folder()
     same = [gr.skip()] * len(WAYS)
     try:
-        given = None if picture is None else visitors.read_upload(picture)
-        for news in studio.compared(frame, given):
-            progress = bar(news["share"], news["words"], waiting=True)
-            if "result" not in news:
-                yield *same, gr.skip(), progress, folder
+        answer = answered.get(frame) if picture is None else None
+        news = () if answer else studio.compared(frame, None if picture is None else visitors.read_upload(picture))
+        for told in news:
+            if "result" not in told:
+                yield *same, gr.skip(), bar(told["share"], told["words"], waiting=True), folder
                 continue
-            paths = write_inserted(news["result"], folder, f"lesson-{secrets.token_hex(4)}")
-            films = map(film, paths, labels_of(news["result"]))
-            yield *films, meaning(news["result"]), bar(None, ""), folder
+            result, here = told["result"], folder if picture else ANSWERS.name
+            films = write_inserted(result, here, f"lesson-{secrets.token_hex(4)}")
+            answer = films, labels_of(result), meaning(result)
+            if picture is None:
+                answered[result["frame"]] = answer
+        films, labels, words = answer
+        yield *map(film, films, labels), words, bar(None, ""), folder
     except Exception as error:
         yield *same, gr.skip(), bar(None, studio.told(error, folder)), folder
 

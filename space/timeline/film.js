@@ -13,7 +13,10 @@ function followFilm() {
     video.requestVideoFrameCallback(tick);
   } else for (const name of ["timeupdate", "seeked"]) video.addEventListener(name, () => shown(video.currentTime));
   video.addEventListener("loadedmetadata", () => shown(0));
-  video.addEventListener("pause", () => { if (onTimeline(video) && !video.seeking) setCursor(filmFrame()); });
+  // A film that another one takes the place of pauses as well, and has nothing to show any more.
+  video.addEventListener("pause", () => {
+    if (onTimeline(video) && !video.seeking && video.readyState >= 2) setCursor(filmFrame());
+  });
 }
 // Whether the film is as long as the story on the timeline, so that a place on one is a place on the other.
 const onTimeline = (video) => video && Math.abs(video.duration * story.fps - story.num_frames) < 1;

@@ -19,7 +19,7 @@ const status = make("p", { class: "sd-status", role: "status", "aria-live": "pol
 const say = (text) => (status.textContent = text);
 const inputs = {
   title: make("input", { type: "text", maxlength: 200, "aria-label": "Title" }),
-  description: make("textarea", { rows: 2, maxlength: 2000,
+  description: make("textarea", { rows: 3, maxlength: 2000,
     placeholder: "Who and what is seen, and where? Such as: a red kite over a green hill. It sinks towards the grass." }),
   negative: make("input", { type: "text", maxlength: 2000 }),
 };
