@@ -251,6 +251,8 @@ def add_files(board, files, folder) -> tuple:
         try:
             name, shown = visitors.add_upload(path, folder, fps)
             media[name] = shown
+            if "note" in shown:
+                gr.Info(html.escape(shown["note"], quote=False))
         except ValueError as error:
             gr.Warning(html.escape(studio.told(error, folder), quote=False))
     news = fresh(media=media, place=list(media), visit=Path(folder).name) if media else gr.skip()

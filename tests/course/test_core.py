@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import signal
 import time
 
 import pytest
@@ -127,6 +128,17 @@ def test_wrong_answer_gets_its_hint_and_no_points(check_double, capsys, monkeypa
     assert check_double(answer) is right_double
     assert capsys.readouterr().out.startswith(f"✗ 98.1 Twice as much: {said}")
     assert not exercises_of("98")[0].passed
+
+
+def test_the_time_limit_holds_where_interrupts_are_ignored_and_leaves_them_so(check_double, capsys, monkeypatch):
+    monkeypatch.setattr(core, "SECONDS", 0.3)
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a process that a shell starts in the background
+    try:
+        assert check_double(runs_for_ever) is right_double
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert "your code runs for more than 0.3 seconds" in capsys.readouterr().out
 
 
 def test_ask_hands_over_copies_of_everything():

@@ -178,6 +178,8 @@ def _limited(seconds: float) -> Iterator[None]:
 
     timer = threading.Timer(seconds, fire)
     timer.daemon = True
+    # A process that a shell starts in the background ignores interrupts.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
     try:
         try:
@@ -192,6 +194,8 @@ def _limited(seconds: float) -> Iterator[None]:
         if not state["fired"]:
             raise
         raise Hint(f"your code runs for more than {seconds:g} seconds; is there a loop that never ends?") from None
+    finally:
+        signal.signal(signal.SIGINT, usual or signal.SIG_DFL)
 
 
 def seed(n: int) -> int:
