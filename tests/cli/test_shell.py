@@ -22,8 +22,8 @@ SHORT = {"description": "x", "num_frames": 5, "size": [48, 32]}
 
 
 def start(*arguments: object, before: str = "", **options: object) -> subprocess.Popen:
-    """Start the command in a process; `before` is Python that runs there first."""
-    code = f"import sys\n{before}\nfrom smartdirector_lite.cli import main\nsys.exit(main(sys.argv[1:]))"
+    """Start the command in a process as a shell does in the foreground; `before` is Python that runs there first."""
+    code = f"import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{before}\nfrom smartdirector_lite.cli import main\nsys.exit(main(sys.argv[1:]))"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT, **options}
     return subprocess.Popen([*([sys.executable, "-c", code] if before else COMMAND), *map(str, arguments)], **pipes)
 
@@ -56,7 +56,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         (["generate", "clip.json", "-o", "soft.mp4"], "soft.mp4: {}/out.mp4, an input,"),
         (["generate", "clip.json", "-o", "OUT.mp4"], "OUT.mp4: {}/out.mp4, an input,"),
         (["generate", "k.json", "-o", "several/../k.mp4"], "several/../k.sheet.png: {}/k.sheet.png, an input,"),
-        (["generate", "out.report.json"], "out.report.json: out.report.json, an input,"),
+        (["generate", "out.report.json"], "out.report.json: {}/out.report.json, an input,"),
         (["generate", "clip.json", "k.json", "-o", "several"], "several/clip.sheet.png: {}/k.sheet.png, an input,"),
         (["upscale", "out.mp4", "-o", "out.mp4"], "out.mp4: out.mp4, an input,"),
         (["upscale", "soft.mp4", "-o", "./out.mp4"], "out.mp4: soft.mp4, an input,"),
