@@ -23,7 +23,8 @@ SHORT = {"description": "x", "num_frames": 5, "size": [48, 32]}
 
 def start(*arguments: object, before: str = "", **options: object) -> subprocess.Popen:
     """Start the command in a process as a shell does in the foreground; `before` is Python that runs there first."""
-    code = f"import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{before}\nfrom smartdirector_lite.cli import main\nsys.exit(main(sys.argv[1:]))"
+    first = f"import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{before}"
+    code = f"{first}\nfrom smartdirector_lite.cli import main\nsys.exit(main(sys.argv[1:]))"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT, **options}
     return subprocess.Popen([*([sys.executable, "-c", code] if before else COMMAND), *map(str, arguments)], **pipes)
 
