@@ -117,8 +117,9 @@ app.COMMANDS["plan"] = plan
 
 
 def test_signals_leave_no_temporary_file_and_a_killed_run_is_swept_by_the_next(folder):
+    heard = "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # also where the tests run under nohup
     for number, said in ((signal.SIGINT, b"interrupted"), (signal.SIGTERM, b"told to stop"), (signal.SIGHUP, b"stop")):
-        process = start("plan", before=SLOW)
+        process = start("plan", before=heard + SLOW)
         assert process.stdout.readline() == b"ready\n" and [*folder.glob(".*")]
         process.send_signal(number)
         _, err = process.communicate()

@@ -359,7 +359,7 @@ def test_a_closed_film_frees_the_model_at_every_stage_and_leaves_the_next_one_as
 def test_nothing_holds_the_model_past_its_deadline(space, folder, monkeypatch):
     import studio
 
-    monkeypatch.setattr(studio, "LIMITS", replace(studio.LIMITS, seconds=0.3))
+    monkeypatch.setattr(studio, "LIMITS", replace(studio.LIMITS, seconds=0.05))
     with pytest.raises(studio.Stopped, match="stopped after 0 s, the most that one request may take"):
         list(studio.films(STORY, folder, options(steps=50)))
     assert free_within(1)
