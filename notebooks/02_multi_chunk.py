@@ -180,7 +180,7 @@ def chunk_starts(num_frames, conditions, cuts, stride):
     ### END SOLUTION
 
 
-lab.check_chunk_starts(chunk_starts)
+chunk_starts = lab.check_chunk_starts(chunk_starts)
 
 # %% [markdown]
 # ### Exercise 02.2 (3 points)
@@ -202,7 +202,7 @@ def rounded_place(frame, start, stride):
     ### END SOLUTION
 
 
-lab.check_rounded_place(rounded_place)
+rounded_place = lab.check_rounded_place(rounded_place)
 
 # %% [markdown]
 # ## Encoding chunk by chunk
@@ -255,7 +255,7 @@ def join_chunks(decoded, spans):
     ### END SOLUTION
 
 
-lab.check_join_chunks(join_chunks)
+join_chunks = lab.check_join_chunks(join_chunks)
 
 # %% [markdown]
 # **How well does it work?** We decode with the library's `decode`, which does just that. Then we compare the result
@@ -381,7 +381,7 @@ def pinned_frames(plan):
     ### END SOLUTION
 
 
-lab.check_pinned_frames(pinned_frames)
+pinned_frames = lab.check_pinned_frames(pinned_frames)
 
 # %% [markdown]
 # ## What does it cost?
@@ -540,7 +540,7 @@ def latents_for(plan, frame):
     ### END SOLUTION
 
 
-lab.check_latents_for(latents_for)
+latents_for = lab.check_latents_for(latents_for)
 
 # %% [markdown]
 # ## What Multi-Chunk leaves to others

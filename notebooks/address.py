@@ -83,7 +83,7 @@ def write_address(root: Path, repository: str) -> list[Path]:
             written in that case.
     """
     new = {root / path: write_lines(path, (root / path).read_text(encoding="utf-8"), repository) for path in LINES}
-    for path in sorted((root / "notebooks").rglob("[0-9][0-9]_*.ipynb")):
+    for path in sorted((root / "notebooks").rglob("[0-9][0-9]*_*.ipynb")):
         name = path.relative_to(root / "notebooks").with_suffix("").as_posix()
         notebook = nbformat.read(path, as_version=4)
         if len(notebook.cells) < 2 or build.SEEKS_PACKAGE not in notebook.cells[1].source:

@@ -18,12 +18,14 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from execution import METADATA, BuildError, differences, execute, faults, number_cells
+from claims import take_claims
+from execution import METADATA, TOLERANCE, BuildError, differences, execute, faults, number_cells
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 HERE = Path(__file__).resolve().parent
 LABS = HERE / "labs"
+NAME = re.compile(r"\d\d[a-z]?_\w+")  # of a notebook; one with a letter is an appendix to that of its number
 HOST = "https://github.com/"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 SEEKS_PACKAGE = 'find_spec("smartdirector_lite") is None'  # is part of every install cell
@@ -52,18 +54,23 @@ def sources(only: list[str] | None = None) -> list[Path]:
     """Return the paths of the sources, in order.
 
     Args:
-        only: the numbers ("01") or names of the wanted sources; None means all.
+        only: the numbers ("01", "02a") or names of the wanted sources; None means all.
 
     Raises:
         BuildError: there is no source of such a number or name.
     """
-    found = sorted(HERE.glob("[0-9][0-9]_*.py"))
+    found = sorted(path for path in HERE.glob("*.py") if NAME.fullmatch(path.stem))
     if not only:
         return found
     for wanted in only:
-        if not any(path.stem.startswith(wanted) for path in found):
-            raise BuildError(f"--only {wanted}: there are {', '.join(path.stem[:2] for path in found)}")
-    return [path for path in found if path.stem.startswith(tuple(only))]
+        if not any(wanted in (number_of(path.stem), path.stem) for path in found):
+            raise BuildError(f"--only {wanted}: there are {', '.join(number_of(path.stem) for path in found)}")
+    return [path for path in found if {number_of(path.stem), path.stem} & set(only)]
+
+
+def number_of(name: str) -> str:
+    """Return the number of a notebook: "02" of "02_multi_chunk", and "02a" of an appendix "02a_surplus"."""
+    return name.partition("_")[0]
 
 
 def parse(path: Path) -> NotebookNode:
@@ -71,12 +78,12 @@ def parse(path: Path) -> NotebookNode:
     notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    number_cells(notebook, path.stem[:2])
+    number_cells(notebook, number_of(path.stem))
     return notebook
 
 
 def read_source(path: Path, repository: str | None = None) -> NotebookNode:
-    """Return a source as a notebook without outputs, with its badge and its install cell.
+    """Return a source as a notebook without outputs, with its badge and its install cell, and its claims set apart.
 
     Args:
         repository: the public repository as "owner/name", or "" for none; None takes that of pyproject.toml.
@@ -87,8 +94,9 @@ def read_source(path: Path, repository: str | None = None) -> NotebookNode:
     notebook = parse(path)
     if not notebook.cells or not notebook.cells[0].source.startswith("# "):
         raise BuildError(f"{path.name}: the first cell must be text and begin with a title (# ...)")
+    take_claims(notebook)
     notebook.cells.insert(1, new_code_cell())
-    number_cells(notebook, path.stem[:2])
+    number_cells(notebook, number_of(path.stem))
     stamp(notebook, path.stem, public_repository() if repository is None else repository)
     return notebook
 
@@ -171,9 +179,12 @@ def make_lab(notebook: NotebookNode, name: str, labs: set[str], repository: str 
             lab.cells.append(new_code_cell(strip_solutions(cell.source), metadata=cell.metadata))
         else:
             lab.cells.append(new_markdown_cell(_links(cell.source, labs), metadata=cell.metadata))
-    number = name[:2]
-    code = f'from smartdirector_lite.course import lab\n\nname = ""\nif name:\n    lab.save_result("{number}", name)'
-    text = "## Hand in\n\nWrite your name between the quotes and run the cell. It writes a file beside this notebook."
+    number = number_of(name)
+    code = f'from smartdirector_lite.course import lab\n\nlab.save_result("{number}", name="")'
+    text = (
+        "## Hand in\n\nWrite your name between the quotes and run the cell. Without a name, the cell asks for it. "
+        "The cell writes a file beside this notebook. Hand in that file."
+    )
     lab.cells += [new_markdown_cell(text), new_code_cell(code)]
     number_cells(lab, number)
     stamp(lab, f"labs/{name}", repository)
@@ -187,7 +198,7 @@ def _links(text: str, labs: set[str]) -> str:
     def link(found: re.Match) -> str:
         return found[0] if found[1] in labs else f"](../{found[1]}.ipynb"
 
-    return re.sub(r"\]\((\d\d_\w+)\.ipynb", link, text)
+    return re.sub(rf"\]\(({NAME.pattern})\.ipynb", link, text)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -197,17 +208,26 @@ def build(path: Path, fast: bool, check: bool) -> list[str]:
     """Execute one notebook, and write it or compare it with the committed one. Return what is wrong with it."""
     notebook, target = read_source(path), path.with_suffix(".ipynb")
     try:
-        execute(notebook, HERE, fast)
+        untrue = execute(notebook, HERE, fast, TOLERANCE if check else 0.0)
     except BuildError as error:
         return [str(error)]
-    found = faults(notebook)
+    found = faults(notebook) + untrue
     if check:
         if not target.is_file():
             return [*found, f"{target.name} is not there; build it"]
         return found + differences(nbformat.read(target, as_version=4), notebook)
     if not found and not fast:
+        fold_solutions(notebook)
         write(notebook, target)
     return found
+
+
+def fold_solutions(notebook: NotebookNode) -> None:
+    """Hide the code of the cells that hold solutions. One click on the bar in its place opens it."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and BEGIN in cell.source:
+            cell.metadata["jupyter"] = {"source_hidden": True}
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
 
 
 def write(notebook: NotebookNode, path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+from claims import add_probes, take_probes
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -19,7 +20,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_SECONDS = 600  # the longest time that one cell may take
-MAX_BYTES = 500_000  # the largest notebook with its outputs
+MAX_BYTES = 3_000_000  # the largest notebook with its outputs
 TOLERANCE, FLOOR = 0.05, 1e-3  # relative and absolute: printed numbers may differ so far between two machines
 VARIES = "varies"  # the tag of a cell whose text differs from run to run, such as times
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -33,24 +34,29 @@ class BuildError(Exception):
 
 
 def number_cells(notebook: NotebookNode, number: str) -> None:
-    """Give every cell its place as its id, such as "01-003", and drop all cell metadata but tags."""
+    """Give every cell its place as its id, such as "01-003", and drop all cell metadata but tags and claims."""
     for place, cell in enumerate(notebook.cells):
         cell.id = f"{number}-{place:03d}"
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        kept = {key: cell.metadata[key] for key in ("tags", "claims") if cell.metadata.get(key)}
+        cell.metadata = nbformat.from_dict(kept)
 
 
-def execute(notebook: NotebookNode, folder: Path, fast: bool = False) -> None:
+def execute(notebook: NotebookNode, folder: Path, fast: bool = False, tolerance: float = 0.0) -> list[str]:
     """Run a notebook in a fresh kernel, and keep its outputs in it.
 
     Args:
         folder: the working directory of the kernel.
         fast: run the cells with less work in them (`smartdirector_lite.course.notebook.pick`).
+        tolerance: how far, relatively, a number in the text may be from its value, besides rounding.
+
+    Returns:
+        What the text says and the cells do not, one line each (`claims`).
 
     Raises:
         BuildError: a cell failed, took too long, or killed the kernel.
     """
     environment = {**os.environ, "SMARTDIRECTOR_FAST": "1" if fast else "", "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"}
+    add_probes(notebook)
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,
@@ -65,11 +71,13 @@ def execute(notebook: NotebookNode, folder: Path, fast: bool = False) -> None:
         raise BuildError(_without_colours(str(error))) from error
     except (CellTimeoutError, DeadKernelError) as error:
         raise BuildError(f"{type(error).__name__}: {_without_colours(str(error))}") from error
+    untrue = take_probes(notebook, fast, tolerance)
     number_cells(notebook, notebook.cells[0].id.partition("-")[0])
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = _tidy(cell.outputs)
+    return untrue
 
 
 def _without_colours(text: str) -> str:

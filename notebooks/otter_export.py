@@ -5,7 +5,7 @@
     otter assign FOLDER/02_multi_chunk.ipynb OUT         (pip install otter-grader)
 
 Each exercise becomes a question, which has the exercise's text, its cell with the solution between otter's markers, and
-its check as the test.
+a test that asks whether the check in that cell has passed.
 """
 
 import argparse
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import build
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
-from smartdirector_lite.course.lab.core import EXERCISES
+from smartdirector_lite.course.lab.record import EXERCISES
 
 TITLE = re.compile(r"^### Exercise (\d\d\.\d+)", re.MULTILINE)
-CHECK = re.compile(r"^lab\.check_\w+\(.*\)$", re.MULTILINE)
+CHECK = re.compile(r"^(?:.+ = )?lab\.check_\w+\(.*\)$", re.MULTILINE)
 CONFIG = "# ASSIGNMENT CONFIG\nsolutions_pdf: false\nexport_cell: true\ngenerate:\n  show_stdout: true"
 
 
@@ -38,10 +38,9 @@ def otter_notebook(source: NotebookNode) -> NotebookNode:
             made.cells += [new_markdown_cell(before)] if before else []
             made.cells += [_begin(number), new_markdown_cell(text)] if number else []
         elif build.BEGIN in cell.source:
-            check = CHECK.search(cell.source)
-            if number is None or check is None:
+            if number is None or not CHECK.search(cell.source):
                 raise ValueError(f"cell {cell.id}: an exercise needs a title before it and a check in its cell")
-            made.cells += _question(number, cell.source.replace(check[0], "").rstrip(), check[0])
+            made.cells += _question(number, cell.source)
             number = None
         else:
             made.cells.append(new_code_cell(cell.source))
@@ -61,11 +60,9 @@ def _begin(number: str) -> NotebookNode:
     return new_raw_cell(f"# BEGIN QUESTION\nname: q{name}\npoints: {points}")
 
 
-def _question(number: str, solution: str, check: str) -> list[NotebookNode]:
+def _question(number: str, solution: str) -> list[NotebookNode]:
     """Return the cells of a question after its text."""
     lines = []
-    # otter compares what the test prints with this output.
-    printed = new_output("stream", name="stdout", text=f"{EXERCISES[number].line(None)}\n")
     for line in solution.splitlines():
         indent = line[: len(line) - len(line.lstrip())]
         lines.append(line.replace("### ", "# ") if line.strip() in (build.BEGIN, build.END) else line)
@@ -76,7 +73,7 @@ def _question(number: str, solution: str, check: str) -> list[NotebookNode]:
         new_code_cell("\n".join(lines)),
         new_raw_cell("# END SOLUTION"),
         new_raw_cell("# BEGIN TESTS"),
-        new_code_cell(f"assert {check}", outputs=[printed]),
+        new_code_cell(f'assert lab.passed("{number}")'),
         new_raw_cell("# END TESTS"),
         new_raw_cell("# END QUESTION"),
     ]

@@ -10,8 +10,9 @@ from diffusers.utils.torch_utils import get_module_execution_device
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .gen.base import in_turn
 from .gen.conditions import VideoCondition
-from .gen.pipeline import DirectorGenPipeline
+from .gen.pipeline import MAX_GUIDANCE, DirectorGenPipeline
 from .media.result import DirectorResult
 from .media.size import Size
 from .report import make_report
@@ -19,7 +20,7 @@ from .sr.frames import FACTOR, to_bytes
 from .sr.pipeline import DirectorSRPipeline, SROptions
 from .storyboard import Storyboard
 from .storyboard.take import Take
-from .timeline import ChunkPlan, Condition, check_int, check_one_of
+from .timeline import ChunkPlan, Condition, check_int, check_number, check_one_of
 from .vae.causal import release
 from .vae.multichunk import encode_conditions, iter_decode
 
@@ -52,7 +53,8 @@ class Progress:
     """How far a call is.
 
     Attributes:
-        stage: "gen" while `done` of `total` denoising steps are made; "decode" and "sr" while frames are.
+        stage: "gen" while `done` of `total` denoising steps are made; "decode" and "sr" while frames are. "sr" begins
+            with 0 frames, since the flow comes before the first one.
         draft: the draft, uint8 (T, H, W, 3), in the last report of "decode"; else None.
     """
 
@@ -81,6 +83,7 @@ class Director:
     defaults: Defaults = field(default_factory=Defaults)
     encode_texts: Callable[[list[str]], Tensor] | None = None
 
+    @in_turn
     def __call__(
         self,
         storyboard: Storyboard,
@@ -94,6 +97,8 @@ class Director:
     ) -> DirectorResult:
         """Generate the video of a storyboard. The same seed gives the same video on one machine.
 
+        Calls from several threads wait for each other.
+
         Args:
             seed: from 0 to MAX_SEED.
             steps, guidance_scale: None takes the model's own.
@@ -106,20 +111,23 @@ class Director:
         Raises:
             ValueError: bad input, found before anything is generated. StoryboardError and MediaError are subclasses.
             FloatingPointError: the model gave values that are not finite.
-            MemoryError: where the GPU's memory does not suffice.
+            MemoryError: where the memory of the GPU or of the computer does not suffice.
         """
         if not isinstance(storyboard, Storyboard):
             raise ValueError(f"storyboard is a {type(storyboard).__name__}; give Storyboard.load(path)")
         check_one_of("stage", stage, STAGES)
-        check_int("seed", seed, 0, MAX_SEED)
+        if not (watch is None or callable(watch)):
+            raise ValueError(f"watch is a {type(watch).__name__}; give a function that takes a Progress, or None")
+        seed, watch = check_int("seed", seed, 0, MAX_SEED), watch or (lambda progress: None)
+        guidance_scale = self.defaults.guidance_scale if guidance_scale is None else guidance_scale
+        guidance_scale = check_number("guidance_scale", guidance_scale, 0, MAX_GUIDANCE)
+        steps = self.gen.check_call(self.defaults.steps if steps is None else steps, needs_vae=True)
+        inputs = storyboard.files
         for pipeline, name in ((self.gen, "Director-Gen"), (self.sr, "Director-SR")):
             if pipeline is not None:
                 pipeline.set_progress_bar_config(disable=not progress, desc=name)
-        steps = self.defaults.steps if steps is None else steps
-        guidance_scale = self.defaults.guidance_scale if guidance_scale is None else guidance_scale
-        watch = watch or (lambda progress: None)
-        take = self.take(storyboard, stage)
         try:
+            take = self.take(storyboard, stage)
             latents = self._generate(take, seed, steps, guidance_scale, rope, watch)
             draft = self._decode(take.plan, latents, watch)
             if stage == "gen" or self.sr is None:
@@ -128,15 +136,14 @@ class Director:
                 frames, asked = self._upscale(take, draft, latents, rope, watch), take.large
                 shown_as_given = self.sr.restorer is not None and self.sr.config.upsample == "pixel"
                 ideal = asked if shown_as_given else self._reconstruct(take.plan, asked)
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(
-                f"the GPU's memory does not suffice for {take.plan.num_frames} frames of {take.size}; load the "
-                "director with memory='group', or take a smaller size (`smartdirector memory` tells what each needs)"
-            ) from error
+        except (MemoryError, RuntimeError) as error:
+            if not _says_no_memory(error):
+                raise
+            raise MemoryError(self._too_large(storyboard, error)) from error
         self.gen.maybe_free_model_hooks()
         release(self.gen.vae)
-        report = make_report(frames, take.plan, asked, ideal, take.notes + self._notes(take))
-        return DirectorResult(frames, draft, take.fps, take.plan, report)
+        report = make_report(frames, take.plan, asked, ideal, take.notes + self._notes(take, guidance_scale))
+        return DirectorResult(frames, draft, take.fps, take.plan, report, inputs)
 
     def plan(self, storyboard: Storyboard) -> ChunkPlan:
         """Return the chunks that the storyboard's video is made in."""
@@ -158,7 +165,7 @@ class Director:
             watch(Progress("gen", step + 1, pipeline.num_timesteps))
             return tensors
 
-        latents = self.gen(
+        return self.gen(
             **self._texts(take, guidance_scale),
             height=take.size.height,
             width=take.size.width,
@@ -172,9 +179,6 @@ class Director:
             rope=rope,
             callback_on_step_end=told,
         ).frames
-        if not latents.isfinite().all():
-            raise FloatingPointError("the model's values are not finite; try load_director(..., dtype=torch.float32)")
-        return latents
 
     def _texts(self, take: Take, guidance_scale: float) -> dict:
         """The caption and what to avoid, as arguments of stage one."""
@@ -193,6 +197,7 @@ class Director:
         source = draft if self.sr.config.upsample == "pixel" else latents
         options = SROptions(steps=self.defaults.sr_steps, rope=rope)
         plan, large = take.plan, _conditions(take.plan, take.large)
+        watch(Progress("sr", 0, plan.num_frames))
         parts = self.sr.stream(source, plan.num_frames, take.size, large, cuts=plan.cuts, options=options)
         frames = _collect(parts, plan.num_frames, "sr", watch)
         release(self.sr.transformer)
@@ -208,11 +213,29 @@ class Director:
             result.append(self._decode(alone, encode_conditions(vae, alone, [video]), lambda progress: None))
         return result
 
-    def _notes(self, take: Take) -> tuple[str, ...]:
-        fps = self.defaults.fps
-        if fps is None or fps == take.fps:
-            return ()
-        return (f"the storyboard has {take.fps:g} frames a second; the model was made for {fps:g}",)
+    def _notes(self, take: Take, guidance_scale: float) -> tuple[str, ...]:
+        fps, notes = self.defaults.fps, []
+        if fps is not None and fps != take.fps:
+            notes.append(f"the storyboard has {take.fps:g} frames a second; the model was made for {fps:g}")
+        if take.negative and guidance_scale <= 1:
+            reason = f"guidance_scale is {guidance_scale:g}; take more than 1"
+            notes.append(f"the storyboard's negative had no effect: {reason}")
+        return tuple(notes)
+
+    def _too_large(self, storyboard: Storyboard, error: Exception) -> str:
+        """What to do where a storyboard needs more memory than there is."""
+        whose, remedy = "computer's", "take a smaller size or fewer frames, or close other programs"
+        if isinstance(error, torch.OutOfMemoryError):
+            whose, remedy = "GPU's", "load the director with memory='group', or take a smaller size"
+        size = Size(*(storyboard.size or self.defaults.size))
+        asked = f"the {whose} memory does not suffice for {storyboard.num_frames} frames of {size}"
+        return f"{asked}; {remedy} (`smartdirector memory` tells what each needs)"
+
+
+def _says_no_memory(error: Exception) -> bool:
+    """Whether an error means that there is too little memory; torch has a type of its own for a GPU's only."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or any(words in str(error) for words in ("DefaultCPUAllocator", "bad_alloc"))
 
 
 def _conditions(plan: ChunkPlan, given: tuple[NDArray, ...]) -> list[VideoCondition]:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 TAU_SCHEMES = ("frame_time", "continuous", "restart", "midpoint")
-MAX_INDEX = 10**9  # frames; nobody means more
+MAX_INDEX = 1_000_000  # frames of a video, eleven hours at 24 a second; a plan of many more fills the memory
 MAX_SHOWN = 12  # temporal indices of a chunk that the table prints; of more, the middle is left out
 
 
@@ -213,7 +213,7 @@ class ChunkPlan:
         Raises:
             ValueError: naming the first condition or cut that does not fit.
         """
-        num_frames, stride = check_int("num_frames", num_frames, 1), check_int("stride", stride, 1)
+        num_frames, stride = check_int("num_frames", num_frames, 1, MAX_INDEX), check_int("stride", stride, 1)
         conditions, cuts = place_conditions(num_frames, conditions, cuts)
         starts = {0, *cuts}
         for condition in conditions:

@@ -1,117 +1,106 @@
-"""Films a storyboard in a thread beside the page: one at a time, with news of each step, while somebody waits."""
+"""What one request does with the model: it makes a film, or enlarges a video. It tells a `line.Job` of every step."""
 
-import queue
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from numpy.typing import NDArray
 
+import stories
+from line import Job
 from smartdirector_lite.director import Director, DirectorResult, Progress
-from smartdirector_lite.media import write_video
+from smartdirector_lite.media import write_image, write_video
+from smartdirector_lite.sr.pipeline import DirectorSRPipeline, SROptions
+from smartdirector_lite.sr.upscale import TILE, upscale_video
 from smartdirector_lite.storyboard import Storyboard
+from softness import SOFT, detail_kept
 
-BEAT = 1.0  # seconds between two signs of life
-SHARE = {"gen": (0.0, 0.6), "decode": (0.6, 0.7), "sr": (0.7, 0.95)}  # where each stage lies on the bar
-SHARE_ALONE = {"gen": (0.0, 0.75), "decode": (0.75, 0.95)}  # the same without a second stage
-WORDS = {"gen": "drafting, step", "decode": "decoding, frame", "sr": "adding detail, frame"}
-_busy = threading.Lock()  # a pipeline holds state: one film at a time
-
-
-def alone() -> threading.Lock:
-    """Return the lock that every use of the model holds while it lasts."""
-    return _busy
+# Where each stage lies on the progress bar, as measured with the bundled model on a CPU. Stage two begins with a flow
+# that gives no news; its frames come from FLOWN on.
+SHARE = {"gen": (0.02, 0.34), "decode": (0.34, 0.42), "sr": (0.42, 0.96)}
+SHARE_ALONE = {"gen": (0.02, 0.8), "decode": (0.8, 0.96)}  # the same without a second stage
+FLOWN = 0.7
+WORDS = {"gen": "drafting, step", "decode": "decoding the draft, frame", "sr": "adding detail, frame"}
 
 
-class Stopped(Exception):
-    """The film was cancelled or took too long."""
-
-
-@dataclass(frozen=True, eq=False)
-class Update:
-    """News of a film.
-
-    Attributes:
-        share: how much of the work is done, from 0 to 1.
-        words: what is being done.
-        draft: the draft, uint8 (T, H, W, 3), in one of the updates.
-        result: the result, in the last one.
-    """
-
-    share: float
-    words: str
-    draft: NDArray | None = None
-    result: DirectorResult | None = None
-
-
-def film(director: Director, storyboard: Storyboard, seconds: float, **options) -> Iterator[Update]:
-    """Run the director in a thread and yield its news, at least every BEAT seconds.
-
-    Closing the iterator ends the run at its next step.
+def film(job: Job, director: Director, storyboard: Storyboard, folder: str, options: dict) -> dict:
+    """Film a storyboard and write the film to a visitor's folder.
 
     Args:
-        seconds: the time after which the run is stopped.
         options: those of `Director.__call__`.
 
-    Raises:
-        Stopped: when the time is over. Whatever else the run raises is raised here too.
+    Returns:
+        The last news, with "video", "sheet", "verdict" and "seed". One before has "draft", where there are two stages.
     """
-    told: queue.Queue = queue.Queue()
-    stop = threading.Event()
-    thread = threading.Thread(target=_run, args=(told, stop, seconds, director, storyboard, options), daemon=True)
-    began = time.monotonic()
-    thread.start()
-    last = Update(0.0, "waiting for the film before this one")
-    try:
-        while True:
-            try:
-                news = told.get(timeout=BEAT)
-            except queue.Empty:
-                yield Update(last.share, f"{last.words} · {time.monotonic() - began:.0f} s")
-                continue
-            if isinstance(news, BaseException):
-                raise news
-            if isinstance(news, DirectorResult):
-                yield Update(1.0, f"done in {time.monotonic() - began:.0f} s", result=news)
-                return
-            last = _update(news, director.sr is not None)
-            yield last
-    finally:
-        stop.set()
+    both = director.sr is not None and options.get("stage") != "gen"
+    shares = SHARE if both else SHARE_ALONE
+
+    def watch(progress: Progress) -> None:
+        more = {}
+        if progress.draft is not None and both:
+            more["draft"] = save_draft(progress.draft, storyboard.fps, folder)
+        words = f"{WORDS[progress.stage]} {progress.done} of {progress.total}" if progress.done else "adding detail"
+        share, until = _bar(progress, shares)
+        job.tell(share, words, until, **more)
+
+    job.tell(0.0, "reading your words and pictures", until=shares["gen"][0])
+    result = director(storyboard, progress=False, watch=watch, **options)
+    job.tell(0.96, "writing the film", until=0.99)
+    video, sheet = save(result, folder, job)
+    made = {"video": video, "sheet": sheet, "verdict": verdict(result), "seed": options["seed"]}
+    return {"share": 1.0, "words": f"done in {job.elapsed:.0f} s", **made}
 
 
-def _run(told: queue.Queue, stop: threading.Event, seconds: float, director, storyboard, options: dict) -> None:
-    with _busy:
-        deadline = time.monotonic() + seconds
-
-        def watch(progress: Progress) -> None:
-            if stop.is_set():
-                raise Stopped("cancelled")
-            if time.monotonic() > deadline:
-                raise Stopped(f"stopped after {seconds:.0f} s, the most that one video may take; take fewer steps")
-            told.put(progress)
-
-        try:
-            if not stop.is_set():
-                told.put(Progress("gen", 0, 1))
-                told.put(director(storyboard, progress=False, watch=watch, **options))
-        except BaseException as error:  # errors of every kind, since the page waits for an answer
-            told.put(error)
+def _bar(progress: Progress, shares: dict) -> tuple[float, float]:
+    """How much of a film is made, and how much when the next news comes."""
+    low, high = shares[progress.stage]
+    if progress.stage == "sr" and not progress.done:
+        return low, FLOWN
+    low = FLOWN if progress.stage == "sr" else low
+    now, then = (min(done / progress.total, 1) for done in (progress.done, progress.done + 1))
+    return low + (high - low) * now, low + (high - low) * then
 
 
-def _update(progress: Progress, both: bool) -> Update:
-    low, high = (SHARE if both else SHARE_ALONE)[progress.stage]
-    share = low + (high - low) * progress.done / progress.total
-    words = f"{WORDS[progress.stage]} {progress.done} of {progress.total}" if progress.done else "reading the keyframes"
-    return Update(share, words, progress.draft)
+def upscale(job: Job, sr: DirectorSRPipeline, video: str, folder: str, steps: int) -> dict:
+    """Enlarge a video twofold and write it to a visitor's folder. Returns the last news, with "video"."""
+
+    def watch(done: int, total: int) -> None:
+        share = 0.05 + 0.95 * done / total
+        job.tell(min(share, 0.99), f"enlarging, frame {done} of {total}", until=min(share + 0.3, 0.99))
+
+    out = Path(folder) / f"large-{time.time_ns()}.mp4"
+    job.tell(0.0, "reading the video", until=0.05)
+    upscale_video(sr, video, out, options=SROptions(steps, tile=TILE), progress=False, watch=watch)
+    return {"share": 1.0, "words": f"done in {job.elapsed:.0f} s", "video": str(out)}
 
 
-def save(result: DirectorResult, folder: str | Path) -> tuple[str, str]:
+# ---------------------------------------------------------------- what is written
+
+
+def save(result: DirectorResult, folder: str, job: Job) -> tuple[str, str]:
     """Write the film and its sheet to a visitor's folder, and return their paths."""
-    video, sheet, _ = result.save(Path(folder) / f"film-{time.time_ns()}.mp4")
-    return str(video), str(sheet)
+    path = Path(folder) / f"film-{time.time_ns()}.mp4"
+    sheet = path.with_suffix(".sheet.png")
+    write_video(path, _checked(result.frames, job), result.fps)
+    write_image(sheet, result.sheet())
+    return str(path), str(sheet)
+
+
+def _checked(frames: Iterable[NDArray], job: Job) -> Iterator[NDArray]:
+    """The frames, each of them a place where the job may end."""
+    for frame in frames:
+        job.check()
+        yield frame
+
+
+def save_draft(frames: NDArray, fps: float, folder: str) -> str:
+    """Write the first stage's film to a visitor's folder, and return its path."""
+    path = Path(folder) / f"draft-{time.time_ns()}.mp4"
+    write_video(path, frames, fps)
+    return str(path)
+
+
+# ---------------------------------------------------------------- what is said of it
 
 
 def verdict(result: DirectorResult) -> str:
@@ -127,21 +116,23 @@ def verdict(result: DirectorResult) -> str:
         meaning = _MEANINGS[border.verdict]
         mark = "✓" if border.verdict in ("fine", "cut") else "⚠"
         lines.append(f"- {mark} frame {border.frame} ({border.frame / result.fps:.2f} s): {meaning}")
-    return "\n".join([*lines, *(f"- Note: {note}" for note in report.notes)])
+    kept = detail_kept(result.frames, result.plan.given_frames, result.plan.cuts)
+    if kept is not None:
+        percent = f"{100 * min(kept, 1):.0f} % of their detail"
+        lines.append(
+            f"- ✓ Between your pictures the film stays sharp ({percent} where it moves)."
+            if kept >= SOFT
+            else f"- ⚠ Between your pictures the film is soft: where it moves it keeps {percent}, and things may "
+            "melt. Pictures closer together help."
+        )
+    return "\n".join([*lines, *(f"- Note: {stories.in_words(note)}" for note in report.notes)])
 
 
 _MEANINGS: dict[str, str] = {
-    "fine": "passes smoothly",
+    "fine": "no jump",
     "cut": "cuts where you asked for it",
     "no cut": "you asked for a cut, and the picture hardly changes",
     "flash": "the picture jumps more than the motion around it",
     "freeze": "the motion halts",
     "colour shift": "the colours change for good",
 }
-
-
-def save_draft(frames: NDArray, fps: float, folder: str | Path) -> str:
-    """Write the first stage's film to a visitor's folder, and return its path."""
-    path = Path(folder) / f"draft-{time.time_ns()}.mp4"
-    write_video(path, frames, fps)
-    return str(path)

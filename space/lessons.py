@@ -1,40 +1,43 @@
-"""What the teaching tabs compute: a keyframe in a causal video VAE, temporal indices, anchors, and the upscaler."""
+"""What the teaching tabs compute: a keyframe in a causal video VAE, temporal indices, anchors.
 
-import time
+What needs the model takes `tell`, which hears how much is done; the page reaches it through `studio`, whose line lets
+one visitor at a time use the model.
+"""
+
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import examples
-import filming
-import limits
 import stories
 import visitors
+from model import DIRECTOR, HAS_SR, STRIDE
 from smartdirector_lite.course.figures.base import figure_image
 from smartdirector_lite.course.figures.rope import schemes_figure
 from smartdirector_lite.gen.conditions import VideoCondition
-from smartdirector_lite.media import MediaError, contact_sheet, probe_video, read_video
+from smartdirector_lite.media import contact_sheet, cover_crop, read_image, read_video, to_image
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.report import psnr
 from smartdirector_lite.sr.frames import to_bytes
-from smartdirector_lite.sr.pipeline import SROptions
-from smartdirector_lite.sr.upscale import TILE, upscale_video
 from smartdirector_lite.timeline import TAU_SCHEMES, ChunkPlan, Condition, check_int
 from smartdirector_lite.vae import decode, encode_clip, encode_video
-from smartdirector_lite.vae.naive import decode_naive, replace_naive
-from studio import DIRECTOR, HAS_SR, STRIDE
+from smartdirector_lite.vae.naive import decode_naive, encode_naive_blank, replace_naive
 
 FPS = 12  # frame rate of the examples
 NUM_FRAMES = 25  # frames of the films that the lessons look at
 SHOWN = 12  # the frame that is shown first
-MAX_SOURCE_PIXELS = limits.MAX_CLIP_PIXELS // 4  # pixels of a frame that may be enlarged
+OTHER = "snow-00.jpg"  # the bundled frame that is put into the film where no other picture is given
 NO_SR = (
     "This model has no second stage (director-sr). With SMARTDIRECTOR_MODEL naming one that has, or without it for the "
     "bundled model, this page works."
 )
+
+
+def silent(share: float, words: str, until: float | None = None) -> None:
+    """Hear how much is done, and do nothing."""
 
 
 @cache
@@ -45,31 +48,71 @@ def _film(name: str) -> np.ndarray:
     return frames
 
 
-def compare_naive(frame: int = 13) -> tuple[Image.Image, str]:
-    """Put a picture into a film at a frame, the naive way and as a chunk of its own.
+def check_inserted(frame: object, picture: Image.Image | str | None) -> tuple[int, Image.Image]:
+    """Return the frame's number and the picture that is put there. ValueError for a wrong one.
 
-    frame: 1 to 23. Returns a sheet of the frames around it (film, naive, Multi-Chunk) and a sentence with their PSNR
-    at the picture, in dB.
+    Args:
+        picture: a picture, the name of a bundled frame, or None for OTHER.
     """
     frame = check_int("frame", frame, 1, NUM_FRAMES - 2)
-    film, vae = _film("butterfly"), DIRECTOR.gen.vae
-    with filming.alone():
-        video = VideoCondition(video=film).to_tensor(Size(film.shape[2], film.shape[1])).to(vae.device)
-        place, picture = [Condition(frame)], video[:, :, frame : frame + 1]
-        naive = decode_naive(vae, NUM_FRAMES, replace_naive(vae, encode_clip(vae, video), place, [picture]))
-        plan = ChunkPlan.build(NUM_FRAMES, place, STRIDE)
-        ours = decode(vae, plan, encode_video(vae, plan, video))
-    rows = [film, to_bytes(naive), to_bytes(ours)]
+    if not isinstance(picture, Image.Image):
+        name = OTHER if picture is None else picture
+        if name not in visitors.bundled():
+            raise ValueError(f"{str(name)[:80]!r} is not the name of a bundled frame; give one of them, or a picture")
+        picture = read_image(visitors.bundled()[name])
+    size = Size(*reversed(_film("butterfly").shape[1:3]))
+    return frame, cover_crop(to_image(picture), size)
+
+
+def inserted(frame: int, picture: Image.Image, tell: Callable = silent) -> dict:
+    """Put a picture into a film at a frame, in three ways. Its arguments come from `check_inserted`.
+
+    Returns:
+        "frame": its number; "picture": what was put there, uint8 (H, W, 3); "videos": for each way the frames, uint8
+        (T, H, W, 3), namely "film" (the film with the picture in it, as it should be), "replaced" (the picture's latent
+        in the place of another), "blanks" (the picture among blank frames) and "chunks" (Multi-Chunk); "psnr": for each
+        way but "film" how well the picture comes back, in dB.
+    """
+    vae, picture = DIRECTOR.gen.vae, np.asarray(picture)
+    film = _film("butterfly").copy()
+    film[frame] = picture
+    before = VideoCondition(video=_film("butterfly")).to_tensor(Size(film.shape[2], film.shape[1])).to(vae.device)
+    wanted = VideoCondition(video=film).to_tensor(Size(film.shape[2], film.shape[1])).to(vae.device)
+    place, alone = [Condition(frame)], [wanted[:, :, frame : frame + 1]]
+    plan = ChunkPlan.build(NUM_FRAMES, place, STRIDE)
+    tell(0.0, "replacing a latent", until=0.4)
+    replaced = decode_naive(vae, NUM_FRAMES, replace_naive(vae, encode_clip(vae, before), place, alone))
+    tell(0.4, "blank frames around it", until=0.7)
+    blanks = decode_naive(vae, NUM_FRAMES, encode_naive_blank(vae, NUM_FRAMES, place, alone))
+    tell(0.7, "a chunk of its own", until=0.99)
+    chunks = decode(vae, plan, encode_video(vae, plan, wanted))
+    made = {"replaced": to_bytes(replaced), "blanks": to_bytes(blanks), "chunks": to_bytes(chunks)}
+    return {
+        "frame": frame,
+        "picture": picture,
+        "videos": {"film": film, **made},
+        "psnr": {name: psnr(frames[frame], picture) for name, frames in made.items()},
+    }
+
+
+def naive_sheet(result: dict) -> tuple[Image.Image, str]:
+    """Draw what `inserted` returned: a sheet of the frames around the picture, and a sentence with their PSNR."""
+    frame = result["frame"]
     shown = range(max(0, frame - 3), min(NUM_FRAMES, frame + 4))
-    names = ("film", "naive", "chunks")
     sheet = contact_sheet(
-        [row[i] for row in rows for i in shown],
+        [frames[i] for frames in result["videos"].values() for i in shown],
         len(shown),
-        [f"{name} {i}" for name in names for i in shown],
-        [KEYFRAME_COLOUR if i == frame else None for _ in names for i in shown],
+        [f"{name} {i}" for name in result["videos"] for i in shown],
+        [KEYFRAME_COLOUR if i == frame else None for _ in result["videos"] for i in shown],
     )
-    naive_db, our_db = (psnr(row[frame], film[frame]) for row in rows[1:])
-    return sheet, f"At frame {frame}: naive insertion {naive_db:.1f} dB, Multi-Chunk {our_db:.1f} dB (more is better)."
+    replaced, blanks, chunks = (f"{result['psnr'][name]:.1f} dB" for name in ("replaced", "blanks", "chunks"))
+    words = f"replaced latent {replaced}, blanks {blanks}, Multi-Chunk {chunks} (more is better)."
+    return sheet, f"At frame {frame}: {words}"
+
+
+def compare_naive(frame: int = 13, picture: Image.Image | str | None = None) -> tuple[Image.Image, str]:
+    """Do what `naive_sheet` draws of `inserted`, at once and with no line before the model."""
+    return naive_sheet(inserted(*check_inserted(frame, picture)))
 
 
 def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> tuple[Image.Image, list[list[str]]]:
@@ -97,17 +140,31 @@ def compare_schemes(frames: str = "0, 13, 23", num_frames: int = 30) -> tuple[Im
     return figure_image(schemes_figure(plan, FPS)), rows
 
 
-@cache
-def _enlarged(anchored: bool) -> np.ndarray:
-    """Return what the second stage makes of the draft, with its keyframes as anchors or without any, as uint8."""
+ENLARGED: dict[str, np.ndarray] = {}  # what `enlarged` returned, once it was made
+
+
+def enlarged(tell: Callable = silent) -> dict[str, np.ndarray]:
+    """Enlarge a draft by Director-SR "without" anchors and "with" its keyframes as anchors; uint8 (T, H, W, 3) each."""
     keyframes = [
         VideoCondition(image=Image.open(visitors.bundled()[entry["image"]]).convert("RGB"), frame_index=entry["frame"])
         for entry in examples.storyboards()["snow"]["keyframes"]
-        if anchored and entry["frame"] < NUM_FRAMES
+        if entry["frame"] < NUM_FRAMES
     ]
-    options = {"num_inference_steps": DIRECTOR.defaults.sr_steps, "output_type": "pt"}
-    frames = DIRECTOR.sr(_film("snow"), keyframes, **options).frames  # (1, T, 3, H, W) in [0, 1]
-    return to_bytes(frames.transpose(1, 2) * 2 - 1)
+    made = {}
+    for share, name, conditions in ((0.0, "without", []), (0.5, "with", keyframes)):
+        tell(share, f"enlarging {name} anchors", until=share + 0.49)
+        options = {"num_inference_steps": DIRECTOR.defaults.sr_steps, "output_type": "pt"}
+        frames = DIRECTOR.sr(_film("snow"), conditions, **options).frames  # (1, T, 3, H, W) in [0, 1]
+        made[name] = to_bytes(frames.transpose(1, 2) * 2 - 1)
+    return made
+
+
+def check_shown(frame: object) -> int:
+    """Return the number of a frame of the enlarged draft. ValueError for another one, and without a second stage."""
+    frame = check_int("frame", frame, 0, NUM_FRAMES - 1)
+    if not HAS_SR:
+        raise ValueError(NO_SR)
+    return frame
 
 
 def three_ways(frame: int) -> list[Image.Image]:
@@ -116,40 +173,11 @@ def three_ways(frame: int) -> list[Image.Image]:
     Raises:
         ValueError: for a frame out of range, and for a model without a second stage.
     """
-    frame = check_int("frame", frame, 0, NUM_FRAMES - 1)
-    if not HAS_SR:
-        raise ValueError(NO_SR)
-    with filming.alone():
-        made = [Image.fromarray(_enlarged(anchored)[frame]) for anchored in (False, True)]
+    frame = check_shown(frame)
+    if not ENLARGED:
+        ENLARGED.update(enlarged())
+    made = [Image.fromarray(ENLARGED[name][frame]) for name in ("without", "with")]
     return [Image.fromarray(_film("snow")[frame]).resize(made[0].size, Image.Resampling.BICUBIC), *made]
-
-
-def compare_anchors(frame: int = SHOWN) -> tuple[tuple[Image.Image, Image.Image], tuple[Image.Image, Image.Image]]:
-    """One frame of a bundled draft in pairs: (LR, SR with anchors) and (SR without, SR with). Needs a second stage.
-
-    frame: 0 to 24; keyframes, the anchors, stand at 0, 12 and 21.
-    """
-    low, without, anchored = three_ways(frame)
-    return (low, anchored), (without, anchored)
-
-
-def upscale(video: str, folder: str) -> str:
-    """Enlarge a short video twofold with Director-SR, and return the new one's path. ValueError, one line."""
-    if not HAS_SR:
-        raise ValueError(NO_SR)
-    if not video:
-        raise MediaError("no video is given; add one")
-    info = probe_video(video)
-    visitors.check_clip(info)
-    if info.size.width * info.size.height > MAX_SOURCE_PIXELS:
-        raise MediaError(
-            f"{info.size}: at most {MAX_SOURCE_PIXELS} pixels a frame are enlarged; take a smaller video"
-        )
-    out = Path(folder) / f"large-{time.time_ns()}.mp4"
-    with filming.alone():
-        options = SROptions(DIRECTOR.defaults.sr_steps, tile=TILE)
-        upscale_video(DIRECTOR.sr, video, out, options=options, progress=False)
-    return str(out)
 
 
 def plan(storyboard: str) -> str:

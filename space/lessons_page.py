@@ -11,9 +11,20 @@ import limits
 import studio
 
 REPOSITORY = os.environ.get("SMARTDIRECTOR_REPOSITORY", "").rstrip("/")  # such as https://github.com/OWNER/NAME
-FILM = {"concurrency_limit": 1, "concurrency_id": "film"}  # one model: one film at a time, first come, first served
+FILM = {
+    "concurrency_limit": limits.MAX_QUEUE,
+    "concurrency_id": "model",
+}  # the engine's line lets one through at a time
 QUIET = {"api_visibility": "private"}
 PICTURE = {"interactive": False, "buttons": ["download", "fullscreen"], "elem_classes": "sd-picture"}
+LESSON_FILM = {"interactive": False, "loop": True, "elem_classes": "sd-lesson-film"}
+ROPE_TRUTH = (
+    "**The same storyboard, filmed with each scheme** (two friends, two shots; same seed; drafts). The model here was "
+    "trained with `frame_time`, and has never seen the others. That makes this no fair race, and even so `frame_time` "
+    "is not the sharpest here: at frames 7 and 14 `continuous` looks crisper. Four small models, each trained for 500 "
+    "steps with one scheme, say the same: `continuous` erred a little less than `frame_time`, and `restart` most. That "
+    "is one seed and a short training (`bench/rope.py`), and no proof for longer ones."
+)
 SLIDER = {"interactive": False, "buttons": ["fullscreen"]}
 
 
@@ -23,71 +34,117 @@ def notebook(name: str, title: str) -> str:
     return f"[Notebook {title}]({REPOSITORY}/blob/main/{path})" if REPOSITORY else f"Notebook {title}: `{path}`"
 
 
-def why() -> None:
+def cancel_button(elem_id: str) -> gr.Button:
+    return gr.Button("Cancel", min_width=120, elem_id=elem_id, interactive=False)
+
+
+def can_be_cancelled(start: gr.Button, run, cancel: gr.Button, progress: gr.HTML) -> None:
+    """Let Cancel end a run. The button can be pressed only while one goes on.
+
+    Args:
+        run: the event of `start` that does the work.
+    """
+    start.click(lambda: gr.Button(interactive=True), None, cancel, queue=False, **QUIET)
+    cancel.click(handlers.cancelled, None, progress, cancels=[run], queue=False, **QUIET)
+    run.failure(handlers.cancelled, progress, progress, queue=False, **QUIET)
+    for end in (cancel.click, run.then):
+        end(lambda: gr.Button(interactive=False), None, cancel, queue=False, **QUIET)
+
+
+def why(folder: gr.State) -> None:
     gr.Markdown(
-        "A keyframe's latent, put into the middle of a causal video VAE's run, is decoded as four frames that depend "
-        "on what came before: it flashes and is lost. As the first latent of a chunk of its own it comes back exactly. "
+        "## Why keyframes break\nA picture is put into the middle of a film. Encoded alone, its latent is decoded as "
+        "four frames that depend on what came before: the picture flashes and is lost. Blank frames around it spill "
+        "into it. As the first latent of a chunk of its own it comes back. Move the slider, or give a picture of your "
+        "own. The frame that should be the picture has a gold frame. "
         + notebook("02_multi_chunk", "02, Multi-Chunk")
+        + "."
     )
+    first = examples.lesson()
+    with gr.Row(elem_classes="sd-together"):
+        videos = [
+            gr.Video(examples.path(f"naive-{way}.mp4"), label=label, min_width=150, buttons=[], **LESSON_FILM)
+            for way, label in zip(handlers.WAYS, first["labels"], strict=True)
+        ]
+    words = gr.Markdown(first["words"], elem_id="sd-why-words")
+    progress = gr.HTML(handlers.bar(None, ""), elem_id="sd-why-progress")
     with gr.Row():
-        frame = gr.Slider(1, lessons.NUM_FRAMES - 2, 13, step=1, label="Frame of the keyframe", scale=3)
-        go = gr.Button("Compare", variant="primary", elem_id="sd-compare", min_width=120)
-    words = gr.Markdown(examples.text("naive.md"), label="What is seen")
-    gr.Markdown("Rows: the film, naive insertion, Multi-Chunk. The keyframe is outlined.")
-    sheet = gr.Image(examples.path("naive.png"), label="Film, naive insertion, Multi-Chunk", **PICTURE)
-    go.click(handlers.guarded(lessons.compare_naive), frame, [sheet, words], api_name="compare_naive", **FILM)
+        frame = gr.Slider(
+            1, lessons.NUM_FRAMES - 2, 13, step=1, label="Frame of the picture", scale=3, elem_id="sd-why-frame"
+        )
+        picture = gr.Image(
+            type="filepath", label="A picture of your own", sources=["upload"], height=140, elem_id="sd-why-picture"
+        )
+    outputs = [*videos, words, progress, folder]
+    # always_last: while one answer is made, only the newest of the slider's places waits.
+    for event in (frame.change, picture.change):
+        event(
+            handlers.insert,
+            [frame, picture, folder],
+            outputs,
+            show_progress="hidden",
+            trigger_mode="always_last",
+            **FILM,
+            **QUIET,
+        )
 
 
 def rope(folder: gr.State) -> None:
     gr.Markdown(
-        "The transformer must know when each latent happens; with chunks of any length an index that just counts, or "
-        "that restarts, misstates time. `frame_time` is the last frame a latent shows, divided by the VAE's stride: "
-        "all its points lie on the line. " + notebook("03_mc_rope", "03, MC-RoPE")
+        "## MC-RoPE\nThe transformer must know when each latent happens. With chunks of any length an index that "
+        "just counts (`continuous`), or that begins anew in each chunk (`restart`), misstates time. `frame_time` is "
+        "the last frame a latent shows, divided by the VAE's stride: all its points lie on the line. "
+        + notebook("03_mc_rope", "03, MC-RoPE")
+        + "."
     )
-    with gr.Row():
-        frames = gr.Textbox("0, 13, 23", label="Keyframes stand at frames")
-        number = gr.Slider(1, 181, 30, step=1, label="Frames of the video")
-        go = gr.Button("Compare", variant="primary", min_width=120)
     drawing, rows = lessons.compare_schemes()
-    picture = gr.Image(drawing, label="Temporal index against time, for four schemes", **PICTURE)
-    with gr.Accordion("As numbers", open=False):
-        headers = ["latent", "last frame", "kind", *lessons.TAU_SCHEMES]
-        table = gr.Dataframe(rows, headers=headers, label="Temporal index of each latent", interactive=False)
-    call = handlers.guarded(lessons.compare_schemes)
-    go.click(call, [frames, number], [picture, table], api_name="compare_schemes")
-    gr.Markdown(
-        "**The same storyboard, filmed with each** (two friends, two shots; same seed; drafts). The model was trained "
-        "with `frame_time`."
-    )
     with gr.Row():
-        videos = [
-            gr.Video(examples.path(f"rope-{scheme}.mp4"), label=scheme, loop=True, interactive=False, min_width=240)
-            for scheme in lessons.TAU_SCHEMES
-        ]
-    progress = gr.HTML(handlers.bar(None, ""), elem_id="sd-rope-progress")
-    with gr.Row():
-        film = gr.Button("Film all four again", elem_id="sd-rope")
-        cancel = gr.Button("Cancel", min_width=120, elem_id="sd-rope-cancel")
+        with gr.Column(min_width=320):
+            picture = gr.Image(drawing, label="Temporal index against time, for four schemes", **PICTURE)
+            with gr.Row():
+                frames = gr.Textbox("0, 13, 23", label="Keyframes stand at frames", min_width=140)
+                number = gr.Slider(1, 181, 30, step=1, label="Frames of the video", min_width=140)
+            line = gr.Markdown("", elem_id="sd-rope-line")
+            with gr.Accordion("As numbers", open=False):
+                headers = ["latent", "last frame", "kind", *lessons.TAU_SCHEMES]
+                table = gr.Dataframe(rows, headers=headers, label="Temporal index of each latent", interactive=False)
+        with gr.Column(min_width=320, elem_classes="sd-together"):
+            videos = []
+            for pair in (lessons.TAU_SCHEMES[:2], lessons.TAU_SCHEMES[2:]):
+                with gr.Row():
+                    videos += [
+                        gr.Video(examples.path(f"rope-{scheme}.mp4"), label=scheme, min_width=150, **LESSON_FILM)
+                        for scheme in pair
+                    ]
+            progress = gr.HTML(handlers.bar(None, ""), elem_id="sd-rope-progress")
+            with gr.Row():
+                film = gr.Button("Film all four again", elem_id="sd-rope")
+                cancel = cancel_button("sd-rope-cancel")
+    gr.Markdown(ROPE_TRUTH, elem_id="sd-rope-truth")
+    for event in (frames.change, number.change):
+        event(
+            handlers.schemes,
+            [frames, number],
+            [picture, table, line],
+            show_progress="hidden",
+            trigger_mode="always_last",
+            **QUIET,
+        )
     outputs = [*videos, progress, folder]
     run = film.click(handlers.film_schemes, folder, outputs, show_progress="hidden", **FILM, **QUIET)
-    cancel.click(handlers.cancelled, None, progress, cancels=[run], queue=False, **QUIET)
-    run.failure(handlers.cancelled, progress, progress, queue=False, **QUIET)
+    can_be_cancelled(film, run, cancel, progress)
 
 
 def anchors() -> None:
     gr.Markdown(
-        "The second stage, Director-SR, enlarges a draft (LR) and takes detail from the original keyframes, which stay "
-        "clean among its latents as anchors. Without them it can only guess; with them a keyframe comes back whole, "
-        "and the tiny model carries part of it to the frames around: drag the sliders. "
+        "## Anchors\nThe second stage, Director-SR, enlarges a draft (LR) and takes detail from the original "
+        "keyframes, which stay clean among its latents as anchors. Without them it can only guess; with them a "
+        "keyframe comes back whole, and the tiny model carries part of it to the frames around: drag the sliders. "
         + notebook("05_director_sr", "05, Director-SR")
+        + "."
     )
     if not studio.HAS_SR:
         gr.Markdown(f"**{lessons.NO_SR}**")
-    with gr.Row():
-        frame = gr.Slider(
-            0, lessons.NUM_FRAMES - 1, lessons.SHOWN, step=1, label="Frame (keyframes: 0, 12, 21)", scale=3
-        )
-        go = gr.Button("Compare", variant="primary", interactive=studio.HAS_SR, min_width=120)
     low, without, anchored = (examples.path(f"anchors-{name}.png") for name in ("lr", "without", "with"))
     pairs = [("LR | SR with anchors", low), ("SR without | SR with anchors", without)]
     sliders = []
@@ -95,19 +152,43 @@ def anchors() -> None:
         for label, other in pairs:
             with gr.Column(min_width=320):
                 sliders.append(gr.ImageSlider((other, anchored), label=label, **SLIDER))
-    go.click(handlers.guarded(lessons.compare_anchors), frame, sliders, api_name="compare_anchors", **FILM)
+    frame = gr.Slider(
+        0,
+        lessons.NUM_FRAMES - 1,
+        lessons.SHOWN,
+        step=1,
+        label="Frame (keyframes: 0, 12, 21)",
+        interactive=studio.HAS_SR,
+        elem_id="sd-anchors-frame",
+    )
+    progress = gr.HTML(handlers.bar(None, ""), elem_id="sd-anchors-progress")
+    frame.change(
+        handlers.anchors,
+        frame,
+        [*sliders, progress],
+        show_progress="hidden",
+        trigger_mode="always_last",
+        **FILM,
+        **QUIET,
+    )
 
 
 def upscale(folder: gr.State) -> None:
     gr.Markdown(
-        f"Any video up to {limits.MAX_CLIP_SECONDS:g} s and {lessons.MAX_SOURCE_PIXELS} pixels a frame becomes twice "
-        "as large, with its sound. "
+        f"## Upscale\nA short video becomes twice as large, with its sound: up to {limits.MAX_CLIP_SECONDS:g} s, and "
+        "as much as this machine enlarges in a minute. "
         + notebook("05_director_sr", "05, Director-SR")
+        + "."
         + ("" if studio.HAS_SR else f"\n\n**{lessons.NO_SR}**")
     )
     with gr.Row():
-        with gr.Column():
+        with gr.Column(min_width=300):
             small = gr.File(label="A short video", file_types=["video"], height=170)
-            go = gr.Button("Upscale", variant="primary", interactive=studio.HAS_SR)
-        large = gr.Video(label="Twice as large", interactive=False)
-    go.click(handlers.upscale, [small, folder], [large, folder], api_name="upscale", **FILM)
+            with gr.Row():
+                go = gr.Button("Upscale", variant="primary", interactive=studio.HAS_SR, elem_id="sd-upscale")
+                cancel = cancel_button("sd-upscale-cancel")
+            progress = gr.HTML(handlers.bar(None, ""), elem_id="sd-upscale-progress")
+        large = gr.Video(label="Twice as large", interactive=False, min_width=300)
+    outputs = [large, progress, folder]
+    run = go.click(handlers.upscale, [small, folder], outputs, show_progress="hidden", **FILM, **QUIET)
+    can_be_cancelled(go, run, cancel, progress)

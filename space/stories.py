@@ -1,5 +1,7 @@
 """The timeline's storyboard (a JSON object) on its way into the library, and back."""
 
+import re
+
 import numpy as np
 from PIL import Image
 
@@ -10,6 +12,9 @@ from smartdirector_lite.storyboard import Storyboard, StoryboardError, parse_jso
 from smartdirector_lite.timeline import ChunkPlan, check_int
 
 MAX_JSON = 200_000  # characters of a storyboard that is pasted or sent
+NUMBERS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+PARTS = {"keyframes": "picture", "clips": "clip", "shots": "shot"}
+FIELD = re.compile(rf"\b({'|'.join(PARTS)})\[(\d+)\](?:\.(\w+))?")
 STAND_IN = Image.new("RGB", (2, 2))  # for a picture that is not there
 
 
@@ -24,6 +29,18 @@ def _object(value: object) -> dict:
     if not isinstance(value, dict):
         raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
     return value
+
+
+def in_words(message: str) -> str:
+    """Say where something is as visitors see it: keyframes[5].frame is "your sixth picture"."""
+
+    def place(match: re.Match) -> str:
+        part, number, field = match.groups()
+        counted = NUMBERS[int(number)] if int(number) < len(NUMBERS) else f"{int(number) + 1}th"
+        named = f"your {counted} {PARTS[part]}"
+        return f"the {field} of {named}" if field in ("description", "camera", "characters", "trim") else named
+
+    return FIELD.sub(place, message)
 
 
 def build(value: object, folder: str) -> Storyboard:
@@ -101,7 +118,7 @@ def plan_of(data: object, stride: int) -> dict:
         data = data if isinstance(data, dict) else {}
         return describe(skeleton(data.get("storyboard"), _dict(data.get("clip_frames"))).plan(stride))
     except (ValueError, TypeError) as error:
-        return {"error": visitors.plain(error)}
+        return {"error": in_words(visitors.plain(error))}
 
 
 def retimed(data: object) -> dict:
@@ -123,7 +140,7 @@ def retimed(data: object) -> dict:
         n = len(new.keyframes)
         return {"keyframes": frames[:n], "clips": frames[n:], "cuts": list(new.cuts)}
     except (ValueError, TypeError) as error:
-        return {"error": visitors.plain(error)}
+        return {"error": in_words(visitors.plain(error))}
 
 
 def _dict(value: object) -> dict:

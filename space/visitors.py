@@ -15,25 +15,33 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 import limits
 from smartdirector_lite.loading import bundled_folder
 from smartdirector_lite.media import (
     MediaError,
+    VideoInfo,
+    check_image,
     count_frames,
+    cover_crop,
+    decoded_frames,
+    frame_pixels,
     probe_video,
     read_image,
     read_video,
     to_image,
     write_image,
+    write_video,
 )
+from smartdirector_lite.media.size import Size
 from smartdirector_lite.storyboard import StoryboardError
 
 ROOT = Path(tempfile.gettempdir()) / "smartdirector-space"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 THUMBNAIL = (192, 108)
-LARGEST_SIDE = 1_536  # of a picture that is kept
+MAX_LABEL = 60  # characters of a file's name that are shown
 STORYBOARDS = bundled_folder().parent.parent / "storyboards"
 
 
@@ -103,72 +111,123 @@ def bring_in(names: list[str], folder: str) -> None:
 def add_upload(path: str, folder: str, fps: float) -> tuple[str, dict]:
     """Take a picture or a clip in, and return its name here and what the timeline shows of it.
 
+    What is shown has "kind", "url" (a thumbnail), "label" (the file's name without its suffix), for a clip "frames",
+    and "note", a sentence, where the file was made smaller.
+
     Raises:
-        MediaError: without any path of this machine in it.
+        MediaError: with the file's name in front, and without any path of this machine in it.
     """
+    file = Path(path)
     with contextlib.suppress(OSError):
         Path(folder).touch()  # in use
     try:
-        if sum(file.name.startswith("upload-") for file in Path(folder).iterdir()) >= limits.MAX_FILES:
-            raise MediaError(f"you have {limits.MAX_FILES} files here already; reload the page to start anew")
-        if Path(path).stat().st_size > limits.MAX_UPLOAD_BYTES:
+        if sum(kept.name.startswith("upload-") for kept in Path(folder).iterdir()) >= limits.MAX_FILES:
+            raise MediaError(f"you have {limits.MAX_FILES} files here already; start a new film to make room")
+        if file.stat().st_size > limits.MAX_UPLOAD_BYTES:
             raise MediaError(f"over {limits.MAX_UPLOAD_BYTES // 1_000_000} MB; shrink it")
-        return _add_clip(path, folder, fps) if _is_video(path) else _add_picture(path, folder)
+        if _is_video(path):
+            return _add_clip(path, folder, fps)
+        return add_picture(read_image(path), folder, _label(path))
     except MediaError as error:
-        raise MediaError(plain(error, path, "the file")) from error
+        words = plain(error, path, file.name).removeprefix(f"{file.name}: ")
+        raise MediaError(f"{file.name[:MAX_LABEL]}: {words}") from error
     except OSError as error:
-        raise MediaError("the file can't be read; upload it again") from error
+        raise MediaError(f"{file.name[:MAX_LABEL]}: it can't be read; upload it again") from error
+
+
+def read_upload(path: str) -> Image.Image:
+    """Read a picture that is not kept. MediaError, with the file's name in front and no path of this machine."""
+    try:
+        return read_image(path)
+    except MediaError as error:
+        name = Path(path).name
+        raise MediaError(f"{name[:MAX_LABEL]}: {plain(error, path, name).removeprefix(f'{name}: ')}") from error
+
+
+def _label(path: str) -> str:
+    return Path(path).stem[:MAX_LABEL]
 
 
 def add_picture(image: Image.Image, folder: str, label: str) -> tuple[str, dict]:
     """Keep a picture, made smaller where it is very large; return its name and what the timeline shows of it."""
     image = to_image(image)
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    given = image.size
+    image.thumbnail((limits.KEPT_SIDE, limits.KEPT_SIDE))
     name = f"upload-{secrets.token_hex(6)}.png"
     write_image(Path(folder) / name, image)
-    return name, {"kind": "image", "url": thumbnail(image), "label": label}
+    return name, {"kind": "image", "url": thumbnail(image), "label": label, **_note(label, given, image.size)}
+
+
+def _note(label: str, given: tuple[int, int], kept: tuple[int, int]) -> dict:
+    if tuple(given) == tuple(kept):
+        return {}
+    sizes = (f"{width:,} x {height:,}" for width, height in (given, kept))
+    return {"note": f"{label} was made smaller: {' became '.join(sizes)} pixels."}
 
 
 def _is_video(path: str) -> bool:
-    """Whether a file may be a video, by its content. An animated GIF is a picture, namely its first one."""
+    """Whether a file may be a video, by its content. An animated GIF is a picture, namely its first one.
+
+    Raises:
+        MediaError: for a file that is neither, but something that people take for a picture, such as HEIC.
+    """
     try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-    except Image.DecompressionBombError as error:
-        raise MediaError(f"more than {limits.MAX_PICTURE_PIXELS} pixels; shrink it") from error
-    except Exception:
+        check_image(path)
+    except MediaError as error:
+        words = str(error).removeprefix(f"{path}: ")
+        if not words.startswith(("is a video", "not an image that can be read")):
+            raise
         return True
-    if pixels > limits.MAX_PICTURE_PIXELS:
-        raise MediaError(f"{pixels} pixels, over {limits.MAX_PICTURE_PIXELS}; shrink it")
     return False
-
-
-def _add_picture(path: str, folder: str) -> tuple[str, dict]:
-    return add_picture(read_image(path), folder, "your picture")
 
 
 def _add_clip(path: str, folder: str, fps: float) -> tuple[str, dict]:
     try:
         info = probe_video(path)
     except MediaError as error:
-        raise MediaError("neither a picture nor a video that can be read; use PNG, JPEG, WebP or MP4") from error
+        words = "neither a picture nor a video that can be read; use PNG, JPEG, WebP or MP4"
+        raise MediaError(f"{words} ({plain(error, path, 'it').removeprefix('it: ')})") from error
     check_clip(info)
-    num_frames = count_frames(path, fps=fps)
-    name = f"upload-{secrets.token_hex(6)}.mp4"
-    shutil.copyfile(path, Path(folder) / name)
-    first = Image.fromarray(read_video(path, frames=(0, 1))[0])
-    return name, {"kind": "clip", "url": thumbnail(first), "label": "your clip", "frames": num_frames}
+    target, label = Path(folder) / f"upload-{secrets.token_hex(6)}.mp4", _label(path)
+    size = _kept_size(info.size)
+    try:
+        if size == info.size:
+            shutil.copyfile(path, target)
+        else:
+            _shrink(path, target, info, size)
+        num_frames = count_frames(target, fps=fps)
+        first = Image.fromarray(read_video(target, frames=(0, 1))[0])
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+    shown = {"kind": "clip", "url": thumbnail(first), "label": label, "frames": num_frames}
+    return target.name, {**shown, **_note(label, info.size, size)}
 
 
-def check_clip(info) -> None:
-    """Raise a MediaError for a video (`media.VideoInfo`) that is too long or too large."""
+def _kept_size(size: Size) -> Size:
+    """The size in which a clip is kept: its own one, or a smaller one with even sides."""
+    share = (limits.KEPT_PIXELS / (size.width * size.height)) ** 0.5
+    return size if share >= 1 else Size(*(2 * max(1, int(side * share / 2)) for side in size))
+
+
+def _shrink(path: str, target: Path, info: VideoInfo, size: Size) -> None:
+    """Write a clip anew in another size. Its frames keep their times; its sound is not needed."""
+    times = [time for time, _, _ in decoded_frames(path)]
+    frames = (frame_pixels(frame) for _, _, frame in decoded_frames(path))
+    smaller = (np.asarray(cover_crop(Image.fromarray(pixels), size)) for pixels in frames)
+    write_video(target, smaller, info.fps, times=times)
+
+
+def check_clip(info: VideoInfo) -> None:
+    """Raise a MediaError for a video that is too long or too large."""
     for count, most, unit in (
         (info.duration, limits.MAX_CLIP_SECONDS, "seconds"),
         (info.num_frames, limits.MAX_CLIP_FRAMES, "frames"),
         (info.size.width * info.size.height, limits.MAX_CLIP_PIXELS, "pixels a frame"),
     ):
         if count > most:
-            raise MediaError(f"the clip has {count:g} {unit}, at most {most:g} are taken; cut or shrink it")
+            given, taken = limits.readable(count), limits.readable(most)
+            raise MediaError(f"the clip has {given} {unit}, and at most {taken} are taken; cut or shrink it")
 
 
 def plain(error: Exception, *paths: str) -> str:

@@ -38,7 +38,7 @@ def count_decodes(monkeypatch) -> Decodes:
 
 
 class Container:
-    """An opened video that tells when its first frame is decoded."""
+    """An opened video that tells at the end whether frames of it were decoded."""
 
     def __init__(self, container, name: str, seen: Decodes):
         self.container, self.name, self.seen = container, name, seen
@@ -50,28 +50,6 @@ class Container:
         return self
 
     def __exit__(self, *error):
-        self.container.close()
-
-    def tell(self) -> None:
-        if self.name:
+        if any(stream.codec_context.is_open for stream in self.container.streams.video):
             self.seen.videos.append(self.name)
-        self.name = ""
-
-    def decode(self, *args):
-        self.tell()
-        return self.container.decode(*args)
-
-    def demux(self, *args):
-        return (Packet(packet, self) for packet in self.container.demux(*args))
-
-
-class Packet:
-    def __init__(self, packet: av.Packet, container: Container):
-        self.packet, self.container = packet, container
-
-    def __getattr__(self, name: str):
-        return getattr(self.packet, name)
-
-    def decode(self):
-        self.container.tell()
-        return self.packet.decode()
+        self.container.close()

@@ -34,6 +34,10 @@ def write_film(
     seconds: float = 1.0,
     rate: int = RATE,
     layout: str = "mono",
+    ratio: Fraction | None = None,
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+    tick: Fraction | None = None,
 ) -> Path:
     """Write a film of `picture`s, with a sound whose tone begins at the white frame.
 
@@ -41,15 +45,23 @@ def write_film(
         times: when each frame is shown, in seconds; every 1 / fps by default.
         start, sound_start: when the picture and the sound begin in the file, in seconds.
         seconds, rate, layout: the sound's length, samples a second and channels.
+        ratio: the width of the picture's pixels for a height of 1.
+        options, container: FFmpeg's for the codec and for the container.
+        tick: the unit of the picture's times, in seconds.
     """
     rate_of_frames = Fraction(fps).limit_denominator(1001)
-    tick = 1 / rate_of_frames if times is None else Fraction(1, 90_000)
+    own_tick, tick = tick is not None, tick or (1 / rate_of_frames if times is None else Fraction(1, 90_000))
     times = [i / fps for i in range(num_frames)] if times is None else times
-    with av.open(str(path), "w", options={"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}) as file:
+    if container is None:
+        container = {"movflags": "+faststart"} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=container) as file:
         video = file.add_stream(codec, rate=rate_of_frames)
         video.width, video.height, video.pix_fmt = *size, pix_fmt
-        if codec == "libx264":
+        video.options = options or {}
+        if codec == "libx264" or own_tick:
             video.codec_context.time_base = tick
+        if ratio:
+            video.codec_context.sample_aspect_ratio = ratio
         if rotation:
             video.set_display_rotation(rotation)
         audio = file.add_stream(sound, rate=rate, layout=layout) if sound else None
@@ -68,6 +80,66 @@ def write_film(
             frame.rate, frame.pts, frame.time_base = rate, round(sound_start * rate), Fraction(1, rate)
             file.mux(audio.encode(frame))
             file.mux(audio.encode())
+    return path
+
+
+def browser_recording(path: Path, num_frames: int = 60, fps: float = 30, codec: str = "libvpx") -> Path:
+    """Write a WebM as MediaRecorder does: no duration, no frame rate, and times in whole milliseconds."""
+    times = [round(i / fps, 3) for i in range(num_frames)]
+    return write_film(path, codec=codec, fps=1000, times=times, tick=Fraction(1, 1000), container={"live": "1"})
+
+
+def copied(path: Path, *streams: tuple[Path, str], **marks: dict) -> Path:
+    """Write a file of streams of other files, coded as they are.
+
+    Args:
+        streams: (file, "video" or "audio" or "subtitles"), of which the first one is taken.
+        marks: `disposition`, by the number of a stream; `tags`, too; `title`, of the file.
+    """
+    with av.open(str(path), "w") as target:
+        target.metadata.update(marks.get("title", {}))
+        sources = [av.open(str(source)) for source, _ in streams]
+        outs = []
+        for index, (source, (_, kind)) in enumerate(zip(sources, streams, strict=True)):
+            outs.append(target.add_stream_from_template(getattr(source.streams, kind)[0]))
+            outs[-1].disposition = marks.get("disposition", {}).get(index, 0)
+            outs[-1].metadata.update(marks.get("tags", {}).get(index, {}))
+        for source, (_, kind), out in zip(sources, streams, outs, strict=True):
+            for packet in source.demux(getattr(source.streams, kind)[0]):
+                if packet.size:
+                    packet.stream = out
+                    target.mux(packet)
+            source.close()
+    return path
+
+
+def cut_in_open_gop(path: Path, codec: str = "libx264", offset: int = 0, more: str = "") -> Path:
+    """Write a film that begins in the middle of another, at a keyframe before which later packets are shown.
+
+    Args:
+        path: its neighbour, "whole.mkv", is the film that it is cut from.
+        offset: how many packets behind that keyframe it begins.
+        more: x264's or x265's parameters.
+    """
+    whole, size = path.with_name("whole.mkv"), (128, 96)
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    parameters = "open-gop=1:keyint=12:min-keyint=1:bframes=3:b-adapt=0:scenecut=0:repeat-headers=1"
+    with av.open(str(whole), "w") as file:
+        stream = file.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.options = {f"{codec[3:]}-params": parameters + more}
+        for index in range(120):
+            pixels = picture(index, size)
+            pixels[20:60, index % 80 : index % 80 + 40] = noise
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        file.mux(stream.encode())
+    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        keys = [index for index, packet in enumerate(packets) if packet.is_keyframe]
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in packets[keys[2] + offset :]:
+            packet.stream = stream
+            target.mux(packet)
     return path
 
 

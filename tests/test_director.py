@@ -1,6 +1,10 @@
 """From a storyboard to a result: the tiny random model, real storyboards."""
 
+import contextlib
+import errno
 import json
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,9 +139,11 @@ def test_negative_text_and_progress_reach_the_pipeline(tiny, capsys):
     [
         ({"seed": -1}, "seed must be from 0 to 9223372036854775807, got -1"),
         ({"seed": 2**63}, "seed must be from 0 to"),
+        ({"watch": 3}, "watch is a int; give a function"),
+        ({"guidance_scale": "2"}, "guidance_scale must be a number from 0 to 100, got '2'"),
         ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
         ({"steps": 0}, "num_inference_steps must be from 1 to 1000, got 0"),
-        ({"guidance_scale": float("inf")}, "guidance_scale must be a number of at least 0, got inf"),
+        ({"guidance_scale": float("inf")}, "guidance_scale must be a number from 0 to 100, got inf"),
         ({"rope": "sinus"}, "tau scheme must be one of"),
     ],
 )
@@ -159,6 +165,119 @@ def test_a_model_that_breaks_down_is_no_video(wan_folder, story):
     broken.transformer.proj_out.bias.data[0] = float("nan")
     with pytest.raises(FloatingPointError, match="not finite"):
         make(Director(broken, defaults=Defaults(1, 1.0, SIZE)), story)
+
+
+def test_a_negative_that_has_no_effect_is_noted(tiny):
+    story = Storyboard(description="x", num_frames=2, fps=12, negative="blue")
+    note = "the storyboard's negative had no effect: guidance_scale is 1; take more than 1"
+    assert make(tiny, story, guidance_scale=1).report.notes == (note,)
+    assert make(tiny, story, guidance_scale=1.5).report.notes == ()
+    plain = Storyboard(description="x", num_frames=2, fps=12)
+    assert make(tiny, plain, guidance_scale=1).report.notes == ()
+    at_one = Director(tiny.gen, defaults=Defaults(1, 1.0, SIZE, 12))
+    assert make(at_one, story).report.notes == (note,)
+
+
+def test_a_result_knows_the_files_that_it_was_made_from(tiny, tmp_path):
+    story = Storyboard(description="x", num_frames=2, keyframes=(Keyframe(picture(), frame=0),))
+    assert make(tiny, story).inputs == ()
+    story.save(tmp_path / "story.json")
+    loaded = Storyboard.load(tmp_path / "story.json")
+    result = make(tiny, loaded)
+    assert result.inputs == loaded.files and {Path(path).suffix for path in result.inputs} == {".json", ".png"}
+
+
+@contextlib.contextmanager
+def little_memory(more: int):
+    """Let this process have `more` bytes of address space beyond what it has."""
+    resource = pytest.importorskip("resource")
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux limits a process so")
+@pytest.mark.parametrize("num_frames", [1, 400])
+def test_too_little_memory_on_a_cpu_says_what_to_do(tiny, num_frames):
+    """One frame is refused by torch's allocator or oneDNN's, the frames of a long clip by numpy's."""
+    clips = () if num_frames == 1 else (Clip(np.broadcast_to(np.uint8(9), (num_frames, 1024, 1024, 3)), frame=0),)
+    story = Storyboard(description="x", num_frames=num_frames, size=(1024, 1024), clips=clips)
+    with little_memory(100_000_000), pytest.raises(MemoryError) as caught:
+        make(tiny, story, steps=1)
+    message = str(caught.value)
+    assert f"the computer's memory does not suffice for {num_frames} frames of 1024x1024; take a smaller" in message
+    assert "\n" not in message
+    assert make(tiny, Storyboard(description="x", num_frames=1)).frames.shape == (1, HEIGHT, WIDTH, 3)
+
+
+def test_an_error_of_another_kind_is_not_taken_for_too_little_memory(tiny, story, monkeypatch):
+    def fails(*args, **options):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(tiny.gen.transformer, "forward", fails)
+    with pytest.raises(RuntimeError, match="something else"):
+        make(tiny, story)
+
+
+# ---------------------------------------------------------------- several threads
+
+
+def in_threads(*calls) -> list:
+    """What each call returns, all of them begun together; an exception stands for itself."""
+    made, start = [None] * len(calls), threading.Barrier(len(calls))
+
+    def run(i: int) -> None:
+        start.wait()
+        try:
+            made[i] = calls[i]()
+        except Exception as error:
+            made[i] = error
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return made
+
+
+def test_calls_from_several_threads_wait_for_each_other(tiny, both, story):
+    def draft(gen: DirectorGenPipeline, steps: int):
+        size = {"height": HEIGHT, "width": WIDTH, "num_frames": 5}
+        return gen("hills", **size, num_inference_steps=steps, generator=torch.Generator().manual_seed(steps)).frames
+
+    beside = DirectorGenPipeline.from_pipe(tiny.gen)
+    calls = [
+        lambda: make(tiny, story, seed=1, steps=4).frames,
+        lambda: make(tiny, story, seed=2, steps=3).frames,
+        lambda: draft(tiny.gen, 5),
+        lambda: draft(beside, 6),  # another pipeline with the same scheduler
+        lambda: both.sr(list(footage(3)), num_inference_steps=2).frames,
+    ]
+    expected = [call() for call in calls]
+    for made, alone in zip(in_threads(*calls), expected, strict=True):
+        assert np.array_equal(made, alone), made
+
+
+def test_a_call_that_fails_lets_the_next_one_go_on_and_a_callback_may_call(tiny):
+    story = Storyboard(description="x", num_frames=2)
+    inner = []
+
+    def watch(progress):
+        if progress.stage == "decode" and not inner:
+            inner.append(make(tiny, story).frames)
+
+    assert np.array_equal(make(tiny, story, watch=watch).frames, inner[0])
+
+    def stop(progress):
+        raise KeyError("enough")
+
+    failed, made = in_threads(lambda: make(tiny, story, watch=stop), lambda: make(tiny, story).frames)
+    assert isinstance(failed, KeyError) and np.array_equal(made, inner[0])
 
 
 # ---------------------------------------------------------------- both stages
@@ -307,11 +426,11 @@ def test_what_fails_leaves_nothing_behind(result, tmp_path, monkeypatch, failing
 
     def fail_after_writing(*args, **kwargs):
         original(*args, **kwargs)
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(results, failing, fail_after_writing)
     (tmp_path / "a.mp4").write_text("an older video")
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(MediaError, match=r"disk full"):
         result.save(tmp_path / "a.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert (tmp_path / "a.mp4").read_text() == "an older video"

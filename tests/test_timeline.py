@@ -141,7 +141,8 @@ def test_table() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_frames": 0}, "num_frames must be at least 1, got 0"),
+        ({"num_frames": 0}, "num_frames must be from 1 to 1000000, got 0"),
+        ({"num_frames": 1e30}, "num_frames must be from 1 to 1000000, got 1000"),
         ({"num_frames": 4.5}, r"num_frames must be a whole number, got 4.5 \(float\)"),
         ({"num_frames": True}, "num_frames must be a whole number, got True"),
         ({"stride": 0}, "stride must be at least 1, got 0"),

@@ -25,6 +25,7 @@ from .upscale import upscale
 COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "upscale": upscale, "memory": memory, "train": train}
 DESCRIPTION = "From a storyboard to a video. `smartdirector --version` prints the version."
 SIMILARITY = 0.5  # from which on a command's name is suggested for a wrong one (0 to 1)
+PLACEHOLDER = "a value that is missing"
 SIMILAR = "Perhaps you meant:"  # tyro's words above the options that are like a wrong one
 
 
@@ -76,6 +77,10 @@ def parse(program: str, commands: dict[str, Callable], arguments: Sequence[str],
     parts = re.split("^[─-]{2,}$", "\n".join(lines), flags=re.MULTILINE)
     message = " ".join(next((part for part in parts if part.strip()), "wrong options").split()).rstrip(".")
     message = re.sub(r"^Error parsing __\S+: ", "", message)  # before what a configuration says of its own values
+    if missing := re.match(r"Missing value for argument '(?:config\.)?(\w+)'", message):
+        if PLACEHOLDER not in arguments:  # something else may be wrong, such as an unknown option before the value
+            parse(program, commands, [name, PLACEHOLDER, *arguments[1:]], what)
+        message = f"give a {missing[1]}"
     if SIMILAR in lines:
         message += f"; did you mean {lines[lines.index(SIMILAR) + 1].split()[0]}?"
     raise ValueError(f"{message} (see {program} {name} --help)")

@@ -28,6 +28,7 @@ class ModelOptions:
     # auto takes the fastest mode that fits
     memory: Literal["auto", "full", "model", "group", "sequential"] = "auto"
     revision: str | None = None  # a branch, tag or commit of a hub id
+    variant: str | None = None  # which saved form of the weights is read, such as fp16 (None: the plain or only one)
     download: bool = False  # fetch the files of a hub id that the hub's cache lacks
     # a folder to keep text embeddings in; the text encoder is then loaded only for texts that are not there yet
     text_cache: Path | None = None

@@ -1,5 +1,6 @@
 """`smartdirector upscale`: a video file through Director-SR."""
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ def upscale(
     Args:
         video: the video to enlarge
         out: the mp4 to write
-        keyframe: FRAME=IMAGE, a large picture of what that frame shows, for its detail; once for each picture
+        keyframe: FRAME=IMAGE, a large picture of what that frame shows, for its detail; once for each picture; -1 is
+            the last frame
         scale: how much larger the width and the height become; the model was trained for 2
         steps: the steps of the flow (None: the model's own number)
         restore: whether the restorer then corrects each frame by the small frame and by the frame before it
@@ -55,7 +57,7 @@ def parse_keyframes(texts: Sequence[str]) -> dict[int, str]:
     keyframes: dict[int, str] = {}
     for text in texts:
         frame, equals, image = text.partition("=")
-        if not (equals and image and frame.isascii() and frame.isdigit()):
+        if not (equals and image and re.fullmatch("-?[0-9]{1,9}", frame)):
             raise ValueError(f"keyframe {text!r}: write FRAME=IMAGE, such as 12=hilltop.png")
         if int(frame) in keyframes:
             raise ValueError(f"keyframe {text!r}: there is another one for frame {int(frame)}; give one each")

@@ -7,8 +7,9 @@ import base64
 import html
 import io
 import os
+import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +25,23 @@ Value = TypeVar("Value")
 FAST = bool(os.environ.get("SMARTDIRECTOR_FAST"))  # the tests run the same cells with less work in them
 MAX_WIDTH = 900  # pixels; wider pictures are reduced to this width
 EXACT_PIXELS = 40_000  # a picture of at most this many pixels is stored without loss
+CODED = 2  # videos are coded with each pixel so many times, because H.264 halves the colours' resolution
 WEBP = {"format": "WEBP", "quality": 88, "method": 6}  # a quarter of a PNG's bytes without a visible difference
+
+# Several videos play as one: the others follow the first, and any of them that is paused or moved leads the rest.
+TOGETHER = """
+(() => {
+  const all = [...document.currentScript.parentElement.querySelectorAll("video")];
+  const rest = one => all.filter(other => other !== one);
+  for (const one of all) {
+    one.onplay = () => rest(one).forEach(other => other.paused && other.play());
+    one.onpause = () => rest(one).forEach(other => other.paused || other.pause());
+    one.onseeked = () => rest(one).forEach(other => {
+      if (Math.abs(other.currentTime - one.currentTime) > 0.1) other.currentTime = one.currentTime;
+    });
+  }
+  all[0].ontimeupdate = all[0].onseeked;
+})();"""
 
 
 def pick(full: Value, fast: Value) -> Value:
@@ -76,27 +93,122 @@ def show_image(picture: Image.Image | np.ndarray, alt: str, scale: int = 1) -> N
     _show(img_tag(picture_bytes(picture), alt, None if scale == 1 else scale * picture.width), alt)
 
 
-def show_video(frames: np.ndarray, fps: float, alt: str, scale: int = 3, with_strip: bool = True) -> None:
-    """Show a video as an mp4 inside the notebook, and below it a strip of frames for viewers that play no video.
+def show_video(
+    frames: np.ndarray,
+    fps: float,
+    alt: str,
+    scale: int = 3,
+    poster: bool = True,
+    label: str | None = None,
+    with_strip: bool = True,
+) -> None:
+    """Show a video that plays by itself, over and over, and below it a strip of frames for viewers that play none.
 
     Args:
-        frames: uint8 (T, H, W, 3).
+        frames: uint8 (T, H, W, 3), with even H and W.
         alt: a text that says what the video shows, for readers who cannot see it.
         scale: the browser enlarges each pixel so many times.
+        poster: show the middle frame until the video plays.
+        label: a text below the video.
         with_strip: False leaves the strip out.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "video.mp4"
-        write_video(path, frames, fps)
-        data = base64.b64encode(path.read_bytes()).decode()
-    width = scale * frames.shape[2]
-    tag = (
-        f'<video controls loop muted playsinline width="{width}" style="max-width:100%" '
-        f'aria-label="{html.escape(alt, quote=True)}" src="data:video/mp4;base64,{data}"></video>'
-    )
-    display({"text/html": tag, "text/plain": f"[video: {alt}]"}, raw=True)
+    _show_players({label or "": frames}, fps, alt, scale, poster)
     if with_strip:
         show_strip(list(frames), alt)
+
+
+def show_videos(
+    videos: Mapping[str, np.ndarray], fps: float, alt: str, scale: int = 2, poster: bool = True, count: int = 8
+) -> None:
+    """Show videos side by side, or below each other on a narrow page. They start, pause and jump together.
+
+    Below them stands a picture for viewers that play no video: a row of frames for each of them, in the same order.
+
+    Args:
+        videos: by label; uint8 (T, H, W, 3) each, all of one shape, with even H and W.
+        alt: a text that says what the videos show, for readers who cannot see them.
+        scale: the browser enlarges each pixel so many times.
+        poster: show the middle frames until the videos play.
+        count: how many frames a row of the picture has at most.
+
+    Raises:
+        ValueError: the videos differ in shape.
+    """
+    shapes = {label: np.shape(frames) for label, frames in videos.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"the videos differ in shape, {shapes}; give them one length and one size")
+    _show_players(videos, fps, alt, scale, poster)
+    length = next(iter(shapes.values()))[0]
+    shown = np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
+    sheet = [frames[frame] for frames in videos.values() for frame in shown]
+    names = [f"{label}, {frame}" if not place else str(frame) for label in videos for place, frame in enumerate(shown)]
+    show_image(contact_sheet(sheet, len(shown), names), alt)
+
+
+def show_table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
+    """Show a table. On a narrow page it scrolls sideways, and its cells do not wrap.
+
+    Args:
+        rows: the cells of each row; numbers are shown as they are, so round them before.
+        header: the name of each column.
+
+    Raises:
+        ValueError: a row has more or fewer cells than the header.
+    """
+    texts = [[str(cell) for cell in row] for row in rows]
+    if wrong := [row for row in texts if len(row) != len(header)]:
+        raise ValueError(f"a row has {len(wrong[0])} cells, and the header has {len(header)}: {wrong[0]}")
+    right = ["right" if all(_is_number(row[c]) for row in texts) else "left" for c in range(len(header))]
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        styled = (
+            f'<{tag} style="text-align:{side};white-space:nowrap">{html.escape(cell)}'
+            for cell, side in zip(cells, right)
+        )
+        return "<tr>" + "".join(f"{cell}</{tag[:2]}>" for cell in styled) + "</tr>"
+
+    head, body = line(header, 'th scope="col"'), "".join(line(row, "td") for row in texts)
+    table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+    widths = [max(map(len, column)) for column in zip(header, *texts)]
+    plain = "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in [header, *texts])
+    display({"text/html": f'<div tabindex="0" style="overflow-x:auto">{table}</div>', "text/plain": plain}, raw=True)
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[-+−]?[\d.,]+(?:e[-+]?\d+)?(?: ?(?:%|dB|s|MB|GB))?|[-–]?", text.strip()))
+
+
+def _show_players(videos: Mapping[str, np.ndarray], fps: float, alt: str, scale: int, poster: bool) -> None:
+    players = [
+        _player(frames, fps, f"{label}: {alt}" if len(videos) > 1 else alt, label, scale, poster)
+        for label, frames in videos.items()
+    ]
+    style = "display:flex;flex-wrap:wrap;gap:12px"
+    script = f"<script>{TOGETHER}</script>" if len(videos) > 1 else ""
+    tag = f'<div style="{style}">{"".join(players)}{script}</div>'
+    names = ", ".join(videos)
+    display(
+        {"text/html": tag, "text/plain": f"[{'videos' if script else 'video'} {names}: {alt}]".replace(" :", ":")},
+        raw=True,
+    )
+
+
+def _player(frames: np.ndarray, fps: float, alt: str, label: str, scale: int, poster: bool) -> str:
+    """Return the HTML of one video with its label."""
+    frames = np.asarray(frames)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        write_video(path, frames.repeat(CODED, axis=1).repeat(CODED, axis=2), fps)
+        data = base64.b64encode(path.read_bytes()).decode()
+    still = _data_url(picture_bytes(Image.fromarray(frames[len(frames) // 2]))) if poster else ""
+    shown = f' poster="{still}"' if poster else ""
+    text, width = html.escape(alt, quote=True), scale * frames.shape[2]
+    size = f'width="{width}" style="max-width:100%;height:auto;image-rendering:pixelated"'
+    video = f'<video autoplay loop muted playsinline controls {size} aria-label="{text}"{shown}'
+    caption = f"<figcaption>{html.escape(label)}</figcaption>" if label else ""
+    return (
+        f'<figure style="margin:0;max-width:100%">{video} src="data:video/mp4;base64,{data}"></video>{caption}</figure>'
+    )
 
 
 def figure_bytes(fig: Figure) -> bytes:
@@ -130,11 +242,14 @@ def img_tag(data: bytes, alt: str, width: int | None = None) -> str:
     """
     if not alt.strip():
         raise ValueError("alt is empty; say what the picture shows, for those who can't see it")
-    kind = "png" if data.startswith(b"\x89PNG") else "webp"
     sized = "" if width is None else f' width="{width}"'
     style = "max-width:100%" if width is None else "max-width:100%;image-rendering:pixelated"
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    return f'<img alt="{html.escape(alt, quote=True)}"{sized} style="{style}" src="{source}">'
+    return f'<img alt="{html.escape(alt, quote=True)}"{sized} style="{style}" src="{_data_url(data)}">'
+
+
+def _data_url(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def _show(tag: str, alt: str) -> None:

@@ -15,9 +15,17 @@ from ..storyboard import Storyboard
 from ..timeline import TAU_SCHEMES, ChunkPlan, Condition
 from .figures.base import timeline_figure
 from .notebook import figure_bytes, img_tag, picture_bytes
+from .words import translate as _
 
 FULL_WIDTH = {"width": "95%"}
 LABEL = {"description_width": "10em"}
+# ipywidgets gives a slider's handle no name of its own: once this invisible picture has loaded, screen readers hear the
+# label that stands beside the slider.
+NAMES = """<img alt="" width="1" height="1" style="opacity:0" onload="setTimeout(() => {
+  for (const slider of this.closest('.widget-vbox').querySelectorAll('.widget-hslider'))
+    for (const handle of slider.querySelectorAll('.noUi-handle'))
+      handle.setAttribute('aria-label', slider.querySelector('.widget-label').textContent);
+}, 300)" src="data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==">"""
 
 
 class TimelineEditor(VBox):
@@ -36,12 +44,12 @@ class TimelineEditor(VBox):
         self._start = storyboard
         self.fps = None if storyboard is None else storyboard.fps
         self.sliders = [self._slider(index, condition) for index, condition in enumerate(plan.conditions)]
-        self.scheme = Dropdown(options=TAU_SCHEMES, value=scheme, description="index scheme", style=LABEL)
+        self.scheme = Dropdown(options=TAU_SCHEMES, value=scheme, description=_("index scheme"), style=LABEL)
         self.picture = HTML()
         self.message = HTML()
         self._redraw()
         chooser = [self.scheme] if choose_scheme else []
-        super().__init__([*self.sliders, *chooser, self.message, self.picture])
+        super().__init__([*self.sliders, *chooser, self.message, self.picture, HTML(NAMES)])
         for control in [*self.sliders, self.scheme]:
             control.observe(self._changed, names="value")
 
@@ -51,13 +59,13 @@ class TimelineEditor(VBox):
             value=condition.frame_index,
             min=0,
             max=self.plan.num_frames - condition.num_frames,
-            description=f"{kind} {index + 1}, frame",
+            description=_(f"{kind} {index + 1}, frame"),
             continuous_update=False,
             style=LABEL,
             layout=FULL_WIDTH,
         )
 
-    def _changed(self, _: dict) -> None:
+    def _changed(self, change: dict) -> None:
         frames = [slider.value for slider in self.sliders]
         try:
             if self._start is not None:
@@ -130,10 +138,10 @@ class PictureSlider(VBox):
         self._show = show
         self._alt = alt
         self._changed()
-        super().__init__([slider, self.picture])
+        super().__init__([slider, self.picture, HTML(NAMES)])
         slider.observe(self._changed, names="value")
 
-    def _changed(self, _: dict | None = None) -> None:
+    def _changed(self, change: dict | None = None) -> None:
         value = self.slider.value
         self.picture.value = img_tag(picture_bytes(self._show(value)), self._alt(value))
 
@@ -163,7 +171,7 @@ def step_slider(
     if len(labels) != len(images):
         raise ValueError(f"labels: {len(labels)} for {len(images)} images; give one each")
     pictures = [_enlarge(image, scale) for image in images]
-    slider = IntSlider(0, 0, len(images) - 1, description=name, style=LABEL, layout=FULL_WIDTH)
+    slider = IntSlider(0, 0, len(images) - 1, description=_(name), style=LABEL, layout=FULL_WIDTH)
     return PictureSlider(slider, lambda i: pictures[i], lambda i: f"{alt}: {name} {labels[i]}")
 
 
@@ -194,7 +202,7 @@ def comparison_slider(
         picture.paste((255, 255, 255), (max(border - 1, 0), 0, min(border + 1, left.width), left.height))
         return picture
 
-    slider = IntSlider(50, 0, 100, description="border, percent", style=LABEL, layout=FULL_WIDTH)
+    slider = IntSlider(50, 0, 100, description=_("border, percent"), style=LABEL, layout=FULL_WIDTH)
     return PictureSlider(slider, wipe, lambda p: f"{names[0]} in the left {p} percent, {names[1]} in the rest")
 
 

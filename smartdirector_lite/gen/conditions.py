@@ -27,7 +27,7 @@ class VideoCondition:
 
     Attributes:
         image: a PIL image, a uint8 array (H, W, 3), or a float tensor (3, H, W) in [-1, 1].
-        frame_index: the first frame that the condition shows, from 0.
+        frame_index: the first frame that the condition shows, from 0; -1 is the video's last frame, as in a list.
         video: a list of such images, a uint8 array (T, H, W, 3), or a float tensor (3, T, H, W) in [-1, 1].
 
     Raises:
@@ -48,7 +48,7 @@ class VideoCondition:
             raise ValueError(f"VideoCondition: video is a {kind}; give a list of images, an array or a tensor")
         if self.video is not None and len(self.frames) == 0:
             raise ValueError("VideoCondition: video has no frames; give one or more")
-        self.placement()
+        object.__setattr__(self, "frame_index", self.placement().frame_index)
 
     @property
     def frames(self) -> list[Frame]:
@@ -67,14 +67,13 @@ class VideoCondition:
 
 
 def frame_size(frame: Frame) -> Size:
-    """Return the size of a frame as VideoCondition takes one. ValueError for anything else."""
+    """Return the size of a frame as VideoCondition takes one, upright. ValueError for anything else."""
     if isinstance(frame, Tensor):
+        check_shape("a tensor frame", frame, 3, "H", "W")
         return Size(frame.shape[-1], frame.shape[-2])
-    if isinstance(frame, np.ndarray):
-        return Size(frame.shape[1], frame.shape[0])
-    if isinstance(frame, PIL.Image.Image):
-        return Size(*frame.size)
-    raise ValueError(f"a frame is a {type(frame).__name__}; give a PIL image, a uint8 array or a tensor")
+    if not isinstance(frame, np.ndarray | PIL.Image.Image):
+        raise ValueError(f"a frame is a {type(frame).__name__}; give a PIL image, a uint8 array or a tensor")
+    return Size(*to_image(frame).size)
 
 
 def frame_tensor(frame: Frame, size: Size) -> Tensor:

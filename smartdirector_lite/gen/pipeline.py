@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanPipeline, WanTransformer3DModel
+from diffusers import (
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
+    FlowMatchLCMScheduler,
+    SchedulerMixin,
+    WanPipeline,
+    WanTransformer3DModel,
+)
 from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 from diffusers.utils.torch_utils import get_module_execution_device, randn_tensor
@@ -19,13 +27,15 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
 from ..flow import State, precondition, spread
 from ..media.size import Size
-from ..timeline import ChunkPlan, check_int, check_number, check_one_of
+from ..timeline import ChunkPlan, as_list, check_int, check_number, check_one_of
 from ..vae.causal import check_shape, release
 from ..vae.multichunk import decode, encode_conditions
-from .base import OUTPUT_TYPES, DirectorPipeline
-from .conditions import VideoCondition
-from .prompt import MAX_TOKENS, Prompt
-from .transformer import DirectorTransformer3DModel
+from .base import OUTPUT_TYPES, Conditions, Cuts, DirectorPipeline, check_finite, in_turn
+from .prompt import MAX_TOKENS, Prompt, check_floats
+from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
+
+MAX_GUIDANCE = 100
+FLOW_SCHEDULERS = (FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler, FlowMatchLCMScheduler)
 
 
 class DirectorGenPipeline(DirectorPipeline):
@@ -58,33 +68,58 @@ class DirectorGenPipeline(DirectorPipeline):
         boundary_ratio: None = None,
         expand_timesteps: bool = False,
         sigma_data: float | None = None,
-        cut_gap: float = 0.0,
+        cut_gap: float | None = None,
     ):
-        """Make a pipeline of its components.
+        """Make a pipeline of its components. How the weights were trained is taken from the transformer's config.
 
         Args:
-            sigma_data: for a transformer trained behind a skip, see `flow.precondition`; None for Wan's.
-            cut_gap: what the temporal index gains at each cut, see `ChunkPlan.tau`; 0 or more, 0 for Wan's weights.
+            sigma_data: where the config does not say it: for a transformer trained behind a skip, see
+                `flow.precondition`; Wan's have none.
+            cut_gap: where the config does not say it: what the temporal index gains at each cut, see `ChunkPlan.tau`; 0
+                or more, 0 for Wan's weights.
 
         Raises:
             ValueError: for numbers out of range, and for components that `DirectorPipeline.adopt` refuses.
         """
-        if sigma_data is not None and not sigma_data > 0:
-            raise ValueError(f"sigma_data = {sigma_data}: give more than 0, or None")
-        check_number("cut_gap", cut_gap, 0)
-        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio)
+        own = trained_with(transformer)
+        trained = {
+            "sigma_data": own["sigma_data"] if sigma_data is None else sigma_data,
+            "cut_gap": own["cut_gap"] if cut_gap is None else cut_gap,
+        }
+        if trained["sigma_data"] is not None and not check_number("sigma_data", trained["sigma_data"], 0):
+            raise ValueError("sigma_data = 0: give more than 0, or None")
+        check_number("cut_gap", trained["cut_gap"], 0)
+        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio, trained)
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
-        self.register_to_config(sigma_data=sigma_data, cut_gap=cut_gap)
+        self.register_to_config(**trained)
 
     def model_index(self, index: dict) -> dict:
-        """Return what model_index.json says: `WanPipeline`, unless this model has a skip or a gap, which that lacks."""
-        index, plain = super().model_index(index), {"sigma_data": None, "cut_gap": 0.0}
-        index = {key: value for key, value in index.items() if key not in plain or value != plain[key]}
-        if plain.keys().isdisjoint(index):
+        """Return what model_index.json says: `WanPipeline`, unless there is more to say than that reads."""
+        index = super().model_index(index)
+        if TRAINED_WITH.keys().isdisjoint(index):
             index["_class_name"] = WanPipeline.__name__
         return index
 
+    def encode_prompt(
+        self,
+        prompt: str | list[str] | None,
+        negative_prompt: str | list[str] | None = None,
+        do_classifier_free_guidance: bool = True,
+        num_videos_per_prompt: int = 1,
+        prompt_embeds: Tensor | None = None,
+        negative_prompt_embeds: Tensor | None = None,
+        max_sequence_length: int = MAX_TOKENS,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Embed texts as a call does: padded to `max_sequence_length`, but no further than the tokenizer's limit."""
+        if self.tokenizer is not None:  # a model must not see longer padding than in training
+            max_sequence_length = min(max_sequence_length, self.tokenizer.model_max_length)
+        words = (prompt, negative_prompt, do_classifier_free_guidance, num_videos_per_prompt)
+        return super().encode_prompt(*words, prompt_embeds, negative_prompt_embeds, max_sequence_length, device, dtype)
+
     @torch.no_grad()
+    @in_turn
     def __call__(
         self,
         prompt: str | list[str] | None = None,
@@ -106,14 +141,15 @@ class DirectorGenPipeline(DirectorPipeline):
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
         max_sequence_length: int = MAX_TOKENS,
         *,
-        conditions: Sequence[VideoCondition] = (),
-        cuts: Sequence[int] = (),
+        conditions: Conditions = (),
+        cuts: Cuts = (),
         rope: str = "frame_time",
     ) -> WanPipelineOutput | tuple:
         """Generate videos. The arguments are those of `WanPipeline`, in its order, except for these.
 
         Args:
             num_frames: any number from 1.
+            guidance_scale: up to MAX_GUIDANCE.
             latents: (B, C, F, h, w) noise to start from, F being the number of the plan's latents.
             output_type: "pil"; "np" for (B, T, H, W, 3) in [0, 1]; "pt" for (B, T, 3, H, W) in [0, 1]; or "latent" for
                 normalised latents (B, C, F, h, w), anchors included.
@@ -123,22 +159,23 @@ class DirectorGenPipeline(DirectorPipeline):
 
         Raises:
             ValueError: naming the argument, before any model runs.
+            FloatingPointError: the model gave values that are not finite.
         """
-        if isinstance(callback_on_step_end, PipelineCallback | MultiPipelineCallbacks):
-            callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
-        self._guidance_scale, self._attention_kwargs = guidance_scale, attention_kwargs
-        self._current_timestep, self._interrupt = None, False
         check_one_of("output_type", output_type, OUTPUT_TYPES)
-        self.check_call(num_inference_steps, needs_vae=bool(conditions) or output_type != "latent")
-        size = Size(width, height)
-        self.check_size(size)
-        check_int("num_videos_per_prompt", num_videos_per_prompt, 1)
-        check_int("max_sequence_length", max_sequence_length, 1)
-        check_number("guidance_scale", guidance_scale, 0)
+        conditions = as_list(conditions)
+        steps = self.check_call(num_inference_steps, needs_vae=bool(conditions) or output_type != "latent")
+        check_scheduler(self.scheduler)
+        size = self.check_size(Size(width, height))
+        num_videos_per_prompt = check_int("num_videos_per_prompt", num_videos_per_prompt, 1)
+        max_sequence_length = check_int("max_sequence_length", max_sequence_length, 1)
+        self._guidance_scale = check_number("guidance_scale", guidance_scale, 0, MAX_GUIDANCE)
+        if not isinstance(attention_kwargs, dict | None):
+            raise ValueError(f"attention_kwargs is a {type(attention_kwargs).__name__}; give a dict or None")
+        self._attention_kwargs, self._current_timestep, self._interrupt = attention_kwargs, None, False
         words = Prompt(prompt, negative_prompt, prompt_embeds, negative_prompt_embeds)
         num_videos = num_videos_per_prompt * words.check(self)
-        names = list(callback_on_step_end_tensor_inputs)
-        self.check_inputs("", None, 16, 16, callback_on_step_end_tensor_inputs=names)  # the rest is checked above
+        generator = _generators(generator, num_videos)
+        names = self._callback_names(callback_on_step_end, callback_on_step_end_tensor_inputs)
         plan = self.plan(num_frames, conditions, cuts)
         tau = plan.tau(rope, self.config.cut_gap)
         videos = [condition.to_tensor(size) for condition in conditions]
@@ -146,13 +183,24 @@ class DirectorGenPipeline(DirectorPipeline):
 
         embeds = words.embed(self, num_videos_per_prompt, max_sequence_length)
         state = self._start(plan, videos, noise, tau)
-        latents = self._denoise(state, embeds, num_inference_steps, generator, callback_on_step_end, names)
+        latents = check_finite(self._denoise(state, embeds, steps, generator, callback_on_step_end, names))
         result = latents
         if output_type != "latent":
-            video = decode(self.vae, plan, latents.to(get_module_execution_device(self.vae)))
+            video = check_finite(decode(self.vae, plan, latents.to(get_module_execution_device(self.vae))))
             result = self.video_processor.postprocess_video(video, output_type=output_type)
         self.maybe_free_model_hooks()
         return WanPipelineOutput(frames=result) if return_dict else (result,)
+
+    def _callback_names(self, callback: object, names: Sequence[str] | str | None) -> list[str]:
+        """The names of the tensors that a callback is to see. ValueError for an unknown one, and for no callback."""
+        if callback is not None and not callable(callback):
+            raise ValueError(f"callback_on_step_end is a {type(callback).__name__}; give a function, or None")
+        if isinstance(callback, PipelineCallback | MultiPipelineCallbacks):
+            names = callback.tensor_inputs
+        names = [names] if isinstance(names, str) else as_list(names)
+        for name in names:
+            check_one_of("callback_on_step_end_tensor_inputs: each", name, self._callback_tensor_inputs)
+        return names
 
     def _noise(self, plan: ChunkPlan, num_videos: int, size: Size, generator, latents: Tensor | None) -> Tensor:
         """Standard normal (B, C, F, h, w), or the latents that were given; float32, on the models' device."""
@@ -160,10 +208,8 @@ class DirectorGenPipeline(DirectorPipeline):
         channels = self.transformer.config.in_channels
         shape = (num_videos, channels, plan.num_latents, size.height // ratio, size.width // ratio)
         if latents is not None:
-            check_shape("latents", latents, *shape)
+            check_floats("latents", latents, *shape)
             return latents.to(device, torch.float32)
-        if isinstance(generator, list) and len(generator) != num_videos:
-            raise ValueError(f"generator: {len(generator)} for {num_videos} videos; give one each, or one for all")
         return randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
 
     def _start(self, plan: ChunkPlan, videos: list[Tensor], noise: Tensor, tau: list[float]) -> State:
@@ -204,7 +250,12 @@ class DirectorGenPipeline(DirectorPipeline):
                 state = state.moved(self.scheduler.step(velocity, t, state.latents, **options)[0])
                 if callback is not None:
                     now = {"latents": state.latents, "prompt_embeds": embeds[0], "negative_prompt_embeds": embeds[1]}
-                    now |= callback(self, i, t, {name: now[name] for name in callback_tensors})
+                    changed = callback(self, i, t, {name: now[name] for name in callback_tensors})
+                    if not isinstance(changed, dict | None):
+                        kind = type(changed).__name__
+                        raise ValueError(f"callback_on_step_end returned a {kind}; return a dict of tensors, or None")
+                    now |= changed or {}
+                    check_shape("latents that callback_on_step_end returned", now["latents"], *state.latents.shape)
                     state = state.moved(now["latents"])
                     embeds = now["prompt_embeds"], now["negative_prompt_embeds"]
                 progress_bar.update()
@@ -227,3 +278,29 @@ class DirectorGenPipeline(DirectorPipeline):
             return conditional
         unconditional = predict("uncond", embeds[1])
         return unconditional + self.guidance_scale * (conditional - unconditional)
+
+
+def check_scheduler(scheduler: SchedulerMixin) -> None:
+    """Raise a ValueError unless a scheduler follows a flow from noise at t = 1 to data, as the model was trained."""
+    config, options = scheduler.config, inspect.signature(type(scheduler).__init__).parameters
+    does_flows = {"prediction_type", "use_flow_sigmas"} <= options.keys()  # UniPC, DPM-Solver and others
+    if does_flows and config.prediction_type == "flow_prediction" and config.use_flow_sigmas:
+        return
+    if not isinstance(scheduler, FLOW_SCHEDULERS) or config.get("invert_sigmas"):
+        name = type(scheduler).__name__
+        way = "prediction_type='flow_prediction', use_flow_sigmas=True, flow_shift=..."
+        remedy = f"{name}.from_config(..., {way})" if does_flows else "FlowMatchEulerDiscreteScheduler(shift=...)"
+        raise ValueError(f"scheduler: this {name} does not follow a flow, as the model does; take {remedy}")
+
+
+def _generators(given: object, num_videos: int) -> torch.Generator | list[torch.Generator] | None:
+    """The generators of a call, each checked."""
+    if given is None or isinstance(given, torch.Generator):
+        return given
+    listed = list(given) if isinstance(given, list | tuple) else [given]
+    for one in listed:
+        if not isinstance(one, torch.Generator):
+            raise ValueError(f"generator is a {type(one).__name__}; give torch.Generator().manual_seed(...)")
+    if len(listed) != num_videos:
+        raise ValueError(f"generator: {len(listed)} for {num_videos} videos; give one each, or one for all")
+    return listed

@@ -45,7 +45,7 @@ class Prompt:
     def embed(self, pipeline: WanPipeline, copies: int, max_length: int) -> tuple[Tensor, Tensor | None]:
         """Return the embeddings (B, L, D) of prompts and negative prompts, computed or given, once for each copy."""
         device, guided = pipeline._execution_device, pipeline.do_classifier_free_guidance
-        if pipeline.tokenizer is not None:  # a model must not see longer padding than in training
+        if pipeline.tokenizer is not None:
             max_length = min(max_length, pipeline.tokenizer.model_max_length)
         for text in [self.text] if isinstance(self.text, str) else self.text or ():
             if len(pipeline.tokenizer(text, truncation=True, max_length=max_length + 1).input_ids) > max_length:
@@ -57,12 +57,19 @@ class Prompt:
         return tuple(None if embeds is None else embeds.to(device, pipeline.transformer.dtype) for embeds in copied)
 
 
+def check_floats(name: str, value: object, *needed: int | str) -> None:
+    """Raise a ValueError unless `value` is a tensor of finite floats of this shape, see `check_shape`."""
+    check_shape(name, value, *needed)
+    if not value.is_floating_point() or not value.isfinite().all():
+        raise ValueError(f"{name} holds values that are no finite floats ({value.dtype}); give others")
+
+
 def _count(name: str, text: Texts, embeds: Tensor | None, has_encoder: bool, text_dim: int) -> int:
     """How many texts or embeddings there are, each checked."""
     if text is not None and embeds is not None:
         raise ValueError(f"{name} and {name}_embeds are both given; give one of them")
     if embeds is not None:
-        check_shape(f"{name}_embeds", embeds, "B", "L", text_dim)
+        check_floats(f"{name}_embeds", embeds, "B", "L", text_dim)
         return len(embeds)
     if text is None:
         return 0
@@ -71,4 +78,7 @@ def _count(name: str, text: Texts, embeds: Tensor | None, has_encoder: bool, tex
     listed = [text] if isinstance(text, str) else text
     if not (isinstance(listed, list) and listed and all(isinstance(one, str) for one in listed)):
         raise ValueError(f"{name} must be a text or a list of texts, got {reprlib.repr(text)}")
+    for one in listed:
+        if not one.isascii() and any("\ud800" <= letter <= "\udfff" for letter in one):
+            raise ValueError(f"{name} holds half of a surrogate pair; leave it out: {reprlib.repr(one)}")
     return len(listed)

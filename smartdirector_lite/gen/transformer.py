@@ -8,15 +8,21 @@ into the other. Two things differ, and both are what Multi-Chunk needs (SmartDir
   token, with a modulation table (B, F*S, 6, D) of about 2 GB at 720p. Here the table is (B, F, 6, D), and is broadcast
   over the S tokens of each frame.
 
+Its config may also say how the weights were trained (`TRAINED_WITH`), so that this goes wherever the weights go.
+
 Axes: B batch, C channels, F latent frames, H, W latent height and width, h, w the same in tokens, S = h*w tokens of a
 frame, L text tokens, D width of the model, D_head of one attention head.
 """
 
+import copy
 import functools
+import inspect
 import types
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
+from diffusers import ModelMixin  # diffusers looks for this name here when it loads the transformer of a saved folder
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel, WanTransformerBlock
@@ -24,6 +30,8 @@ from diffusers.utils import apply_lora_scale
 from torch import Tensor
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines, each (1 or B, F*S, 1, D_head)
+# How weights were trained, as their config may say, and what holds where it does not: the values of Wan's own weights.
+TRAINED_WITH = {"sigma_data": None, "cut_gap": 0.0, "upsample": "latent"}
 
 
 class DirectorTransformerBlock(WanTransformerBlock):
@@ -64,8 +72,19 @@ class DirectorTransformerBlock(WanTransformerBlock):
         return add_gated(x, update.float(), gate_2)
 
 
+def _arguments() -> inspect.Signature:
+    """The arguments of Wan's transformer, and those of TRAINED_WITH."""
+    wan, kind = inspect.signature(WanTransformer3DModel.__init__), inspect.Parameter.KEYWORD_ONLY
+    trained = [inspect.Parameter(name, kind, default=value) for name, value in TRAINED_WITH.items()]
+    return wan.replace(parameters=[*wan.parameters.values(), *trained])
+
+
 class DirectorTransformer3DModel(WanTransformer3DModel):
     """Wan's transformer with explicit tau and one timestep for each latent frame; same config, same weights.
+
+    Args:
+        sigma_data, cut_gap: what a `DirectorGenPipeline` of these weights works with.
+        upsample: what a `DirectorSRPipeline` of these weights works with. The others are those of the parent.
 
     Raises:
         ValueError: for image-to-video checkpoints, which need an image encoder, and for a temporal patch other than 1.
@@ -77,8 +96,12 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
 
     @functools.wraps(WanTransformer3DModel.__init__)
     def __init__(self, *args, **kwargs):
+        trained = {name: kwargs.pop(name) for name in TRAINED_WITH if name in kwargs}
         super().__init__(*args, **kwargs)
+        self.register_to_config(**trained)
         self._adopt_blocks()
+
+    __init__.__signature__ = _arguments()  # from which diffusers reads what a config may hold
 
     def _adopt_blocks(self) -> None:
         """Check the config, and give the blocks their class, with the weights that the parent made."""
@@ -92,26 +115,43 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
             block.__class__ = DirectorTransformerBlock
 
     @classmethod
-    def adopt(cls, transformer: WanTransformer3DModel) -> "DirectorTransformer3DModel":
-        """Turn a loaded `WanTransformer3DModel` into this class, in place; return one of this class as it is.
+    def adopt(
+        cls, transformer: WanTransformer3DModel, trained: Mapping[str, object] | None = None
+    ) -> "DirectorTransformer3DModel":
+        """Make one of this class of a `WanTransformer3DModel`, which stays what it is. Both share their weights.
+
+        Layers, hooks and LoRAs are each one's own: what is added to one is not seen by the other. What is written into
+        the weights is seen by both, and both are where the weights are.
+
+        Args:
+            transformer: one of this class is returned as it is, unless `trained` says something else than its config.
+            trained: entries for the config, see TRAINED_WITH.
 
         Raises:
-            ValueError: as in the constructor; for another class; where a cache or group offloading holds old methods.
+            ValueError: as in the constructor; for another class; where a cache, group offloading or compiling holds the
+                methods of the module that it was made for.
         """
         core = getattr(transformer, "_orig_mod", transformer)  # the module inside torch.compile's wrapper
-        if isinstance(core, cls):
-            return transformer
-        if type(core) is not WanTransformer3DModel:
+        if type(core) not in (WanTransformer3DModel, cls):
             raise ValueError(f"transformer is a {type(core).__name__}: give a WanTransformer3DModel")
+        changes = {name: value for name, value in (trained or {}).items() if trained_with(core)[name] != value}
+        if isinstance(core, cls) and not changes:
+            return transformer
         modules = (core, *core.blocks)
-        if any("forward" in vars(module) and not hasattr(module, "_old_forward") for module in modules):
-            raise ValueError("transformer has hooks: make the pipeline first, then enable group offloading or a cache")
-        cls._adopt_blocks(core)
-        core.__class__ = cls
-        for module in modules:
+        holds = any("forward" in vars(module) and not hasattr(module, "_old_forward") for module in modules)
+        if holds or core is not transformer or any(module._compiled_call_impl for module in modules):
+            later = "group offloading, a cache or compiling"
+            raise ValueError(f"transformer has hooks or is compiled: make the pipeline first, then enable {later}")
+        shared = [*core.parameters(), core.rope]  # the buffers of rope move with the module, not with the weights
+        shared += [module._hf_hook for module in core.modules() if hasattr(module, "_hf_hook")]
+        twin = copy.deepcopy(core, {id(one): one for one in shared})
+        cls._adopt_blocks(twin)
+        twin.__class__ = cls
+        twin.register_to_config(**changes)
+        for module in (twin, *twin.blocks):
             if hasattr(module, "_old_forward"):  # accelerate's hooks call it
                 module._old_forward = types.MethodType(type(module).forward, module)
-        return transformer
+        return twin
 
     def enable_cache(self, config) -> None:
         """Enable one of diffusers' caches, such as the first-block cache.
@@ -185,7 +225,8 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
 
         Args:
             hidden_states: (B, C, F, H, W) normalised latents.
-            timestep: (B,), or (B, F) with one for each latent frame; from 0 (clean, an anchor) to 1000 (noise).
+            timestep: (B,), or (B, F) with one for each latent frame; from 0 (clean, an anchor) to 1000 (noise). Wan's
+                own pipelines give (B, F*S), the same for all tokens of a frame.
             encoder_hidden_states: (B, L, text_dim) text embeddings.
             encoder_hidden_states_image: must be None; it keeps the parent's argument order.
             attention_kwargs: as in diffusers; `scale` scales LoRA layers.
@@ -196,12 +237,21 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
             (B, C, F, H, W), in a `Transformer2DModelOutput` or, without `return_dict`, in a tuple.
 
         Raises:
-            ValueError: where a shape does not fit, both `tau` and `rotary_emb` are given, or image embeddings are.
+            ValueError: where a shape does not fit, both `tau` and `rotary_emb` are given, or image embeddings are; and
+                where neither is given, as by Wan's own pipelines, for weights that these would use wrongly.
         """
         if encoder_hidden_states_image is not None:
             raise ValueError("encoder_hidden_states_image is given: put keyframes into hidden_states, as anchors")
+        if tau is None and rotary_emb is None and (sigma_data := trained_with(self)["sigma_data"]) is not None:
+            way = "make a DirectorGenPipeline.from_pipe(...) of this one, or give tau"
+            raise ValueError(f"transformer: trained behind a skip (sigma_data = {sigma_data}), which Wan's lack; {way}")
         batch_size, _, num_frames, height, width = hidden_states.shape
         (h, w), (_, p_h, p_w) = self._grid(height, width), self.config.patch_size
+        if timestep.shape == (batch_size, num_frames * h * w):
+            of_tokens = timestep.unflatten(1, (num_frames, -1))
+            timestep = of_tokens[..., 0]
+            if (of_tokens != timestep[..., None]).any():
+                raise ValueError("timestep differs within a frame: give all tokens of a frame the same")
         if timestep.shape not in ((batch_size,), (batch_size, num_frames)):
             needed = f"({batch_size},) or ({batch_size}, {num_frames})"
             raise ValueError(f"timestep has shape {tuple(timestep.shape)}: give {needed}, (B,) or (B, F)")
@@ -233,3 +283,9 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
         x = x.reshape(batch_size, num_frames, h, w, p_h, p_w, -1)
         sample = x.permute(0, 6, 1, 2, 4, 3, 5).flatten(5, 6).flatten(3, 4)
         return Transformer2DModelOutput(sample=sample) if return_dict else (sample,)
+
+
+def trained_with(transformer: ModelMixin | None) -> dict[str, object]:
+    """Return how a transformer was trained: see TRAINED_WITH."""
+    said = getattr(transformer, "config", {})
+    return {name: said.get(name, value) for name, value in TRAINED_WITH.items()}

@@ -17,9 +17,11 @@ BUNDLED = "smartdirector-tiny"
 GEN_FOLDER, SR_FOLDER = "director-gen", "director-sr"  # the stages of a model that has a folder for each
 PIPELINES = ("WanPipeline", "DirectorGenPipeline")  # what the model_index.json of stage one may name
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")  # what is fetched of a repository: no pickles, no code
+# diffusers and transformers write the name of a variant behind the name of the file, before the number of the shard.
+WEIGHTS = re.compile(r"(?:diffusion_pytorch_)?model(?:\.([^.]+?))?(?:-\d{5}-of-\d{5})?\.safetensors")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 # What the libraries raise at files that are missing or damaged, and at values that they do not know.
-LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError)
+LOADING_ERRORS = (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ImportError)
 
 
 class LoadError(ValueError):
@@ -98,3 +100,28 @@ def read_object(path: Path) -> dict:
     if not isinstance(value, dict):
         raise LoadError(f"{path}: must hold an object {{...}}, not a {type(value).__name__}")
     return value
+
+
+def variants_in(part: Path) -> set[str | None]:
+    """Return the variants of the weights in a component's folder, such as "fp16"; None stands for plain files."""
+    matches = (WEIGHTS.fullmatch(file.name) for file in part.glob("*.safetensors"))
+    return {match[1] for match in matches if match}
+
+
+def find_variant(stage: Path, wanted: str | None = None) -> str | None:
+    """Return the variant to read a stage's weights in: `wanted` if some component has it, else the only one there is.
+
+    Components without that variant are read from plain files, and None means that all are.
+
+    Raises:
+        LoadError: where there are only variants, and several of them.
+    """
+    parts = [variants_in(part) for part in sorted(stage.iterdir()) if part.is_dir()]
+    if wanted is not None and any(wanted in part for part in parts):
+        return wanted
+    choices = [part for part in parts if part and None not in part]  # of components that have no plain files
+    common = set.intersection(*choices) if choices else {None}
+    if len(common) != 1:
+        names = ", ".join(sorted(set.union(*choices)))
+        raise LoadError(f"{stage}: the weights are there as {names}; say which by variant=...")
+    return common.pop()

@@ -24,23 +24,25 @@ from ..storyboard.parts import Fps, Number, Sides
 from ..timeline import check_one_of
 from .cpu import prepare_for_cpu
 from .estimate import MetaModels, read_configs
-from .hub import BUNDLED, SR_FOLDER, LoadError, find_model, loading, read_object
+from .hub import BUNDLED, SR_FOLDER, LoadError, find_model, find_variant, loading, read_object
 from .memory import MODES, QUANTIZED, Call
 from .placement import choose_on, place
 from .text import LazyTextEncoder, TextCache, load_text_encoder
 
 DEFAULTS_FILE = "smartdirector.json"
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 USUAL_FRAMES, USUAL_KEYFRAMES = 121, 3  # of the call that `memory="auto"` makes room for
 
 
 def load_director(
     model: str | Path = BUNDLED,
     device: str | torch.device | None = None,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | str | None = None,
     *,
     memory: str = "auto",
     fit: Call | None = None,
     revision: str | None = None,
+    variant: str | None = None,
     download: bool = False,
     text_cache: str | Path | None = None,
     compile: bool = False,
@@ -56,13 +58,16 @@ def load_director(
             text-to-video pipeline, or it holds one in `director-gen` and, where there is a second stage, that stage in
             `director-sr`, which uses the first stage's VAE.
         device: None takes CUDA where there is one, else the CPU.
-        dtype: the type of the transformers and the text encoder. None is float32 on the CPU and bfloat16 on CUDA. The
-            VAE stays in float32, as Wan's authors advise, since its errors end up in every anchor.
+        dtype: the type of the transformers and the text encoder: float32, bfloat16 or float16, by torch's value or
+            name. None and "auto" are float32 on the CPU and bfloat16 on CUDA. The VAE stays in float32, as Wan's
+            authors advise, since its errors end up in every anchor.
         memory: where the models are while they work: "full", "model", "group" or "sequential" (see `placement`), or
             "auto" for the fastest of them that fits the GPU's free memory. On the CPU there is one place.
         fit: the largest call that must fit. None is a call of the model's own size, USUAL_FRAMES frames and
             USUAL_KEYFRAMES keyframes.
         revision: a branch, tag or commit of a hub id.
+        variant: which of several saved forms of the weights to read, such as "fp16"; components that lack it are read
+            from plain files. None takes the plain files, or the only variant where there are none.
         download: whether files of a hub id that are not in the cache may be fetched.
         text_cache: a folder to keep text embeddings in. The text encoder is then loaded for a text that is not there
             yet, and is gone before anything else runs.
@@ -76,8 +81,7 @@ def load_director(
     """
     folder = find_model(model, revision, download)
     device = _check_device(device)
-    if dtype is None:
-        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = _check_dtype(dtype, device)
     defaults = read_defaults(folder)
     with loading(model):
         quantized = {} if quantize is None else {"quantization_config": _quantization(quantize, dtype)}
@@ -94,18 +98,22 @@ def load_director(
     if compile and memory != "full":
         raise ValueError(f"compile: needs memory='full', and it is {memory!r}; leave compile out")
 
-    with loading(model):
-        encoder = load_text_encoder(folder, dtype) if text_cache is None else None
-        precision = {"default": dtype, "vae": torch.float32}
-        gen = _read(DirectorGenPipeline, folder, dtype=precision, text_encoder=encoder, **quantized)
     sr, sr_folder = None, folder.parent / SR_FOLDER
+    folders = [folder, sr_folder] if sr_folder.is_dir() else [folder]
+    variants = [find_variant(stage, variant) for stage in folders]
+    if variant is not None and variant not in variants:
+        raise LoadError(f"model {str(model)!r} has no weights of the variant {variant!r}; leave variant out")
+    with loading(model):
+        encoder = load_text_encoder(folder, dtype, variants[0]) if text_cache is None else None
+        options = {"dtype": {"default": dtype, "vae": torch.float32}, "variant": variants[0], **quantized}
+        gen = _read(DirectorGenPipeline, folder, text_encoder=encoder, **options)
     if sr_folder.is_dir():
         with loading(sr_folder):
-            precision = {"default": dtype, "restorer": torch.float32}
-            sr = _read(DirectorSRPipeline, sr_folder, dtype=precision, vae=gen.vae)
+            options = {"dtype": {"default": dtype, "restorer": torch.float32}, "variant": variants[1]}
+            sr = _read(DirectorSRPipeline, sr_folder, vae=gen.vae, **options)
     director = Director(gen, sr, defaults)
     if text_cache is not None:
-        encode = LazyTextEncoder(folder, gen.tokenizer, dtype, device)
+        encode = LazyTextEncoder(folder, gen.tokenizer, dtype, device, variants[0])
         director.encode_texts = TextCache(text_cache, encode, encode.made_by)
 
     stages = [stage for stage in (gen, sr) if stage is not None]
@@ -179,6 +187,17 @@ def _check_device(device: str | torch.device | None) -> torch.device:
         first_line = str(error).strip().partition("\n")[0]
         remedy = "leave it out to take CUDA where there is one, else the CPU"
         raise ValueError(f"device {str(device)!r} can't be used here ({first_line}); {remedy}") from error
+
+
+def _check_dtype(dtype: torch.dtype | str | None, device: torch.device) -> torch.dtype:
+    """Return the type that a name of torch's means, or that suits the device."""
+    if dtype is None or (isinstance(dtype, str) and dtype == "auto"):
+        return torch.bfloat16 if device.type == "cuda" else torch.float32
+    found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else dtype
+    if not isinstance(found, torch.dtype) or found not in DTYPES:
+        names = ", ".join(repr(str(one).removeprefix("torch.")) for one in DTYPES)
+        raise ValueError(f"dtype = {dtype!r}: give one of {names}, or leave it out for what suits the device")
+    return found
 
 
 def _check_memory(memory: str, device: torch.device) -> str:

@@ -13,11 +13,14 @@ from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 from ..gen.pipeline import DirectorGenPipeline
 from ..gen.prompt import MAX_TOKENS
 from ..media import atomic_path
-from .hub import loading, read_object
+from .hub import loading, read_object, variants_in
 
 
-def load_text_encoder(folder: Path, dtype: torch.dtype) -> UMT5EncoderModel | None:
+def load_text_encoder(folder: Path, dtype: torch.dtype, variant: str | None = None) -> UMT5EncoderModel | None:
     """Load the text encoder of a pipeline's folder onto the CPU.
+
+    Args:
+        variant: of the pipeline, see `find_variant`.
 
     Returns:
         The encoder, or None for a pipeline that is made without one.
@@ -31,6 +34,7 @@ def load_text_encoder(folder: Path, dtype: torch.dtype) -> UMT5EncoderModel | No
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder")
     options = {"local_files_only": True, "use_safetensors": True, "ignore_mismatched_sizes": True}
+    options["variant"] = variant if variant in variants_in(path) else None
     try:
         model, found = UMT5EncoderModel.from_pretrained(path, dtype=dtype, output_loading_info=True, **options)
     except SafetensorError as error:
@@ -47,19 +51,27 @@ class LazyTextEncoder:
         made_by: a name for what this encoder makes; another encoder has another name.
     """
 
-    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerBase, dtype: torch.dtype, device: torch.device):
+    def __init__(
+        self,
+        folder: Path,
+        tokenizer: PreTrainedTokenizerBase,
+        dtype: torch.dtype,
+        device: torch.device,
+        variant: str | None = None,
+    ):
         """Make it of the folder of a pipeline. On a GPU without room for the encoder it works on the CPU."""
-        self.folder, self.tokenizer, self.dtype, self.device = folder, tokenizer, dtype, device
+        self.folder, self.tokenizer, self.dtype, self.device, self.variant = folder, tokenizer, dtype, device, variant
         self.length = min(MAX_TOKENS, tokenizer.model_max_length)
         files = sorted((folder / "text_encoder").glob("*"))
-        known = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files], str(dtype), self.length
+        known = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        known += [str(dtype), self.length, variant]
         self.made_by = hashlib.sha256(repr(known).encode()).hexdigest()
 
     @torch.no_grad()
     def __call__(self, texts: list[str]) -> Tensor:
         """Return embeddings (B, L, D) in the encoder's dtype. ValueError where the encoder can't be loaded."""
         with loading(self.folder):
-            encoder = load_text_encoder(self.folder, self.dtype)
+            encoder = load_text_encoder(self.folder, self.dtype, self.variant)
         if encoder is None:
             raise ValueError(f"{self.folder}: has no text encoder; give a model that has one, or no text_cache")
         device = self.device

@@ -6,8 +6,10 @@ damaged file is an error, never a shorter video. A file that is written appears 
 """
 
 from .files import MediaError, PathLike, atomic_path, write_json
+from .frames import decoded_frames
 from .images import check_image, cover_crop, crop_note, read_image, to_image, write_image
+from .pixels import frame_pixels
 from .sheets import contact_sheet
 from .size import Size
-from .videos import VideoInfo, count_frames, decoded_frames, frame_pixels, probe_video, read_video, read_video_at
+from .videos import VideoInfo, count_frames, probe_video, read_video, read_video_at
 from .writing import write_video

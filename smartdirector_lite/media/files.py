@@ -15,8 +15,8 @@ from pathlib import Path
 PathLike = str | os.PathLike[str]
 ANYONE_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 TEMPORARY = f".smartdirector-{zlib.crc32(platform.node().encode()):08x}-"  # the machine; the process follows
-DISK = re.compile(r"\(os error \d+\)|inline_container")  # in what safetensors, tokenizers and torch say of a full disk
-PART = re.compile(r"requested and|inline_container")  # in what numpy and torch say, which means nothing to a user
+DISK = re.compile(r"\(os error \d+\)|inline_container|iostream error")  # of safetensors, tokenizers and torch: a full disk
+PART = re.compile(r"requested and|inline_container|iostream error")  # of numpy and torch: no word for a user
 
 
 class MediaError(ValueError):

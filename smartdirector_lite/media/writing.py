@@ -1,8 +1,9 @@
 """Videos are written here with PyAV, as H.264 mp4 files."""
 
+import contextlib
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -10,10 +11,10 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace
 
-from .files import MediaError, PathLike, atomic_path, video_path
+from .files import MediaError, PathLike, atomic_path, one_line, video_path
 from .images import check_pixels
+from .pixels import CONVERSION
 from .sound import sound_packets
-from .videos import CONVERSION
 
 SAME_EVERY_TIME = {"mbtree": "0"}  # x264's macroblock tree now and then gives another file for the same frames
 TICK = Fraction(1, 90_000)  # seconds; the unit of frames that have times of their own
@@ -35,7 +36,8 @@ def write_video(
         quality: x264's constant rate factor, from 0 (best) to 51 (worst).
         times: when each frame is shown, in seconds from the first, and when the last one ends if that is known. The
             default is one frame every 1 / fps.
-        sound: a file whose sound goes with the frames.
+        sound: a file whose sound goes with the frames, as it does with the film in that file. Where that film begins
+            later than its sound, this one does, too.
 
     Raises:
         MediaError: there is no frame, a side is odd (4:2:0 has none), or frames differ in size or type.
@@ -55,8 +57,9 @@ def write_video(
         raise MediaError(f"{path}: H.264 needs an even width and height, got {width} x {height}; crop or resize first")
     if times is not None and all(abs(time - i / fps) < ROUNDING for i, time in enumerate(times)):
         times = None
-    with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
-        heard = iter(()) if sound is None else sound_packets(sound, container)
+    options = {"movflags": "+faststart"}
+    with atomic_path(path) as temporary, _refusals(path), av.open(str(temporary), "w", options=options) as container:
+        late, heard = (0, iter(())) if sound is None else sound_packets(sound, container, fps)
         waiting = next(heard, None)  # the sound's stream is made before the first packet is written
         stream = _video_stream(container, width, height, fps, quality, times is not None)
         for index, pixels in enumerate(itertools.chain([first], frames)):
@@ -67,10 +70,10 @@ def write_video(
                 )
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=CONVERSION)
-            time = index / fps if times is None else times[index]
-            frame.pts = index
+            time = late / fps + (index / fps if times is None else times[index])
+            frame.pts = late + index
             if times is not None:
-                end = times[index + 1] if index + 1 < len(times) else time + 1 / fps
+                end = late / fps + times[index + 1] if index + 1 < len(times) else time + 1 / fps
                 frame.pts, frame.time_base = round(time / TICK), TICK
                 frame.duration = round(end / TICK) - frame.pts
             container.mux(stream.encode(frame))
@@ -80,6 +83,15 @@ def write_video(
         container.mux(stream.encode())
         for packet in itertools.chain([waiting] if waiting else [], heard):
             container.mux(packet)
+
+
+@contextlib.contextmanager
+def _refusals(path: PathLike) -> Iterator[None]:
+    """What FFmpeg does not write into an mp4, such as the sound of a damaged file, becomes a MediaError."""
+    try:
+        yield
+    except (av.ArgumentError, av.InvalidDataError) as error:
+        raise MediaError(f"{path}: its sound or picture can't be written ({one_line(error)})") from error
 
 
 def _video_stream(

@@ -19,15 +19,18 @@ import torch
 from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from diffusers.pipelines.wan.pipeline_output import WanPipelineOutput
 from diffusers.utils.torch_utils import get_module_execution_device
+from PIL.Image import Image
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, UMT5EncoderModel
 
 from ..flow import State
-from ..gen.base import OUTPUT_TYPES, DirectorPipeline
+from ..gen.base import OUTPUT_TYPES, Conditions, Cuts, DirectorPipeline, check_finite, in_turn
 from ..gen.conditions import Frame, VideoCondition, frame_size
-from ..gen.transformer import DirectorTransformer3DModel
+from ..gen.prompt import check_floats
+from ..gen.transformer import DirectorTransformer3DModel, trained_with
+from ..media import to_image
 from ..media.size import Size
-from ..timeline import ChunkPlan, check_int, check_number, check_one_of
+from ..timeline import ChunkPlan, as_list, check_int, check_number, check_one_of
 from ..vae.causal import check_shape, encode_clip
 from ..vae.multichunk import iter_decode, iter_encode
 from .frames import FACTOR, pad, resize, small_frame, to_bytes, upsample_latents
@@ -99,32 +102,35 @@ class DirectorSRPipeline(DirectorPipeline):
         transformer_2: None = None,
         boundary_ratio: None = None,
         expand_timesteps: bool = False,
-        upsample: str = "latent",
+        upsample: str | None = None,
         restorer: FrameRestorer | None = None,
     ):
         """Make a pipeline of its components.
 
         Args:
-            upsample: how the start of the flow was enlarged when the transformer was trained; one of UPSAMPLING.
+            upsample: how the start of the flow was enlarged when the transformer was trained; one of UPSAMPLING. None
+                takes what the transformer's config says.
             restorer: puts the decoded frames right; None leaves them as they are.
         """
+        upsample = trained_with(transformer)["upsample"] if upsample is None else upsample
         check_one_of("upsample", upsample, UPSAMPLING)
-        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio)
+        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio, {"upsample": upsample})
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
         self.register_modules(restorer=restorer)
         self.register_to_config(upsample=upsample)
 
     @torch.no_grad()
+    @in_turn
     def __call__(
         self,
         video: Sequence | np.ndarray | Tensor | None = None,
-        conditions: Sequence[VideoCondition] = (),
+        conditions: Conditions = (),
         scale: float = FACTOR,
         *,
         latents: Tensor | None = None,
         num_frames: int | None = None,
         num_inference_steps: int = 4,
-        cuts: Sequence[int] = (),
+        cuts: Cuts = (),
         rope: str = "frame_time",
         upsample: str | None = None,
         restore: bool = True,
@@ -145,22 +151,24 @@ class DirectorSRPipeline(DirectorPipeline):
 
         Raises:
             ValueError: naming the argument, before any model runs.
+            FloatingPointError: the model gave values that are not finite.
         """
         check_one_of("output_type", output_type, OUTPUT_TYPES)
         if (video is None) == (latents is None):
             raise ValueError("give video or latents, and not both")
         if latents is not None:
-            check_shape("latents", latents, 1, "C", "F", "h", "w")
+            check_floats("latents", latents, 1, "C", "F", "h", "w")
             source, size = latents, Size(latents.shape[-1], latents.shape[-2]).times(self.vae_scale_factor_spatial)
         else:
-            source = VideoCondition(video=video).frames
-            if num_frames not in (None, len(source)):
+            # Upright at once: what follows goes by each frame's size.
+            source = [to_image(one) if isinstance(one, Image) else one for one in VideoCondition(video=video).frames]
+            if num_frames is not None and check_int("num_frames", num_frames, 1) != len(source):
                 raise ValueError(f"num_frames is {num_frames}, but video has {len(source)} frames; leave it out")
             num_frames, size = len(source), frame_size(source[0])
             for frame in source:
                 small_frame(frame, size)  # each is checked before any model runs
         options = SROptions(num_inference_steps, rope, upsample, restore, tile=tile)
-        call = self._check(self.plan(num_frames, conditions, cuts), size, conditions, scale, options)
+        call = self._check(num_frames, size, conditions, scale, cuts, options)
         if output_type == "latent":
             result = torch.cat(list(self._flow(call, source)), dim=2)
         else:
@@ -174,9 +182,9 @@ class DirectorSRPipeline(DirectorPipeline):
         frames: Iterable[np.ndarray] | Tensor,
         num_frames: int,
         size: Size,
-        conditions: Sequence[VideoCondition] = (),
+        conditions: Conditions = (),
         scale: float = FACTOR,
-        cuts: Sequence[int] = (),
+        cuts: Cuts = (),
         options: SROptions | None = None,
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Upscale a video of any length as its frames come; memory does not grow with it.
@@ -191,8 +199,7 @@ class DirectorSRPipeline(DirectorPipeline):
         Raises:
             ValueError: for bad arguments at once, and for a frame of another size when it comes.
         """
-        plan = self.plan(num_frames, conditions, cuts)
-        call = self._check(plan, size, conditions, scale, options or SROptions())
+        call = self._check(num_frames, size, conditions, scale, cuts, options or SROptions())
         return self._as_bytes(self._upscale(call, frames))
 
     @torch.no_grad()
@@ -202,15 +209,18 @@ class DirectorSRPipeline(DirectorPipeline):
         self.maybe_free_model_hooks()
 
     def _check(
-        self, plan: ChunkPlan, size: Size, conditions: Sequence[VideoCondition], scale: float, options: SROptions
+        self, num_frames: int, size: Size, conditions: Conditions, scale: float, cuts: Cuts, options: SROptions
     ) -> _Call:
         """Check a call's arguments, all but its frames."""
-        self.check_call(options.steps, needs_vae=True)
-        check_number("scale", scale, 1, MAX_SCALE)
-        if options.tile is not None:
-            check_int("tile", options.tile, 2 * max(self.size_multiple))
-        if options.upsample is None:
-            options = replace(options, upsample=self.config.upsample)
+        conditions = as_list(conditions)
+        plan = self.plan(num_frames, conditions, cuts)
+        scale = check_number("scale", scale, 1, MAX_SCALE)
+        options = replace(
+            options,
+            steps=self.check_call(options.steps, needs_vae=True),
+            tile=None if options.tile is None else check_int("tile", options.tile, 2 * max(self.size_multiple)),
+            upsample=self.config.upsample if options.upsample is None else options.upsample,
+        )
         check_one_of("upsample", options.upsample, UPSAMPLING)
         given = Size(*size)
         steps = (max(self.vae_scale_factor_spatial, side // FACTOR) for side in self.size_multiple)
@@ -294,4 +304,4 @@ class DirectorSRPipeline(DirectorPipeline):
             latents = state.latents.to(dtype)
             velocity = self.transformer(latents, timestep, text, return_dict=False, rotary_emb=rotary)[0].float()
             state = state.euler_step(velocity, t, t_next)
-        return state.latents
+        return check_finite(state.latents)

@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
+from ..media.files import check_folder
 from .clips import SPARSE, ClipData, ClipEntry, draw_clip, encode_clips, vae_fingerprint
 from .film import Footage
 from .options import Count, Natural, Options, Seed, Share
@@ -41,6 +42,7 @@ class BankConfig(Options):
 
 def build_bank(config: BankConfig) -> None:
     """Make the shards that the options ask for, and print the path of each."""
+    check_folder(config.bank)
     vae, footage = load_vae(config.vae, "vae").eval(), Footage.open(config.film, config.film_share)
     for index in range(config.first, config.first + config.count):
         shard = build_shard(

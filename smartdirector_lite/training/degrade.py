@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media.videos import CONVERSION, frame_pixels
+from ..media.pixels import CONVERSION, DecodedFrame, frame_pixels
 from ..media.writing import SAME_EVERY_TIME
 
 CRF = (20, 36)  # H.264's rate factor, from hardly visible to blocky
@@ -68,5 +68,5 @@ def compress(video: Tensor, crf: int) -> Tensor:
         container.mux(stream.encode())
     file.seek(0)
     with av.open(file) as container:
-        decoded = [frame_pixels(frame) for frame in container.decode(video=0)]
+        decoded = [frame_pixels(DecodedFrame(frame)) for frame in container.decode(video=0)]
     return torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).to(video.device, torch.float32) / 255

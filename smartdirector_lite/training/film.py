@@ -7,28 +7,28 @@ takes its clips from a film rather than from the toy world.
 
 import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import av
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media import atomic_path, probe_video, write_json
+from ..media import atomic_path, decoded_frames, frame_pixels, probe_video, write_json
+from ..media.files import check_folder, make_folder
 from ..media.size import Size
-from ..media.videos import decoded_frames  # gives frames as they are coded, not yet converted to RGB
 from .options import Options, Range
 from .tiny import FINAL
 
 CUT_THRESHOLD = 0.11  # mean absolute difference of two thumbnails with values in [0, 1]
+STANDS_OUT = 3  # how many times the jumps around it a cut is
+AROUND = 6  # jumps on either side that count as around one
 MIN_SHOT_SECONDS = 1.0
 HELD_OUT_SHARE = 0.2
 MIN_SIDE = 16  # pixels; a thumbnail is an eighth of a frame
-LONGEST = 1e9  # seconds; JSON, where the part that was used is noted, has no infinity
+LONGEST = 1_000_000_000  # seconds; JSON, where the part that was used is noted, has no infinity
 MAX_FILM_BYTES = 8_000_000_000  # of frames, which are held in memory until the film is cut
 
 
@@ -81,50 +81,49 @@ def prepare_film(
         if any(made_from[name] != value for name, value in held.items()):
             raise ValueError(f"cache {cache} was made from {held}, not {made_from}: choose another folder or delete it")
         return cache
+    check_folder(cache)
     fps = probe_video(path).fps / step
-    frames = list(_read_frames(path, size, step, seconds))
+    frames, thumbs = _read_film(path, size, step, seconds)
     if not frames:
         raise ValueError(f"{path}: no frames between {seconds[0]} s and {seconds[1]} s")
     film = np.stack(frames)
-    shots = find_shots(film, fps)
+    # Cuts are looked for in all frames: between two that are kept, a fast camera goes too far.
+    shots = _long_shots([-(-cut // step) for cut in _find_jumps(np.stack(thumbs))], len(film), fps)
     if not shots:
         raise ValueError(f"{path}: no shot of {MIN_SHOT_SECONDS} s or more in {len(film) / fps:.1f} s")
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     with atomic_path(cache / "frames.npy") as temporary:
         np.save(temporary, film)
     write_json(cache / "shots.json", {**made_from, "fps": fps, "shots": shots})
     return cache
 
 
-def _read_frames(path: str | Path, size: Size, step: int, seconds: tuple[float, float]) -> Iterator[np.ndarray]:
-    """Give every step-th frame within `seconds`, (H, W, 3) uint8. The others are decoded, but not converted."""
-    num_bytes = 0
-    for index, (time, _, frame) in enumerate(decoded_frames(path)):
+def _read_film(
+    path: str | Path, size: Size, step: int, seconds: tuple[float, float]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Read the frames within `seconds`: every step-th one, (H, W, 3) uint8, and the thumbnails of all."""
+    frames, thumbs, num_bytes = [], [], 0
+    for time, _, frame in decoded_frames(path):
         if time >= seconds[1]:
-            return
-        if index % step == 0 and time >= seconds[0]:
-            image = _shrink(frame, size)
-            num_bytes += image.nbytes
+            break
+        if time >= seconds[0]:
+            image = frame_pixels(frame, size)
+            if len(thumbs) % step == 0:
+                frames.append(image)
+                num_bytes += image.nbytes
+            thumbs.append(_thumbnail(image))
             if num_bytes > MAX_FILM_BYTES:
                 raise ValueError(f"{path}: over {MAX_FILM_BYTES} bytes of frames; use a part of it or a larger step")
-            yield image
+    return frames, thumbs
 
 
-def _shrink(frame: av.VideoFrame, size: Size) -> np.ndarray:
-    """Turn a frame upright and cover-crop it to `size`, (H, W, 3) uint8."""
-    quarter_turns = round(frame.rotation / 90)
-    width, height = size[::-1] if quarter_turns % 2 else size
-    scale = max(width / frame.width, height / frame.height)
-    wide, high = round(frame.width * scale), round(frame.height * scale)
-    image = frame.to_ndarray(width=wide, height=high, format="rgb24", interpolation="AREA")
-    left, top = (wide - width) // 2, (high - height) // 2
-    return np.ascontiguousarray(np.rot90(image[top : top + height, left : left + width], quarter_turns))
+def _thumbnail(frames: np.ndarray) -> np.ndarray:
+    """Every eighth pixel of frames (..., H, W, 3), both ways."""
+    return frames[..., 4::8, 4::8, :].copy()
 
 
 def find_shots(frames: np.ndarray, fps: float) -> list[tuple[int, int]]:
     """Split a film at jumps between neighbouring frames.
-
-    A jump is a cut where it is large and stands out from the jumps around it.
 
     Args:
         frames: (T, H, W, 3) uint8.
@@ -133,12 +132,34 @@ def find_shots(frames: np.ndarray, fps: float) -> list[tuple[int, int]]:
     Returns:
         [start, stop) frames of the shots, without those under MIN_SHOT_SECONDS.
     """
-    thumbs = frames[:, 4::8, 4::8].astype(np.float32) / 255
-    jumps = np.abs(np.diff(thumbs, axis=0)).mean(axis=(1, 2, 3))
-    around = np.array([np.median(jumps[max(0, i - 6) : i + 7]) for i in range(len(jumps))])
-    cuts = [i + 1 for i in range(len(jumps)) if jumps[i] > CUT_THRESHOLD and jumps[i] > 3 * around[i]]
-    bounds = [0, *cuts, len(frames)]
+    return _long_shots(_find_jumps(_thumbnail(frames)), len(frames), fps)
+
+
+def _long_shots(cuts: list[int], num_frames: int, fps: float) -> list[tuple[int, int]]:
+    """[start, stop) frames of the shots between cuts, without those under MIN_SHOT_SECONDS."""
+    bounds = [0, *cuts, num_frames]
     return [(a, b) for a, b in itertools.pairwise(bounds) if b - a >= MIN_SHOT_SECONDS * fps]
+
+
+def _find_jumps(thumbs: np.ndarray) -> list[int]:
+    """Find the frames that begin a shot.
+
+    A large jump is a cut in two cases. It is STANDS_OUT times the median of the jumps around it. Or it ends a fast
+    motion: none of those before it is larger, and it is STANDS_OUT times each of the next two.
+
+    Args:
+        thumbs: (T, h, w, 3) uint8.
+    """
+    jumps = np.array([np.abs(b.astype(np.float32) - a).mean() for a, b in itertools.pairwise(thumbs)]) / 255
+    beside = np.minimum(np.append(0, jumps)[:-1], np.append(jumps, 0)[1:])
+    motion = np.where(10 * jumps < beside, np.nan, jumps)  # animation often shows each picture twice: no jump, no rest
+    cuts = []
+    for i in np.flatnonzero(jumps > CUT_THRESHOLD):
+        stands_out = jumps[i] > STANDS_OUT * np.nanmedian(motion[max(0, i - AROUND) : i + AROUND + 1])
+        before, after = jumps[max(0, i - AROUND) : i], jumps[i + 1 : i + 3]
+        if stands_out or (len(after) and jumps[i] >= max(before, default=0) and jumps[i] > STANDS_OUT * max(after)):
+            cuts.append(int(i) + 1)
+    return cuts
 
 
 def _read_info(cache: Path) -> dict:

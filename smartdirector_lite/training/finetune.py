@@ -184,6 +184,7 @@ def finetune(config: GenFinetune | SRFinetune) -> None:
         ValueError: bad options, before a model runs; a cache or a checkpoint that does not fit.
     """
     join_processes()
+    config.check_out(config.base, config.data)
     if config.lora_rank and not is_peft_available():
         raise ValueError(f"lora_rank = {config.lora_rank} needs peft: pip install 'smartdirector-lite[train]'")
     base, size, is_sr = Base.find(config.base), Size(*config.size), isinstance(config, SRFinetune)

@@ -50,10 +50,6 @@ class Base:
                 raise ValueError(f"base = {folder}: no {part} there; give the whole folder of a Wan pipeline")
         if (path / "transformer_2").is_dir():
             raise ValueError(f"base = {folder}: two transformers (Wan 2.2 A14B); use Wan 2.1 T2V or Wan 2.2 TI2V")
-        if json.loads((path / "model_index.json").read_text("utf-8")).get("sigma_data") is not None:
-            raise ValueError(
-                f"base = {folder}: trained behind a skip (sigma_data), as a tiny model is; give one of Wan"
-            )
         try:
             with torch.device("meta"):
                 vae = AutoencoderKLWan.from_config(AutoencoderKLWan.load_config(path / "vae")).config
@@ -61,6 +57,11 @@ class Base:
                 transformer = DirectorTransformer3DModel.from_config(config).config
         except LOADING_ERRORS as error:
             raise ValueError(f"base = {folder}: no Wan text-to-video model ({' '.join(str(error).split())})") from error
+        index = json.loads((path / "model_index.json").read_text("utf-8"))  # says it in folders that were saved earlier
+        if transformer.get("sigma_data", index.get("sigma_data")) is not None:
+            raise ValueError(
+                f"base = {folder}: trained behind a skip (sigma_data), as a tiny model is; give one of Wan"
+            )
         if transformer.in_channels != vae.z_dim:
             raise ValueError(
                 f"base = {folder}: its transformer takes {transformer.in_channels} channels, its VAE's latents have "

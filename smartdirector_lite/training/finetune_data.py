@@ -23,6 +23,7 @@ from transformers import AutoTokenizer
 
 from ..loading.text import LazyTextEncoder, TextCache
 from ..media import probe_video, read_video
+from ..media.files import make_folder
 from ..media.size import Size
 from ..sr.frames import FACTOR, upsample_latents
 from ..vae import decode, encode_video
@@ -64,7 +65,7 @@ class CacheSettings:
 
 
 def find_clips(folder: str | Path, settings: CacheSettings) -> list[Path]:
-    """List the videos of a folder, by name, and check their headers and captions.
+    """List the videos of a folder, by name, and check their lengths and captions.
 
     Raises:
         ValueError: there are none; or one is damaged, too short, or has a caption that can't be read.
@@ -75,7 +76,7 @@ def find_clips(folder: str | Path, settings: CacheSettings) -> list[Path]:
     if not clips:
         raise ValueError(f"data = {folder}: no clips there; it must hold {', '.join(SUFFIXES)} files")
     for path in clips:
-        _check_length(path, math.floor(probe_video(path).duration * settings.fps + 0.5) or settings.frames, settings)
+        _check_length(path, math.floor(probe_video(path).duration * settings.fps + 0.5), settings)
         read_caption(path)
     return clips
 
@@ -185,7 +186,7 @@ def open_clips(
     Raises:
         ValueError: clips that can't be read; shards of another VAE or of other settings.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folder(cache)
     state, vae = PartialState(), load_vae()
     made_by = settings.made_by(vae)
     names = [_digest(path) for path in clips]

@@ -190,6 +190,8 @@ class GenStage(Stage):
         torch.manual_seed(config.seed)
         self.config, self.vae, self.bank, self.stride = config, vae, bank, vae.config.scale_factor_temporal
         self.model, self.tokenizer = build_gen(config, vae)
+        # It is the weights' own from now on, also where they were trained differently before.
+        self.model.transformer.register_to_config(sigma_data=config.sigma_data, cut_gap=config.cut_gap)
         self.optimizers = transformer_optimizers(config, self.model, self.model.text_encoder.shared.weight)
 
     def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
@@ -211,8 +213,7 @@ class GenStage(Stage):
         """
         scheduler = FlowMatchEulerDiscreteScheduler(shift=self.config.shift, stochastic_sampling=True)
         parts = (self.tokenizer, self.model.text_encoder, self.vae, scheduler, self.model.transformer)
-        options = {"sigma_data": self.model.sigma_data, "cut_gap": self.config.cut_gap}
-        pipeline = DirectorGenPipeline(*parts, expand_timesteps=True, **options)
+        pipeline = DirectorGenPipeline(*parts, expand_timesteps=True)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
@@ -251,5 +252,6 @@ def train_gen(config: GenConfig) -> None:
         ValueError: bad options; a VAE, a film or a bank that is not there or does not fit.
     """
     join_processes()
+    config.check_out(config.init, config.vae, config.film, config.bank)
     vae = load_vae(config.vae, "vae").eval()
     train_stage(GenStage(config, vae, open_bank(config, vae)))

@@ -20,6 +20,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
+from ..media.files import make_folder, writing
 from .options import LoopConfig
 from .precision import mixed_precision
 from .processes import agreed, beside, keep_trained_weights, set_sharding, write_folder
@@ -67,7 +68,7 @@ class Meter:
         seconds = (time.monotonic() - self.since) / self.count
         row = {"step": step, **means, "rate": round(factor, 3), "seconds_a_step": round(seconds, 3)}
         if self.path is not None:
-            with open(self.path, "a", encoding="utf-8") as file:
+            with writing(self.path), open(self.path, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
         self.totals, self.count, self.since = {}, 0, time.monotonic()
@@ -183,12 +184,9 @@ def _averaged(model: nn.Module, trained: list[nn.Parameter], ema: EMAModel | Non
 
 def _open_folder(folder: str) -> Path:
     """Make the run's folder. A ValueError tells that it can't be written to before any step is taken."""
-    out = Path(folder)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+    out = make_folder(folder)
+    with writing(out / "log.jsonl"):
         (out / "log.jsonl").touch()
-    except OSError as error:
-        raise ValueError(f"out = {out}: can't write there ({error.strerror}); choose another folder") from error
     return out
 
 

@@ -3,8 +3,10 @@
 import math
 import numbers
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, get_args, get_origin
 
+from ..media.files import check_folder
 from .precision import PRECISIONS
 
 
@@ -92,3 +94,15 @@ class LoopConfig(Options):
         super().__post_init__()
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision = {self.precision!r}: give one of {', '.join(PRECISIONS)}")
+
+    def check_out(self, *inputs: str) -> None:
+        """Raise a ValueError where `out` takes no files, or where the run would replace one of its inputs.
+
+        Args:
+            inputs: folders; "" for none.
+        """
+        check_folder(self.out)
+        for part in ("checkpoint", "export"):
+            for given in filter(None, inputs):
+                if Path(given).resolve().is_relative_to((Path(self.out) / part).resolve()):
+                    raise ValueError(f"out = {self.out}: its {part} would replace the input {given}; give another out")

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import MixedPrecisionPolicy
 
+from ..media.files import writing
+
 WEIGHTS = "model.safetensors"  # accelerate's name for the first model of a checkpoint
 PATIENCE = timedelta(days=30)  # processes wait for each other while clips are encoded; the default is ten minutes
 
@@ -108,6 +110,9 @@ def write_folder(folder: Path, write: Callable[[Path], object], accelerator: Acc
     Args:
         write: is given the new folder's path, which does not exist yet.
         accelerator: where several processes call this, each of which may write a part.
+
+    Raises:
+        MediaError: nothing more can be written there.
     """
     fresh, old = beside(folder, "new"), beside(folder, "old")
     leads = accelerator is None or accelerator.is_main_process
@@ -115,7 +120,12 @@ def write_folder(folder: Path, write: Callable[[Path], object], accelerator: Acc
     if leads:
         shutil.rmtree(fresh, ignore_errors=True)
     wait()
-    write(fresh)
+    try:
+        with writing(folder):
+            write(fresh)
+    except BaseException:  # an end from outside too: what is half written takes room and is of no use
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     wait()
     if leads and folder.exists():
         shutil.rmtree(old, ignore_errors=True)  # a run that was killed while it removed this left it behind

@@ -177,6 +177,7 @@ def train_restorer(config: RestorerConfig) -> None:
         ValueError: bad options; a model, a film or a bank that is not there or does not fit.
     """
     join_processes()
+    config.check_out(config.init, config.model, config.film, config.bank)
     director = load_director(config.model)
     if director.sr is None:
         raise ValueError(f"model = {config.model}: it has no second stage (director-sr); train one (`train sr`)")

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..media import atomic_path
+from ..media.files import check_folder, make_folder
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ def make_shards(folder: str, count: int, make: Callable[[int], object]) -> None:
     Args:
         make: writes the shard of a given number.
     """
+    check_folder(folder)
     state = PartialState()
     for index in range(state.process_index, count, state.num_processes):
         if not shard_path(folder, index).exists():
@@ -63,7 +65,7 @@ def write_shard(path: Path, made_by: str, tensors: Mapping[str, Tensor], entries
     Returns:
         The path.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     contents = json.dumps({"made_by": made_by, "entries": entries})
     ready = {name: value.cpu().contiguous() for name, value in tensors.items()}
     with atomic_path(path) as temporary:

@@ -147,6 +147,7 @@ class SRStage(Stage):
         torch.manual_seed(config.seed)
         self.config, self.vae, self.bank, self.stride = config, vae, bank, vae.config.scale_factor_temporal
         self.model = TrainedSR(start_transformer(config, vae))
+        self.model.transformer.register_to_config(upsample=config.upsample)
         self.optimizers = transformer_optimizers(config, self.model)
 
     def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
@@ -158,7 +159,7 @@ class SRStage(Stage):
     def pipeline(self, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
         """What is sampled from, and exported without the VAE, which is stage one's."""
         parts = (None, None, vae, FlowMatchEulerDiscreteScheduler(), self.model.transformer)
-        pipeline = DirectorSRPipeline(*parts, upsample=self.config.upsample)
+        pipeline = DirectorSRPipeline(*parts)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
@@ -187,5 +188,6 @@ def train_sr(config: SRConfig) -> None:
         ValueError: bad options; a VAE, a film or a bank that is not there or does not fit.
     """
     join_processes()
+    config.check_out(config.init, config.vae, config.gen, config.film, config.bank)
     vae = load_vae(config.vae, "vae").eval()
     train_stage(SRStage(config, vae, open_pairs(config, vae)))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..media import write_image
+from ..media.files import make_folder
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .options import LoopConfig
 from .tiny import DRAFT, FINAL
@@ -84,7 +85,7 @@ def sample_pairs(num_frames: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 def save_strip(video: Tensor, path: Path) -> None:
     """Write frames side by side as one PNG. video: (3, T, H, W) in [-1, 1]."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     pixels = ((video.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(2, 1, 3, 0).flatten(1, 2)
     write_image(path, pixels.cpu().numpy())
 

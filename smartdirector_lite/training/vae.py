@@ -232,4 +232,5 @@ class VAEStage(Stage):
 def train_vae(config: VAEConfig) -> None:
     """Run or resume the training, and export a diffusers folder to `<out>/export`. ValueError for bad options."""
     join_processes()
+    config.check_out(config.init, config.film)
     train_stage(VAEStage(config))

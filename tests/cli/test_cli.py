@@ -142,7 +142,7 @@ def test_the_second_stage_doubles_the_size_unless_the_draft_is_asked_for(story, 
         (["story.json", "--steps", "0"], "num_inference_steps must be from 1 to 1000, got 0"),
         (["story.json", "--steps", "few"], "--steps"),
         (["story.json", "--stage", "sr"], "--stage"),
-        (["story.json", "--guidance-scale", "nan"], "guidance_scale must be a number of at least 0, got nan"),
+        (["story.json", "--guidance-scale", "nan"], "guidance_scale must be a number from 0 to 100, got nan"),
         (["story.json", "--seed", "-1"], "seed must be from 0 to 9223372036854775807, got -1"),
         (["story.json", "--seed", str(2**70)], "seed must be from 0 to 9223372036854775807"),
         (["story.json", "--model", "nowhere"], "model 'nowhere': there is no such folder"),
@@ -232,6 +232,8 @@ def test_commands_that_are_not_there(capsys):
     refused(capsys, "give a command: demo, generate, plan, upscale, memory, train")
     refused(capsys, "give a training stage: film, vae, bank, gen, sr, restorer", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")
+    refused(capsys, "unknown command 'upscal'; did you mean upscale?", "upscal")
+    refused(capsys, "unknown training stage 'refiner'; did you mean restorer?", "train", "refiner")
     refused(capsys, "unknown training stage 'restore'; did you mean restorer?", "train", "restore")
 
 
@@ -246,6 +248,28 @@ def test_training_options_are_checked(capsys, tmp_path):
     refused(capsys, similar, "train", "vae", "--stepps", 3)
     refused(capsys, "nowhere", "train", "gen", "--base", tmp_path / "nowhere", "--data", tmp_path)
     refused(capsys, "nowhere.mp4", "train", "film", tmp_path / "nowhere.mp4", "--cache", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "film", "--base", "x", "m.mp4"], "Unrecognized options: --base, x, m.mp4 (see "),
+        (["train", "film", "--nope"], "Unrecognized options: --nope (see "),
+        (["train", "film"], "Missing from smartdirector train film: PATH the film's file (required) (see "),
+        (["plan", "--strid", "4", "x.json"], "Unrecognized options: --strid, 4, x.json; did you mean --stride? (see "),
+        (["upscale", "--scale"], "Missing value for argument '--scale'"),
+        (["train", "film", "m.mp4", "--start", "-1"], "start = -1.0: give 0 to 1000000000 (see "),
+        (["train", "vae", "--lr", "-1"], "lr = -1.0: give more than 0, at most 1000 (see "),
+        (["train", "vae", "--ema", "nan"], "ema = nan: give 0 to 1 (see "),
+        (["train", "gen", "--patch", "0"], "patch = 0: give 1 or more (see "),
+        (["train", "sr", "--base", "x", "--size", "0", "8"], "size = 0: give 1 or more (see "),
+        (["train", "restorer", "--seed", "-1"], "seed = -1: give 0 to 9223372036854775807 (see "),
+    ],
+)
+def test_what_is_wrong_with_options_is_said_in_their_own_names(capsys, monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    refused(capsys, f"smartdirector: {message}", *arguments)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,15 @@ def test_videos_are_named_apart(tmp_path, capsys):
         video_paths([], out)
     assert main(["generate", str(one), str(three), "--out", str(out), "--model", "nowhere"]) == 2
     assert capsys.readouterr().err.count("\n") == 1 and not out.exists()
+
+
+def test_weights_that_were_saved_as_a_variant_are_named_or_found(gen, tmp_path, capsys):
+    story, folder = write_story(tmp_path / "a.json"), tmp_path / "model"
+    gen.save_pretrained(folder, variant="fp16")
+    command = ["generate", str(story), "--model", str(folder), "--steps", "1"]
+    for name, variant in (("named", ["--variant", "fp16"]), ("found", [])):
+        assert main([*command, "--out", str(tmp_path / f"{name}.mp4"), *variant]) == 0
+    assert np.array_equal(read_video(tmp_path / "named.mp4"), read_video(tmp_path / "found.mp4"))
+    capsys.readouterr()
+    assert main([*command, "--out", str(tmp_path / "b.mp4"), "--variant", "bf16"]) == 2
+    assert "no weights of the variant 'bf16'; leave variant out" in capsys.readouterr().err

@@ -1,27 +1,45 @@
-"""course/lab/core.py: what all checks share, tested with exercises that are made up here."""
+"""course/lab/core.py and record.py: what all checks share, tested with exercises that are made up here."""
 
+import contextlib
 import json
 import re
+import time
 
 import pytest
+import torch
 
-from smartdirector_lite.course.lab import core
-from smartdirector_lite.course.lab.core import NO_PROOF, Hint, exercise, exercises_of, save_result, summary
+from smartdirector_lite.course.lab import core, record
+from smartdirector_lite.course.lab.core import Hint, ask, exercise
+from smartdirector_lite.course.lab.record import NO_PROOF, exercises_of, save_result, summary
+
+
+def right_double(x):
+    return 2 * x
 
 
 @pytest.fixture
-def check_double(monkeypatch):
-    """The check of a function that doubles a number. Lab 98 has this exercise, and a question of two points."""
-    monkeypatch.setattr(core, "EXERCISES", {})
+def lab98(monkeypatch):
+    """No exercises but those that a test declares."""
+    entries, texts = {}, {}
+    for module in (core, record):
+        monkeypatch.setattr(module, "EXERCISES", entries)
+    monkeypatch.setattr(record, "TEXTS", texts)
+    return entries
 
-    @exercise("98.1", 3, "Twice as much")
+
+@pytest.fixture
+def check_double(lab98):
+    """The check of a function that doubles a tensor, with a reference. Lab 98 has this exercise, and a question."""
+
+    @exercise("98.1", 3, "Twice as much", reference=right_double)
     def check_double(double):
-        if double(0) != 0:
-            raise Hint("twice nothing is nothing")
-        if double(4) != 8:
-            raise Hint("try 4: you double, so add the number to itself")
+        for n in range(3):
+            x = torch.rand(4, generator=core.generator(n))
+            answer = ask(double, x)
+            if not core.is_close(answer, 2 * x):
+                raise Hint("add each number to itself")
 
-    @exercise("98.2", 2, "A question")
+    @exercise("98.2", 2, "A question", reference=5)
     def check_value(value):
         if value != 5:
             raise Hint("count again")
@@ -30,34 +48,149 @@ def check_double(monkeypatch):
     return check_double
 
 
-def test_right_answer_passes_and_scores(check_double, capsys):
-    assert check_double(lambda x: 2 * x)
+# -- what a check returns ----------------------------------------------------------------------------------------------
+
+
+def test_right_answer_passes_scores_and_goes_on(check_double, capsys):
+    def double(x):
+        return x + x
+
+    assert check_double(double) is double
     assert capsys.readouterr().out == "✓ 98.1 Twice as much: passed, 3 points\n"
     assert [e.passed for e in exercises_of("98")] == [True, False]
+    assert check_double.question(5) == 5
+
+
+def test_wrong_answer_gets_the_reference(check_double, capsys):
+    assert check_double(lambda x: x + 1) is right_double
+    assert check_double.question(4) == 5
+    for line in capsys.readouterr().out.splitlines():
+        assert line.startswith("✗") and line.endswith("; the cells below use the library's until it passes")
+
+
+def test_the_reference_itself_is_no_answer(check_double, capsys):
+    double = check_double(None)
+    assert check_double(double) is right_double and not exercises_of("98")[0].passed
+    assert "run the cell in which you define yours again" in capsys.readouterr().out
+
+
+def test_several_answers_come_back_together(lab98):
+    @exercise("98.3", 1, "Two", reference=(1, 2))
+    def check_two(a, b):
+        if (a, b) != (1, 2):
+            raise Hint("no")
+
+    assert check_two(1, 2) == (1, 2) and check_two(1, 3) == (1, 2)
+
+
+def test_without_a_reference_the_answer_comes_back(lab98, capsys):
+    @exercise("98.3", 1, "Open", reference=None)
+    def check_open(a):
+        raise Hint("no")
+
+    assert check_open(7) == 7
+    assert capsys.readouterr().out == "✗ 98.3 Open: no\n"
+
+
+# -- ask ---------------------------------------------------------------------------------------------------------------
+
+
+def runs_for_ever(x):
+    while True:
+        pass
+
+
+def sleeps_with_a_wide_except(x):
+    while True:
+        with contextlib.suppress(Exception):
+            time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (lambda x: x + 1, "twice nothing is nothing"),
-        (lambda x: x * x, "try 4: you double, so add the number to itself"),
+        (lambda x: x + 1, "add each number to itself"),
         (None, "not filled in yet"),
         (..., "not filled in yet"),
-        (lambda x: 1 / x, "your code raised ZeroDivisionError: division by zero"),
-        ("twice", "your code raised TypeError: 'str' object is not callable"),
+        (lambda x: 1 / 0, "your code raised ZeroDivisionError: division by zero"),
+        (lambda x: exit(), "your code raised SystemExit"),
+        (lambda x: None, "your function returns nothing; is a `return` missing?"),
+        (lambda x: x.mul_(2), "your function changes its input x; leave"),
+        (lambda values: values.add_(values) * 1, "your function changes its input values; leave"),
+        ("twice", "give the check a function, not 'twice'"),
+        (runs_for_ever, "your code runs for more than 0.3 seconds"),
+        (sleeps_with_a_wide_except, "your code runs for more than 0.3 seconds"),
     ],
 )
-def test_wrong_answer_gets_its_hint_and_no_points(check_double, capsys, answer, said):
-    assert not check_double(answer)
-    assert capsys.readouterr().out == f"✗ 98.1 Twice as much: {said}\n"
+def test_wrong_answer_gets_its_hint_and_no_points(check_double, capsys, monkeypatch, answer, said):
+    monkeypatch.setattr(core, "SECONDS", 0.3)
+    assert check_double(answer) is right_double
+    assert capsys.readouterr().out.startswith(f"✗ 98.1 Twice as much: {said}")
     assert not exercises_of("98")[0].passed
+
+
+def test_ask_hands_over_copies_of_everything():
+    x, shapes, table = torch.ones(2).expand(3, 2), [1, [2]], {"a": torch.zeros(1)}
+
+    def spoils(x, shapes, table):
+        shapes[1].append(3)
+        return 1
+
+    with pytest.raises(Hint, match="its input shapes;"):
+        ask(spoils, x, shapes, table)
+    with pytest.raises(Hint, match="its input table;"):
+        ask(lambda x, shapes, table: table["a"].add_(1), x, shapes, table)
+    assert shapes == [1, [2]] and table == {"a": torch.zeros(1)}
+    assert ask(lambda x: x.isnan().sum(), torch.tensor([float("nan")])) == 1  # NaN equals itself here
+
+
+def test_a_fault_of_the_check_is_not_called_the_students(lab98, capsys):
+    @exercise("98.3", 1, "Faulty", reference=right_double)
+    def check_faulty(double):
+        ask(double, 1)
+        raise KeyError("oops")
+
+    assert check_faulty(lambda x: x) is right_double
+    said = capsys.readouterr().out
+    assert "the check itself failed (KeyError: 'oops')" in said and "your code" not in said
+
+
+def test_the_time_limit_leaves_no_interrupt_behind(monkeypatch):
+    for pause in (0.002, 0.004, 0.005, 0.006, 0.008):
+        monkeypatch.setattr(core, "SECONDS", 0.005)
+        with contextlib.suppress(Hint):
+            ask(lambda pause=pause: time.sleep(pause) or 1)
+        time.sleep(0.02)
+
+
+def test_an_interrupt_stops_the_check_and_takes_an_earlier_pass_away(check_double):
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    check_double(lambda x: 2 * x)
+    with pytest.raises(KeyboardInterrupt):
+        check_double(interrupted)
+    assert not exercises_of("98")[0].passed
+
+
+def test_another_offset_gives_other_inputs(monkeypatch):
+    first = torch.rand(2, generator=core.generator(1)), core.draw(1, 0, 10**6), core.draw_from(1, range(10**6), 3)
+    again = torch.rand(2, generator=core.generator(1)), core.draw(1, 0, 10**6), core.draw_from(1, range(10**6), 3)
+    monkeypatch.setattr(core, "OFFSET", 99)
+    moved = torch.rand(2, generator=core.generator(1)), core.draw(1, 0, 10**6), core.draw_from(1, range(10**6), 3)
+    assert torch.equal(first[0], again[0]) and first[1:] == again[1:]
+    assert not torch.equal(first[0], moved[0]) and first[1] != moved[1] and first[2] != moved[2]
+    assert isinstance(core.draw(1, 0, 3), int) and isinstance(core.draw(1, 0.0, 3.0), float)
+
+
+# -- points ------------------------------------------------------------------------------------------------------------
 
 
 def test_stub_is_told_so(check_double, capsys):
     def double(x):
         raise NotImplementedError  # your code here
 
-    assert not check_double(double)
+    assert check_double(double) is right_double
     assert "not filled in yet" in capsys.readouterr().out
 
 
@@ -65,14 +198,6 @@ def test_right_then_wrong_loses_the_points(check_double):
     check_double(lambda x: 2 * x)
     check_double(lambda x: x)
     assert not exercises_of("98")[0].passed
-
-
-def test_an_interrupt_stops_the_check(check_double):
-    def interrupted(x):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        check_double(interrupted)
 
 
 def test_numbers_are_given_once(check_double):
@@ -102,12 +227,12 @@ def test_result_file_holds_points_answers_and_versions(check_double, tmp_path, c
     check_double.question(4)
     path = save_result("98", "  Ada ", tmp_path)
     result = json.loads(path.read_text(encoding="utf-8"))
-    assert path == tmp_path / "result_98.json" and [p.name for p in tmp_path.iterdir()] == ["result_98.json"]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name] == ["result_98_ada.json"]
     assert (result["lab"], result["name"], result["points"], result["of"]) == ("98", "Ada", 3, 5)
     first, second = result["exercises"]
     assert first["points"] == 3 and "return x + x" in first["answer"]
-    assert second["points"] == 0 and second["answer"] == "4"
-    assert set(result["versions"]) == {"python", *core.REPORTED} and result["note"] == NO_PROOF
+    assert second["points"] == 0 and second["answer"] == "answers = (4,)"
+    assert set(result["versions"]) == {"python", *record.REPORTED} and result["note"] == NO_PROOF
     assert "3 of 5 points" in capsys.readouterr().out
 
 
@@ -127,9 +252,9 @@ def test_result_without_a_name_is_refused(check_double, tmp_path, name):
 def test_exercises_of_the_course_are_numbered_without_gaps():
     from smartdirector_lite.course import lab
 
-    labs = sorted({entry.lab for entry in core.EXERCISES.values()})
+    labs = sorted({entry.lab for entry in record.EXERCISES.values()})
     assert labs and all(hasattr(lab, "Hint") for _ in labs)
     for number in labs:
         found = exercises_of(number)
         assert [entry.number for entry in found] == [f"{number}.{i + 1}" for i in range(len(found))]
-        assert 3 <= len(found) <= 5 and all(entry.points > 0 for entry in found)
+        assert 3 <= len(found) <= 6 and all(entry.points > 0 for entry in found)

@@ -1,10 +1,25 @@
 """course/figures: what the figure of a plan shows."""
 
+import itertools
+
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Polygon, Rectangle
 
 from smartdirector_lite import ChunkPlan, Condition
-from smartdirector_lite.course.figures.base import GIVEN, figure_image, timeline_figure
+from smartdirector_lite.course.figures.base import (
+    CYCLE,
+    GIVEN,
+    HATCH,
+    STAGES,
+    TURNS,
+    figure_image,
+    frames_of,
+    schematic,
+    schematic_text,
+    timeline_figure,
+)
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
 from smartdirector_lite.timeline import TAU_SCHEMES
 
@@ -19,6 +34,67 @@ def test_timeline_figure_puts_latents_at_their_tau(scheme):
     assert [line.get_markerfacecolor() == GIVEN for line in circles] == PLAN.anchors
     low, high = axes.get_xlim()
     assert low < min(PLAN.tau(scheme)) and high > max(PLAN.tau(scheme))
+
+
+CLIPS = ChunkPlan.build(30, [Condition(3, 6), Condition(13), Condition(14), Condition(16)], 4, cuts=[20])
+
+
+@pytest.mark.parametrize(
+    "plan", [PLAN, CLIPS, ChunkPlan.build(7, [Condition(0)], 2)], ids=["keyframes", "clips", "two"]
+)
+def test_latents_hold_each_frame_once(plan):
+    held = [frame for latent in range(plan.num_latents) for frame in frames_of(plan, latent)]
+    assert held == list(range(plan.num_frames))
+    assert [frames_of(plan, latent)[-1] for latent in range(plan.num_latents)] == plan.last_frames
+    axes = timeline_figure(plan).axes[0]
+    fans = [patch.get_xy() for patch in axes.patches if isinstance(patch, Polygon)]
+    width = [round(plan.stride * (fan[1, 0] - fan[0, 0])) for fan in fans]
+    assert width == [len(frames_of(plan, latent)) for latent in range(plan.num_latents)]
+
+
+@pytest.mark.parametrize("plan", [PLAN, CLIPS], ids=["keyframes", "clips"])
+def test_schematic_draws_the_plan(plan):
+    axes = schematic(plan).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(STAGES)
+    boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    hatched = [box for box in boxes if box.get_hatch() == HATCH]
+    surplus = [chunk.surplus for chunk in plan.chunks if chunk.surplus]
+    assert sorted(round(box.get_width()) for box in hatched) == sorted(surplus + [1] * sum(surplus))
+    gold = [box for box in boxes if box.get_facecolor() == to_rgba(GIVEN)]
+    assert len(gold) == 2 * len(plan.given_frames) + sum(plan.anchors)  # in pixels and decoded; latents
+    marks = [line for line in axes.lines if line.get_marker() in ("o", "s")]
+    assert [line.get_xdata()[0] / plan.stride for line in marks] == plan.tau()
+    corners = {(box.get_x() + step, box.get_y()) for box in boxes for step in range(round(box.get_width()))}
+    assert len(corners) == sum(round(box.get_width()) for box in boxes), "two boxes cover each other"
+    said = schematic_text(plan)
+    assert f"{sum(plan.anchors)} of them anchors" in said and f"{sum(surplus)} hatched ones" in said
+
+
+def test_schematic_draws_the_stages_that_are_asked_for():
+    axes = schematic(PLAN, stages=("chunks", "latents")).axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["chunks", "latents"]
+    assert "Tau" not in schematic_text(PLAN, stages=("chunks", "latents"))
+    with pytest.raises(ValueError, match="stages: pixel; there are pixels, chunks"):
+        schematic(PLAN, stages=("pixel",))
+
+
+# What people see who lack one kind of cone, in linear RGB (Machado, Oliveira and Fernandes 2009, severity 1).
+SEEN = {
+    "all cones": np.eye(3),
+    "no red": np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]),
+    "no green": np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]),
+    "no blue": np.array([[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]]),
+}
+
+
+@pytest.mark.parametrize("eye", SEEN)
+def test_colours_that_stand_side_by_side_can_be_told_apart(eye):
+    def seen(colour: str) -> np.ndarray:
+        return (SEEN[eye] @ np.array(to_rgba(colour)[:3]) ** 2.2).clip(0, 1) ** (1 / 2.2)
+
+    groups = (CYCLE[:4], (*TURNS, GIVEN, "white"))
+    for one, two in (pair for group in groups for pair in itertools.combinations(group, 2)):
+        assert np.linalg.norm(seen(one) - seen(two)) > 0.11, f"{one} and {two}"
 
 
 def test_given_frames_have_the_colour_that_they_have_on_contact_sheets():

@@ -6,7 +6,7 @@
 - `RIGHT`: (exercise, code) of other right ways to write an answer, two or more for each exercise;
 - `WRONG`: (exercise, code, pattern) of wrong answers, ten or more for each exercise; the hint must match the pattern.
 
-The code takes the place of what the exercise's cell has above its check. The check then runs as it stands in the notebook.
+The code takes the place of what the exercise's cell has above its check. The check runs as it stands in the notebook.
 """
 
 import importlib
@@ -18,6 +18,7 @@ import build
 import pytest
 
 from smartdirector_lite.course import lab
+from smartdirector_lite.course.lab import core
 from smartdirector_lite.course.lab.core import EXERCISES
 
 NUMBERS = sorted(path.stem.removeprefix("lab") for path in (Path(__file__).parent / "wrong").glob("lab[0-9]*.py"))
@@ -47,6 +48,11 @@ WRONG = [
     for answers in ANSWERS.values()
     for place, (exercise, code, pattern) in enumerate(answers.WRONG)
 ]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(core, "SECONDS", 0.5)  # an endless loop shall not take long here
 
 
 def check(capsys, exercise: str, code: str) -> tuple[str, dict]:

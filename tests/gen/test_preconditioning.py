@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from smartdirector_lite.flow import precondition
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.vae.multichunk import encode_conditions
 
@@ -24,6 +25,7 @@ CALL = {
     "max_sequence_length": 16,
     "output_type": "latent",
 }
+CONFIG = "transformer/config.json"
 TIMES = [0.0, 0.1, 0.37, 0.5, 0.9, 1.0]
 
 
@@ -120,11 +122,11 @@ def test_a_call_equals_a_hand_written_euler_loop_over_to_velocity(gen):
     assert (plain - latents)[:, :, ~anchors].abs().max() > 0.1  # the comparison can fail
 
 
-def test_a_pipeline_with_a_skip_keeps_it_and_its_own_name_when_saved(gen, tmp_path):
+def test_a_pipeline_with_a_skip_keeps_it_when_saved(gen, tmp_path):
     pipeline = with_skip(gen, 0.5)
     pipeline.save_pretrained(tmp_path)
-    index = json.loads((tmp_path / "model_index.json").read_text())
-    assert (index["_class_name"], index["sigma_data"]) == ("DirectorGenPipeline", 0.5)
+    index, config = (json.loads((tmp_path / name).read_text()) for name in ("model_index.json", CONFIG))
+    assert config["sigma_data"] == 0.5 and "sigma_data" not in index
     again = DirectorGenPipeline.from_pretrained(tmp_path)
     again.set_progress_bar_config(disable=True)
     assert again.config.sigma_data == 0.5
@@ -134,18 +136,29 @@ def test_a_pipeline_with_a_skip_keeps_it_and_its_own_name_when_saved(gen, tmp_pa
     assert json.loads((tmp_path / "twice" / "model_index.json").read_text()) == index
 
 
+def test_a_folder_whose_index_says_how_it_was_trained_loads(gen, tmp_path):
+    """Folders were saved so before the transformer's config said it."""
+    with_skip(gen, None).save_pretrained(tmp_path)
+    index = json.loads((tmp_path / "model_index.json").read_text())
+    old = {**index, "_class_name": "DirectorGenPipeline", "sigma_data": 0.5, "cut_gap": 2.0}
+    (tmp_path / "model_index.json").write_text(json.dumps(old))
+    older, expected = DirectorGenPipeline.from_pretrained(tmp_path), with_skip(gen, 0.5)
+    older.set_progress_bar_config(disable=True)
+    assert (older.config.sigma_data, older.config.cut_gap) == (0.5, 2.0)
+    assert torch.equal(*(one(PROMPT, NEGATIVE, **CALL, generator=rng()).frames for one in (older, expected)))
+
+
 @torch.no_grad()
 def test_a_gap_sets_shots_apart_in_time_and_is_kept_when_saved(gen, tmp_path, monkeypatch):
     parts = {**gen.components, "scheduler": FlowMatchEulerDiscreteScheduler(shift=3.0)}
     pipeline = DirectorGenPipeline(**parts, cut_gap=2.0)
     pipeline.save_pretrained(tmp_path)
-    index = json.loads((tmp_path / "model_index.json").read_text())
-    assert (index["_class_name"], index["cut_gap"]) == ("DirectorGenPipeline", 2.0) and "sigma_data" not in index
+    assert json.loads((tmp_path / CONFIG).read_text())["cut_gap"] == 2.0
     again = DirectorGenPipeline.from_pretrained(tmp_path)
     plain = DirectorGenPipeline(**parts)
-    seen, rotary = [], gen.transformer.rotary
-    spy = lambda tau, *args, **options: seen.append(tau) or rotary(tau, *args, **options)  # noqa: E731
-    monkeypatch.setattr(gen.transformer, "rotary", spy)
+    seen, rotary = [], DirectorTransformer3DModel.rotary
+    spy = lambda self, tau, *args, **options: seen.append(tau) or rotary(self, tau, *args, **options)  # noqa: E731
+    monkeypatch.setattr(DirectorTransformer3DModel, "rotary", spy)
     for cuts, gap in (((), 0.0), ((6,), 2.0)):
         plan = pipeline.plan(10, [], cuts)
         for made in (pipeline, plain):
@@ -166,5 +179,5 @@ def test_a_pipeline_without_a_skip_is_saved_as_diffusers_own(gen, tmp_path):
 
 @pytest.mark.parametrize("sigma_data", [0.0, -1.0])
 def test_a_spread_that_can_not_be_is_refused(gen, sigma_data):
-    with pytest.raises(ValueError, match=f"sigma_data = {sigma_data}: give "):
+    with pytest.raises(ValueError, match=r"sigma_data (= 0: give more than 0|must be a number of at least 0, got -1)"):
         DirectorGenPipeline(**gen.components, sigma_data=sigma_data)

@@ -300,7 +300,8 @@ def test_no_modulation_table_per_token(parent, model):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"timestep": torch.zeros(B, F * S)}, r"timestep has shape \(2, 30\).*\(2, 5\)"),
+        ({"timestep": torch.zeros(B, F * S + 1)}, r"timestep has shape \(2, 31\).*\(2, 5\)"),
+        ({"timestep": torch.arange(B * F * S).view(B, -1)}, "timestep differs within a frame"),
         ({"timestep": torch.zeros(())}, "timestep has shape"),
         ({"tau": [0, 1, 2]}, "18 tokens.*one tau per latent frame"),
         ({"tau": torch.zeros(3, F)}, "covers 3 samples"),

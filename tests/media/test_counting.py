@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from decodes import count_decodes
-from films import picture, write_film
+from films import cut_in_open_gop, picture, write_film
 from PIL import Image
 
 from smartdirector_lite.media import MediaError, count_frames, decoded_frames, read_video, write_video
@@ -23,6 +23,7 @@ KINDS = {  # name of the file: how it is made, with write_film unless said other
     "turned.mp4": {"num_frames": 6, "rotation": 90},
     "hevc.mp4": {"num_frames": 30, "codec": "libx265", "size": (64, 64)},
     "vp9.webm": {"num_frames": 30, "codec": "libvpx-vp9"},
+    "vp8.webm": {"num_frames": 30, "codec": "libvpx"},
     "av1.mkv": {"num_frames": 30, "codec": "libsvtav1", "size": (64, 64)},
     "written.mp4": None,
     "animated.gif": None,
@@ -31,8 +32,8 @@ DECODED = {  # packets do not tell the frames of these
     "even.ts": {"num_frames": 30},
     "even.avi": {"num_frames": 30},
     "old.avi": {"num_frames": 30, "codec": "mpeg4"},
-    "vp8.webm": {"num_frames": 30, "codec": "libvpx"},
     "motion.mov": {"num_frames": 6, "codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "interlaced.mp4": {"num_frames": 30, "size": (64, 64), "options": {"x264-params": "tff=1"}},
     "begins late.mp4": None,
     "leading.mkv": None,
 }
@@ -51,35 +52,12 @@ def make(folder: Path, name: str) -> Path:
         images = [Image.new("L", (16, 16), level) for level in (0, 100, 200)]
         images[0].save(path, save_all=True, append_images=images[1:], duration=[100, 300, 600])
     else:
-        copy_from_the_middle(path)
+        codec = "libx264" if path.suffix == ".mp4" else "libx265"
+        if codec not in av.codecs_available:
+            pytest.skip(f"FFmpeg has no {codec} here")
+        # "begins late" begins at a packet that is not a key, "leading" at a key before which later packets are shown.
+        cut_in_open_gop(path, codec, offset=9 if path.suffix == ".mp4" else 0)
     return path
-
-
-def copy_from_the_middle(path: Path) -> None:
-    """Write a film that begins in the middle of another. Decoders drop the frames that need what is missing.
-
-    "begins late" begins at a packet that is not a key, "leading" at a key before which later packets are shown.
-    """
-    whole, size, codec = path.with_name("whole.mkv"), (128, 96), "libx264" if path.suffix == ".mp4" else "libx265"
-    if codec not in av.codecs_available:
-        pytest.skip(f"FFmpeg has no {codec} here")
-    noise = np.random.default_rng(0).integers(0, 256, (120, 30, 30, 3), dtype=np.uint8)
-    with av.open(str(whole), "w") as file:
-        stream = file.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        stream.options = {f"{codec[3:]}-params": "open-gop=1:keyint=24:min-keyint=24:bframes=4:log-level=none"}
-        for index in range(120):
-            pixels = picture(index, size)
-            pixels[10:40, 3 * index % 80 :][:, :30] = noise[index] if index % 5 else 128
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        file.mux(stream.encode())
-    with av.open(str(whole)) as source, av.open(str(path), "w") as target:
-        packets = [packet for packet in source.demux(video=0) if packet.size]
-        keys = [index for index, packet in enumerate(packets) if packet.is_keyframe]
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in packets[keys[1] + 9 if codec == "libx264" else keys[2] :]:
-            packet.stream = stream
-            target.mux(packet)
 
 
 def outcome(function, *arguments, **options) -> int | str:

@@ -163,7 +163,7 @@ def test_read_video_limits(video: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(media.videos, "MAX_VIDEO_PIXELS", 3 * 64 * 48)
     with pytest.raises(MediaError, match="more than 9216 pixels"):
         media.read_video(video, frames=(0, 4))
-    monkeypatch.setattr(media.videos, "MAX_FRAME_PIXELS", 1000)
+    monkeypatch.setattr(media.demux, "MAX_FRAME_PIXELS", 1000)
     with pytest.raises(MediaError, match="frames of 64 x 48"):
         media.probe_video(video)
 
@@ -225,11 +225,12 @@ def test_what_is_not_a_video(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/hostname\n")
     Image.new("RGB", (8, 8)).save(tmp_path / "image.mp4", "PNG")
-    for name in ("text", "empty", "list", "image"):
-        with pytest.raises(MediaError, match=f"{name}.mp4: damaged, cut short or not a video"):
+    reasons = {"text": "damaged, cut short or not a video", "list": "damaged, cut short or not a video"}
+    for name, reason in (reasons | {"empty": "is empty", "image": "is a picture; place it as a keyframe"}).items():
+        with pytest.raises(MediaError, match=f"{name}.mp4: {reason}"):
             media.probe_video(tmp_path / f"{name}.mp4")
     for name in ("missing.mp4", "bad\0name.mp4", "x" * 5000):
-        with pytest.raises(MediaError, match="no such file"):
+        with pytest.raises(MediaError, match=r"no such file|can't be read \(File name too long"):
             media.read_video(tmp_path / name)
 
 

@@ -78,7 +78,8 @@ def test_moving_a_keyframe_by_keyboard_redraws_the_figure(browser, lab):
     picture.wait_for(timeout=120_000)
     before, drawn = picture.get_attribute("alt"), picture.get_attribute("src")
     assert "given at 0, 13" in before
-    handle = page.locator(".noUi-handle").nth(1)
+    handle = page.get_by_role("slider", name="keyframe 2, frame")
+    handle.wait_for(timeout=20_000)
     handle.focus()
     handle.press("ArrowRight")
     page.wait_for_selector("img[alt*='given at 0, 14']", timeout=20_000)

@@ -127,7 +127,7 @@ def test_lab_has_no_outputs_no_solution_and_links_that_fit(read):
     badge = "somebody/films/blob/main/notebooks/labs/09_made_up.ipynb"
     for link in (badge, "[a](08_other.ipynb)", "(../00_start.ipynb)", "(../../d.md)"):
         assert link in text
-    assert 'lab.save_result(\\"09\\", name)' in text and 'name = \\"\\"' in text
+    assert 'lab.save_result(\\"09\\", name=\\"\\")' in text
 
 
 def test_lab_without_an_address_has_no_badge(read):
@@ -138,3 +138,22 @@ def test_lab_without_an_address_has_no_badge(read):
 def test_unknown_notebooks_are_refused(capsys):
     assert build.main(["--only", "77"]) == 2
     assert "--only 77" in capsys.readouterr().err
+
+
+def test_solutions_are_folded_in_the_solved_notebook_alone(read):
+    notebook = read(FUNCTION, "x = 1")
+    build.fold_solutions(notebook)
+    assert [cell.metadata.get("jupyter") for cell in notebook.cells[2:]] == [{"source_hidden": True}, None]
+    nbformat.validate(notebook)
+    assert "source_hidden" not in nbformat.writes(build.make_lab(notebook, "09_made_up", set()))
+
+
+def test_an_appendix_has_the_number_of_its_notebook_and_a_letter(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    for name in ("02_chunks", "02a_surplus", "build", "03_rope"):
+        (tmp_path / f"{name}.py").touch()
+    assert [path.stem for path in build.sources()] == ["02_chunks", "02a_surplus", "03_rope"]
+    assert [path.stem for path in build.sources(["02", "03_rope"])] == ["02_chunks", "03_rope"]
+    assert [build.number_of(path.stem) for path in build.sources(["02a"])] == ["02a"]
+    with pytest.raises(build.BuildError, match="there are 02, 02a, 03"):
+        build.sources(["04"])

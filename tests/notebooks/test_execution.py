@@ -51,7 +51,7 @@ def with_output(parsed, text: str, kind: str = "stream"):
         (f"found {Path.home() / 'x.png'}", "path of this computer"),
         ("<object object at 0x7f3c2ab01c30>", "address in memory"),
         ("Traceback (most recent call last)", "traceback"),
-        ("x" * 600_000, "600"),
+        ("x" * 3_100_000, "3100 KB"),
     ],
 )
 def test_outputs_that_must_not_be_committed(parsed, text, fault):

@@ -5,7 +5,7 @@ import nbformat
 import otter_export
 import pytest
 
-from smartdirector_lite.course.lab.core import exercises_of
+from smartdirector_lite.course.lab.record import exercises_of
 
 WITH_EXERCISES = [path for path in build.sources() if build.has_exercises(build.parse(path))]
 
@@ -22,8 +22,8 @@ def test_otter_master_notebook_has_a_question_for_each_exercise(path):
         *["# BEGIN SOLUTION", "# END SOLUTION", "# BEGIN TESTS", "# END TESTS", "# END QUESTION"] * len(exercises)
     ]
     code = [cell for cell in master.cells if cell.cell_type == "code"]
-    tests = [cell for cell in code if cell.source.startswith("assert lab.check_")]
-    assert [cell.outputs[0].text for cell in tests] == [f"{e.line(None)}\n" for e in exercises]
+    tests = [cell.source for cell in code if cell.source.startswith("assert lab.passed")]
+    assert tests == [f'assert lab.passed("{e.number}")' for e in exercises]
     text = "\n".join(cell.source for cell in code)
     assert build.BEGIN not in text and text.count("# BEGIN SOLUTION") == text.count("# END SOLUTION") == len(exercises)
 

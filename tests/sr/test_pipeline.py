@@ -389,7 +389,7 @@ BAD_CALLS = {
     "sizes that differ": ({"video": [*footage(5), picture(0, (8, 8))]}, r"video: a frame is 8x8, the first 24x16"),
     "range": ({"video": torch.full((3, 6, 16, 24), 200.0)}, r"holds 200 to 200; scale it to \[-1, 1\]"),
     "another length": ({"num_frames": 7}, "num_frames is 7, but video has 6 frames"),
-    "latents of no length": ({**LATENTS, "num_frames": None}, "num_frames must be an int, got None"),
+    "latents of no length": ({**LATENTS, "num_frames": None}, "num_frames must be a whole number, got None"),
     "latents of another length": ({**LATENTS, "num_frames": 9}, r"latents has shape .*; give a tensor \(1, 8, 5, 2"),
     "latents of other channels": ({**LATENTS, "latents": GOOD[:, :7]}, r"latents has shape \(1, 7, 4, 2, 3\)"),
     "several latents": ({**LATENTS, "latents": GOOD.expand(2, -1, -1, -1, -1)}, r"latents has shape \(2, 8, 4, 2, 3\)"),
@@ -404,7 +404,7 @@ BAD_CALLS = {
     "rope": ({"rope": "sinus"}, "tau scheme must be one of frame_time"),
     "upsample": ({"upsample": "nearest"}, "upsample must be one of latent, pixel, got 'nearest'"),
     "small tile": ({"tile": 31}, "tile must be at least 32, got 31"),
-    "half a tile": ({"tile": 64.5}, "tile must be an int, got 64.5"),
+    "half a tile": ({"tile": 64.5}, "tile must be a whole number, got 64.5"),
     "output": ({"output_type": "mp4"}, "output_type must be one of pil, np, pt, latent, got 'mp4'"),
     "bare image": ({"conditions": [picture()]}, r"conditions\[0\] is a Image; write VideoCondition"),
     "outside": ({"conditions": [large(0, 6)]}, r"conditions\[0\]: frame_index must be"),
@@ -434,7 +434,7 @@ def test_bad_calls_are_refused_before_any_model_runs(sr, name, no_model_runs):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"num_frames": 0}, "num_frames must be at least 1, got 0"),
+        ({"num_frames": 0}, "num_frames must be from 1 to 1000000, got 0"),
         ({"scale": 0}, "scale must be a number from 1 to 8"),
         ({"cuts": [6]}, "cut must be from 1 to 5"),
         ({"conditions": [large(0, 6)]}, r"conditions\[0\]: frame_index must be"),

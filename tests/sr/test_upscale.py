@@ -1,12 +1,13 @@
 """A video file through the second stage: its frames, their times, its sound, and what is said of a wrong one."""
 
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from films import packets, picture, sound_codec, sound_of, write_film
+from films import browser_recording, copied, packets, picture, sound_codec, sound_of, write_film
 from PIL import Image
 
 from smartdirector_lite.cli import app as cli
@@ -132,6 +133,62 @@ def test_the_sound_comes_along(sr, tmp_path):
     assert not probe_video(upscaled(sr, write_film(tmp_path / "silent.mp4"))[0]).has_audio
 
 
+def test_every_track_is_kept_and_what_is_left_out_is_said(sr, tmp_path):
+    film = write_film(tmp_path / "one.mp4", sound="aac")
+    (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    streams = [(film, "video"), (film, "audio"), (film, "audio"), (tmp_path / "a.srt", "subtitles")]
+    tags = {1: {"language": "ger"}, 2: {"language": "fre"}}
+    out, notes = upscaled(sr, copied(tmp_path / "film.mkv", *streams, tags=tags))
+    assert notes == ["film.mkv: left out: 1 subtitle track"]
+    with av.open(str(out)) as file:
+        assert [stream.language for stream in file.streams.audio] == ["ger", "fre"]
+
+
+# ---------------------------------------------------------------- films as people bring them
+
+
+def test_pixels_that_are_not_square_come_out_square(sr, seen, tmp_path):
+    film = write_film(tmp_path / "film.mp4", size=(64, 48), ratio=Fraction(4, 3), num_frames=2)
+    out, _ = upscaled(sr, film)
+    assert seen["frames"][0].shape == (48, 85, 3) and probe_video(out).size == (170, 96)  # 16:9
+    with av.open(str(out)) as file:
+        assert file.streams.video[0].sample_aspect_ratio in (None, 1)
+
+
+def test_a_browsers_recording_and_an_avi_with_gaps_keep_their_times(sr, tmp_path):
+    for film in (
+        browser_recording(tmp_path / "film.webm", 6, 10),
+        write_film(tmp_path / "film.avi", codec="mpeg4", fps=10, times=[0, 0.1, 0.4, 0.5, 0.8], tick=Fraction(1, 10)),
+    ):
+        times = [time for time, _, _ in decoded_frames(film)]
+        out, _ = upscaled(sr, film)
+        assert [time for time, _, _ in decoded_frames(out)] == pytest.approx(times, abs=0.0015)
+        assert probe_video(out).duration == pytest.approx(probe_video(film).duration, abs=0.0015)
+
+
+def test_a_gif_of_nine_frames_a_second_stays_one(sr, tmp_path):
+    film = write_film(tmp_path / "film.gif", codec="gif", pix_fmt="rgb8", fps=100 / 11)
+    assert probe_video(upscaled(sr, film)[0]).fps == pytest.approx(100 / 11)
+
+
+def test_a_video_is_not_written_over_itself(sr, tmp_path):
+    film = write_film(tmp_path / "film.mp4")
+    before = film.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(film)
+    for out in (film, tmp_path / "link.mp4"):
+        with pytest.raises(ValueError, match="would be written over"):
+            upscale_video(sr, film, out)
+    assert film.read_bytes() == before
+
+
+def test_a_keyframe_may_be_counted_from_the_end(sr, seen, tmp_path):
+    Image.fromarray(picture(5, (48, 32))).save(tmp_path / "a.png")
+    upscaled(sr, write_film(tmp_path / "film.mp4"), keyframes={-1: tmp_path / "a.png", 2.0: tmp_path / "a.png"})
+    assert [condition.frame_index for condition in seen["conditions"]] == [2, 5]
+    with pytest.raises(ValueError, match=r"keyframe .*a\.png: its frame must be from 0 to 5.* got -7"):
+        upscaled(sr, tmp_path / "film.mp4", keyframes={-7: tmp_path / "a.png"})
+
+
 # ---------------------------------------------------------------- keyframes and the command
 
 
@@ -162,14 +219,14 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
     from smartdirector_lite.sr import upscale
 
     seen = []
+    film = write_film(tmp_path / "film.mp4")
     monkeypatch.setattr(upscale, "upscale_video", lambda *args: seen.append(args[-2:]) or (1, []))
     for more in (
         [],
         ["--steps", "3", "--scale", "1.5", "--tile", "0", "--no-restore"],
     ):
-        assert (
-            cli.main(["upscale", "a.mp4", "-o", str(tmp_path / "a.mp4"), "--model", str(two_stage_folder), *more]) == 0
-        )
+        given = [str(film), "-o", str(tmp_path / "out.mp4"), "--model", str(two_stage_folder), *more]
+        assert cli.main(["upscale", *given]) == 0
     assert seen == [(2.0, SROptions(2, tile=256)), (1.5, SROptions(3, restore=False))]
 
 
@@ -178,8 +235,8 @@ def test_options_are_the_models_unless_given(two_stage_folder, tmp_path, monkeyp
     [
         (["--keyframe", "a.png"], "keyframe 'a.png': write FRAME=IMAGE"),
         (["--keyframe", "1=a.png", "--keyframe", "1=b.png"], "there is another one for frame 1"),
-        (["--keyframe", "6=a.png"], "keyframe 6=a.png: the video has frames 0 to 5"),
-        (["--keyframe", "1=film.mp4"], "film.mp4: not an image that can be read"),
+        (["--keyframe", "6=a.png"], "keyframe a.png: its frame must be from 0 to 5, or negative"),
+        (["--keyframe", "1=film.mp4"], "film.mp4: is a video"),
         (["--keyframe", "1=missing.png"], "missing.png: no such file"),
         (["--scale", "nan"], "scale must be a number from 1 to 8, got nan"),
         (["--scale", "inf"], "scale must be a number from 1 to 8, got inf"),
@@ -196,6 +253,7 @@ def test_wrong_options_are_one_line_and_leave_no_file(
 ):
     monkeypatch.chdir(tmp_path)
     film = write_film(tmp_path / "film.mp4")
+    Image.new("RGB", (48, 32)).save(tmp_path / "a.png")
     model = [] if "--model" in options else ["--model", two_stage_folder]
     if "--out" in options:  # the helper's own comes later
         assert cli.main(["upscale", "film.mp4", *options]) == 2
@@ -220,3 +278,19 @@ def test_a_video_that_is_damaged_half_way_leaves_no_file(two_stage_folder, tmp_p
     shutil.copy(__file__, film)
     refused(capsys, "film.mp4: damaged, cut short or not a video", film, "--model", two_stage_folder)
     refused(capsys, "none.mp4: no such file", tmp_path / "none.mp4", "--model", two_stage_folder)
+
+
+def test_whoever_watches_hears_of_every_frame_and_may_end_the_work(sr, tmp_path):
+    film, out, told = write_film(tmp_path / "film.mp4"), tmp_path / "large.mp4", []
+
+    def watch(done: int, total: int) -> None:
+        told.append((done, total))
+        if len(told) == 10:
+            raise KeyError("enough")
+
+    upscale_video(sr, film, out, options=SROptions(1), progress=False, watch=watch)
+    assert told == [(done, 6) for done in range(7)]
+    out.unlink()
+    with pytest.raises(KeyError, match="enough"):
+        upscale_video(sr, film, out, options=SROptions(1), progress=False, watch=watch)
+    assert len(told) == 10 and list(tmp_path.iterdir()) == [film]

@@ -157,7 +157,7 @@ def test_media_in_memory(tmp_path: Path) -> None:
         ),
         ({"clips": [{"frame": 1, "video": "c.mp4", "trim": [5, 5]}]}, r"clips\[0\]: trim must end after it starts"),
         ({"clips": [{"frame": 1, "video": "c.mp4", "trim": 5}]}, r"clips\[0\].trim must be a list \[...\], got 5"),
-        ({"clips": [{"frame": 1, "video": "a.png"}]}, r"clips\[0\]: .*a.png: damaged, cut short or not a video"),
+        ({"clips": [{"frame": 1, "video": "a.png"}]}, r"clips\[0\]: .*a.png: is a picture; place it as a keyframe"),
         ({"clips": [{"frame": 1, "video": "cut.mp4"}]}, r"clips\[0\]: .*cut.mp4: .*cut short"),
         (
             {k: None for k in ("shots", "keyframes", "clips", "description")},

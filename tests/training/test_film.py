@@ -1,12 +1,16 @@
 """A film is decoded once, cut into shots, and gives clips."""
 
+import itertools
 import json
 import pickle
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from smartdirector_lite.media import write_video
@@ -75,6 +79,57 @@ def test_a_training_takes_the_films_clips_as_often_as_asked():
     starts = [film.Footage(shots, 0.3).sample(rng, 8) for _ in range(1000)]
     assert sum(start is not None for start in starts) / 1000 == pytest.approx(0.3, abs=0.04)
     assert film.Footage(shots, 1.0).sample(rng, 61) is None and film.Footage.open("", 1.0).sample(rng, 8) is None
+
+
+def landscape(seed: int) -> np.ndarray:
+    """A wide picture of soft blobs, (48, 1600, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 200, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((1600, 48), Image.Resampling.BICUBIC))
+
+
+def pan(seed: int, speeds: list[float]) -> np.ndarray:
+    """A camera that moves over a landscape, so many pixels a frame."""
+    places = np.cumsum(speeds).astype(int)
+    return np.stack([landscape(seed)[:, place : place + 96] for place in places])
+
+
+def test_a_hard_cut_at_the_end_of_a_fast_pan_is_found_and_the_pan_is_no_cut(tmp_path):
+    speeds = [*[1] * 30, *np.linspace(1, 16, 30), *[16] * 10]  # the pan is faster and faster, and then there is a cut
+    frames = np.concatenate([pan(0, speeds), pan(1, [1] * 40), pan(2, [1] * 40)])
+    write_video(tmp_path / "pan.mp4", frames, 24)
+    for step, cuts in ((1, [70, 110]), (2, [35, 55])):
+        cache = film.prepare_film(tmp_path / "pan.mp4", tmp_path / f"{step}", size=Size(96, 48), step=step)
+        bounds = [0, *cuts, len(frames) // step]
+        assert json.loads((cache / "shots.json").read_text())["shots"] == [*map(list, itertools.pairwise(bounds))]
+    for fast in (speeds, [*[1] * 30, *[16] * 40], [*[16] * 40, *[1] * 30]):  # without a cut, at any change of speed
+        assert film.find_shots(pan(3, fast), 24) == [(0, 70)]
+        twice = np.repeat(pan(3, fast), 2, axis=0)  # animation on twos
+        assert film.find_shots(twice, 24) == [(0, 140)]
+
+
+def test_a_cut_lies_at_the_first_kept_frame_after_it(tmp_path):
+    frames = np.concatenate([np.full((n, 32, 32, 3), level, np.uint8) for n, level in ((25, 20), (28, 200), (30, 90))])
+    write_video(tmp_path / "odd.mp4", frames, 24)
+    cache = film.prepare_film(tmp_path / "odd.mp4", tmp_path / "cache", size=Size(32, 16), seconds=(1 / 24, 9))
+    shots = film.FilmShots.load(cache)
+    assert [*shots.shots, *film.FilmShots.load(cache, held_out=True).shots] == [(0, 12), (12, 26), (26, 41)]
+    shown = [int(shots.frames[frame, 0, 0, 0]) for frame in (0, 11, 12, 25, 26, 40)]
+    assert shown == pytest.approx([20, 20, 200, 200, 90, 90], abs=3)
+
+
+def test_frames_have_the_shape_that_players_show(tmp_path):
+    with av.open(str(tmp_path / "wide.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+        picture = np.zeros((64, 64, 3), np.uint8)
+        picture[16:48, 24:40] = 255  # a square of 32 x 32, as shown
+        for _ in range(30):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    cache = film.prepare_film(tmp_path / "wide.mp4", tmp_path / "cache", size=Size(64, 32))
+    shown = np.load(cache / "frames.npy")[0, :, :, 0] > 128
+    assert (shown.any(axis=1).sum(), shown.any(axis=0).sum()) == (16, 16)
 
 
 def test_a_flash_is_no_cut_unless_it_stands_out():

@@ -2,14 +2,16 @@
 
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
-from launching import check, launch
+from launching import PYTHON_PATH, check, launch
 from torch import nn
 from torch.testing import assert_close
 
+from smartdirector_lite.media import MediaError
 from smartdirector_lite.training import loop
 from smartdirector_lite.training.optim import make_optimizers
 from smartdirector_lite.training.options import LoopConfig
@@ -191,8 +193,30 @@ def test_a_checkpoint_that_does_not_fit_is_named(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_done(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match=r"out = .*can't write there"):
+    with pytest.raises(MediaError, match=r"run: can't write there \(Not a directory\); choose another folder"):
         run(tmp_path / "file" / "run")
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from test_loop import run
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+run(Path(sys.argv[1]), save_minutes=1e-9)
+"""
+
+
+@pytest.mark.parametrize(("size", "part"), [(10, "log.jsonl"), (500, "checkpoint")])
+def test_a_full_disk_is_told_in_one_line_and_spares_the_checkpoint(tmp_path, size, part):
+    with pytest.raises(Killed):
+        run(tmp_path / "run", kill_at=3, save_minutes=1e-9)
+    before = {path: path.read_bytes() for path in (tmp_path / "run" / "checkpoint").iterdir()}
+    place = {"PYTHONPATH": os.pathsep.join([PYTHON_PATH, str(Path(__file__).parent)])}
+    (done,) = launch(tmp_path / "run", size, code=FULL, processes=1, **place)
+    assert done.stderr.splitlines()[-1].endswith("make room, or choose another place")
+    assert f"MediaError: {tmp_path / 'run' / part}: can't be written (" in done.stderr.splitlines()[-1]
+    assert {path: path.read_bytes() for path in (tmp_path / "run" / "checkpoint").iterdir()} == before
+    assert not (tmp_path / "run" / "checkpoint.new").exists()
 
 
 def test_the_rate_warms_up_stays_and_falls_to_a_tenth():
@@ -216,8 +240,8 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     target = tmp_path / "folder"
     target.mkdir()
     (target / "a").write_text("old")
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(MediaError, match=r"folder: can't be written \(disk full\); make room, or choose another place"):
         write_folder(target, bad)
-    assert (target / "a").read_text() == "old"
+    assert (target / "a").read_text() == "old" and [path.name for path in tmp_path.iterdir()] == ["folder"]
     write_folder(target, good)
     assert (target / "a").read_text() == "new" and [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -8,14 +8,14 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from smartdirector_lite.training.bank import BankConfig
-from smartdirector_lite.training.film import FilmConfig
-from smartdirector_lite.training.finetune import GenFinetune, SRFinetune
-from smartdirector_lite.training.gen import GenConfig
+from smartdirector_lite.training.bank import BankConfig, build_bank
+from smartdirector_lite.training.film import FilmConfig, cut_film
+from smartdirector_lite.training.finetune import GenFinetune, SRFinetune, finetune
+from smartdirector_lite.training.gen import GenConfig, train_gen
 from smartdirector_lite.training.options import LoopConfig
-from smartdirector_lite.training.restorer import RestorerConfig
-from smartdirector_lite.training.sr import SRConfig
-from smartdirector_lite.training.vae import VAEConfig
+from smartdirector_lite.training.restorer import RestorerConfig, train_restorer
+from smartdirector_lite.training.sr import SRConfig, train_sr
+from smartdirector_lite.training.vae import VAEConfig, train_vae
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,39 @@ def test_a_number_is_what_it_says_however_it_is_written():
             GenConfig(**{name: 2.5})
     with pytest.raises(ValueError, match="text_dim = 100: give a whole number, 48 to 65536, a multiple of 48"):
         GenConfig(text_dim=100)
+
+
+@pytest.mark.parametrize("given", ["run/export", "link/export", "run/../run/export/vae", "run/checkpoint"])
+def test_a_run_replaces_none_of_its_inputs(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run", target_is_directory=True)
+    for run, config in (
+        (train_vae, VAEConfig(out="run", init=given)),
+        (train_gen, GenConfig(out="./run", vae=given)),
+        (train_sr, SRConfig(out="run", gen=given)),
+        (train_restorer, RestorerConfig(out="link", model=given)),
+        (finetune, GenFinetune(out="run", base=given)),
+    ):
+        with pytest.raises(ValueError, match=rf"^out = .*: its \w+ would replace the input {given}; give another out$"):
+            run(config)
+    assert not any((tmp_path / "run").iterdir())
+    VAEConfig(out="run").check_out("run/exported", "other/export", "")
+
+
+def test_a_run_that_cannot_write_says_so_before_it_loads_anything(tmp_path):
+    (tmp_path / "file").touch()
+    out = str(tmp_path / "file" / "run")
+    for run, config in (
+        (train_vae, VAEConfig(out=out)),
+        (train_gen, GenConfig(out=out)),
+        (train_sr, SRConfig(out=out)),
+        (train_restorer, RestorerConfig(out=out)),
+        (finetune, SRFinetune(out=out)),
+        (build_bank, BankConfig(bank=out)),
+        (cut_film, FilmConfig(tmp_path / "film.mp4", cache=out)),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^.*file/run: can't write there \(Not a directory\); choose another folder$"
+        ):
+            run(config)

@@ -1,26 +1,37 @@
-"""What all checks share: they print a pass or a hint at once, keep the points, and write the file to hand in."""
+"""What all checks share: they call an answer safely, print a pass or a hint at once, and keep the points."""
 
+import copy
 import functools
 import inspect
-import json
-import platform
-from collections.abc import Callable
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ...media import atomic_path
+from ..words import translate as _
+from .answers import program_of
+from .record import EXERCISES, NOT_FILLED_IN, Exercise
 
 CLOSE = 1e-4  # the relative error up to which an answer counts as right
-NO_PROOF = "Written by the person's own computer: it tells what passed there, and is no proof of who wrote it."
-REPORTED = ("smartdirector-lite", "torch", "diffusers", "numpy")
+SECONDS = 10.0  # the longest time that one call of a student's function may take
+OFFSET = 0  # what all seeds are moved by; a teacher's rerun sets another one, so that its inputs are new
+GOES_ON = "; the cells below use the library's until it passes"
 
 
 class Hint(Exception):
     """An answer is wrong. The message says what is wrong with it, and does not give the right answer away."""
+
+
+class _NotFilledIn(Hint):
+    """The student's function still raises NotImplementedError."""
 
 
 @dataclass(frozen=True)
@@ -36,77 +47,198 @@ class Verdict:
         pass
 
 
-@dataclass
-class Exercise:
-    """One exercise of a lab, and how its last answer did."""
-
-    number: str  # the lab and the place in it, such as "02.1"
-    points: int
-    title: str
-    passed: bool = False
-    answer: str = ""  # the answer that was checked last, as text
-
-    @property
-    def lab(self) -> str:
-        return self.number.partition(".")[0]
-
-    def line(self, hint: str | None) -> str:
-        """Return the line that a check prints: the hint, or that the answer passed where there is none."""
-        said = f"passed, {self.points} points" if hint is None else hint
-        return f"{'✓' if hint is None else '✗'} {self.number} {self.title}: {said}"
+# -- what checks are made of -------------------------------------------------------------------------------------------
 
 
-EXERCISES: dict[str, Exercise] = {}
-
-
-def exercise(number: str, points: int, title: str) -> Callable[[Callable], Callable[..., Verdict]]:
+def exercise(number: str, points: int, title: str, reference: Any = ...) -> Callable[[Callable], Callable]:
     """Decorate a function that raises Hint for a wrong answer, and make the check of an exercise of it.
 
-    The check prints one line, keeps the points and returns a Verdict. It reports an answer that is not filled in yet
-    (None, ..., or a function that raises NotImplementedError) and an answer that raises another exception.
+    The check prints one line, keeps the points, and returns what the cells below go on with: the student's answer where
+    it passed, and else the reference. It reports an answer that is not filled in yet (None, ..., or a function that
+    raises NotImplementedError). The function that is decorated calls a student's function through `ask` only.
 
     Args:
         number: the lab and the place in it, such as "02.1".
         points: what a right answer is worth.
         title: the name of the exercise in the printed line.
+        reference: the library's function, or the right value (a tuple of values for several answers). With None, the
+            check always returns the answer. A check without it returns a Verdict.
 
     Raises:
         ValueError: there is an exercise of this number already.
     """
 
-    def wrap(function: Callable) -> Callable[..., Verdict]:
+    def wrap(function: Callable) -> Callable:
         if number in EXERCISES:
             raise ValueError(f"exercise {number} is there already")
-        entry = EXERCISES[number] = Exercise(number, points, title)
+        entry = EXERCISES[number] = Exercise(number, points, title, None if reference is ... else reference)
 
         @functools.wraps(function)
-        def check(*answers) -> Verdict:
-            entry.answer, hint = "\n".join(_as_text(answer) for answer in answers), None
-            if any(answer is None or answer is ... for answer in answers):
-                hint = "not filled in yet"
-            else:
-                try:
-                    function(*answers)
-                except Hint as wrong:
-                    hint = str(wrong)
-                except NotImplementedError:
-                    hint = "not filled in yet"
-                except Exception as error:  # the student's code failed; the notebook goes on
-                    hint = f"your code raised {type(error).__name__}: {error}"
-            entry.passed = hint is None
-            print(entry.line(hint))
-            return Verdict(entry.passed)
+        def check(*answers: Any) -> Any:
+            entry.passed = False  # an interrupted try is no pass
+            references = {id(e.reference): e.number for e in EXERCISES.values() if callable(e.reference)}
+            entry.answer = program_of(answers, references)
+            hint = _judge(entry, function, answers, owned=reference is ...)
+            entry.passed, entry.said = hint is None, hint
+            fails = hint is not None and entry.reference is not None
+            print(entry.line(hint) + (_(GOES_ON) if fails else ""))
+            if reference is ...:
+                return Verdict(entry.passed)
+            return entry.reference if fails else answers[0] if len(answers) == 1 else answers
 
+        entry.check = check
         return check
 
     return wrap
 
 
-def _as_text(answer: object) -> str:
+def _judge(entry: Exercise, function: Callable, answers: tuple, owned: bool) -> str | None:
+    """Return the hint for the answers, or None where they are right.
+
+    Args:
+        owned: whether any exception counts as the student's.
+    """
+    if any(answer is None or answer is ... for answer in answers):
+        return NOT_FILLED_IN
+    if callable(entry.reference) and any(answer is entry.reference for answer in answers):
+        return "this is the library's function; run the cell in which you define yours again"
     try:
-        return inspect.getsource(answer)
-    except (TypeError, OSError):
-        return repr(answer)[:2000]
+        function(*answers)
+    except _NotFilledIn:
+        return NOT_FILLED_IN
+    except Hint as wrong:
+        return str(wrong)
+    except NotImplementedError as error:
+        return NOT_FILLED_IN if owned else _own_fault(error)
+    except Exception as error:  # the notebook goes on
+        return f"your code raised {type(error).__name__}: {error}" if owned else _own_fault(error)
+    return None
+
+
+def _own_fault(error: Exception) -> str:
+    return f"the check itself failed ({type(error).__name__}: {error}); this is not your mistake, so tell your teacher"
+
+
+def ask(function: Callable, *arguments: Any) -> Any:
+    """Call a student's function with deep copies of the arguments, and return its result.
+
+    The check keeps its own tensors and lists, so it may compute the right answer from them before the call or after it.
+
+    Raises:
+        Hint: the function changes an argument, raises an exception, returns None, or takes longer than SECONDS.
+    """
+    if not callable(function):
+        raise Hint(f"give the check a function, not {function!r:.80}")
+    given = tuple(_clone(argument) for argument in arguments)
+    try:
+        with _limited(SECONDS):
+            result = function(*given)
+    except Hint:
+        raise
+    except NotImplementedError as error:
+        raise _NotFilledIn(NOT_FILLED_IN) from error
+    except (Exception, SystemExit) as error:
+        raise Hint(f"your code raised {type(error).__name__}: {error}") from error
+    if result is None:
+        raise Hint("your function returns nothing; is a `return` missing?")
+    for place, (before, after) in enumerate(zip(arguments, given)):
+        if not _equal(before, after):
+            name = _parameter(function, place)
+            raise Hint(f"your function changes its input {name}; leave the input as it is, and return something new")
+    return result
+
+
+def _clone(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.clone()
+    if isinstance(value, torch.Generator):
+        return value.clone_state()
+    if isinstance(value, list | tuple | set) and type(value) in (list, tuple, set):
+        return type(value)(_clone(item) for item in value)
+    if type(value) is dict:
+        return {key: _clone(item) for key, item in value.items()}
+    return value.copy() if isinstance(value, np.ndarray) else value if callable(value) else copy.deepcopy(value)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Return whether an argument is as it was; what cannot be compared counts as equal."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
+    return not isinstance(a, set | int | float | str) or a == b or a != a
+
+
+def _parameter(function: Callable, place: int) -> str:
+    try:
+        return list(inspect.signature(function).parameters)[place]
+    except (TypeError, ValueError, IndexError):
+        return f"number {place + 1}"
+
+
+def _interrupt_main_thread() -> None:
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # ends a sleep, too
+    else:  # Windows: Python's handlers run in the main thread, whichever thread raises the signal
+        signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Raise Hint inside the block after so many seconds. Outside the main thread there is no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    lock, state = threading.Lock(), {"done": False, "fired": False}
+
+    def fire() -> None:
+        with lock:
+            if not state["done"]:
+                state["fired"] = True
+                _interrupt_main_thread()
+
+    timer = threading.Timer(seconds, fire)
+    timer.daemon = True
+    timer.start()
+    try:
+        try:
+            yield
+        finally:
+            with lock:
+                state["done"] = True
+            timer.cancel()
+            if state["fired"]:
+                time.sleep(0.2)  # the interrupt may be still on its way: it arrives here at the latest
+    except KeyboardInterrupt:
+        if not state["fired"]:
+            raise
+        raise Hint(f"your code runs for more than {seconds:g} seconds; is there a loop that never ends?") from None
+
+
+def seed(n: int) -> int:
+    """Return the seed number `n` for any random generator. Another OFFSET moves all seeds."""
+    return n + OFFSET
+
+
+def generator(n: int) -> torch.Generator:
+    """Return torch's generator with seed number `n`, for the random inputs of a check."""
+    return torch.Generator().manual_seed(seed(n))
+
+
+def draw(n: int, low: float, high: float) -> float:
+    """Return a random number from `low` to `high`, a whole one if both are ints, by seed number `n`."""
+    rng = random.Random(seed(n))
+    return rng.randint(low, high) if isinstance(low, int) and isinstance(high, int) else rng.uniform(low, high)
+
+
+def draw_from(n: int, options: Sequence, count: int | None = None) -> Any:
+    """Return one of the options, or a list of `count` different ones, by seed number `n`."""
+    rng = random.Random(seed(n))
+    return rng.choice(options) if count is None else rng.sample(options, count)
 
 
 def is_close(answer: object, right: Tensor) -> bool:
@@ -119,74 +251,3 @@ def is_close(answer: object, right: Tensor) -> bool:
 def shape_of(answer: object) -> str:
     """Return the shape of an answer as text, or its type where it has none."""
     return str(tuple(answer.shape)) if isinstance(answer, Tensor) else f"of a {type(answer).__name__}"
-
-
-def exercises_of(lab: str) -> list[Exercise]:
-    """Return the exercises of a lab, in order.
-
-    Args:
-        lab: the number of the lab, such as "02".
-
-    Raises:
-        ValueError: there is no such lab.
-    """
-    found = [EXERCISES[number] for number in sorted(EXERCISES) if EXERCISES[number].lab == lab]
-    if not found:
-        labs = sorted({entry.lab for entry in EXERCISES.values()})
-        raise ValueError(f"lab {lab!r}: there is none; there are {', '.join(labs)}")
-    return found
-
-
-def summary(lab: str) -> None:
-    """Print the points that the answers of a lab have so far, and their sum."""
-    found = exercises_of(lab)
-    for entry in found:
-        mark, points = ("✓", entry.points) if entry.passed else ("·", 0)
-        print(f"{mark} {entry.number} {entry.title:50} {points:>3} of {entry.points}")
-    print(f"{sum(e.points for e in found if e.passed)} of {sum(e.points for e in found)} points")
-
-
-def save_result(lab: str, name: str, folder: str | Path = ".") -> Path:
-    """Write `result_<lab>.json`, the file to hand in.
-
-    The file holds the points, the answers as text, and the versions of Python and the libraries. It holds nothing else
-    about the computer.
-
-    Args:
-        lab: the number of the lab, such as "02".
-        name: the student's name.
-        folder: where the file goes.
-
-    Returns:
-        The path of the file.
-
-    Raises:
-        ValueError: the name is empty, or there is no such lab.
-    """
-    if not name.strip():
-        raise ValueError("name is empty; write yours, so that the file can be told from others")
-    found = exercises_of(lab)
-    path = Path(folder) / f"result_{lab}.json"
-    result = {
-        "lab": lab,
-        "name": name.strip(),
-        "points": sum(e.points for e in found if e.passed),
-        "of": sum(e.points for e in found),
-        "exercises": [
-            {"number": e.number, "title": e.title, "points": e.passed * e.points, "of": e.points, "answer": e.answer}
-            for e in found
-        ],
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in REPORTED}},
-        "note": NO_PROOF,
-    }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{path}: {result['points']} of {result['of']} points. {NO_PROOF}")
-    return path
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
