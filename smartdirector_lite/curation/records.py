@@ -56,11 +56,18 @@ class Character:
         name: the same in all shots of a scene, such as "A".
         description: what they look like.
         box: (left, top, right, bottom) in shares of the frame, where they are in the middle of their appearance.
+        appearance: numbers that describe their look, by which they are known again in another shot.
     """
 
     name: str
     description: str = ""
     box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    appearance: tuple[float, ...] = ()
+
+    @classmethod
+    def from_dict(cls, value: dict) -> Self:
+        """Undo `asdict` and JSON, which turns tuples into lists."""
+        return cls(**{**value, "box": tuple(value["box"]), "appearance": tuple(value["appearance"])})
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class ShotRecord:
     @classmethod
     def from_dict(cls, value: dict) -> Self:
         """Undo `to_dict` and JSON, which turns tuples into lists."""
-        characters = tuple(Character(one["name"], one["description"], tuple(one["box"])) for one in value["characters"])
+        characters = tuple(Character.from_dict(one) for one in value["characters"])
         tuples = {name: tuple(value[name]) for name in ("keyframes", "features")}
         return cls(**{**value, **tuples, "camera": Camera(**value["camera"]), "characters": characters})
 
