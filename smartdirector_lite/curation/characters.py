@@ -170,3 +170,30 @@ def colour_word(colour: NDArray) -> str:
     if HUES["yellow"] > hue > 25 and light < 60 and chroma < 50:
         return "brown"
     return next(word for word, end in HUES.items() if hue < end)
+
+
+def name_characters(shots: Sequence[ShotRecord]) -> list[ShotRecord]:
+    """Return the records with one name for whoever looks alike in several shots of a scene. A `FilmStep`.
+
+    Scenes must be known. In each scene names begin at A again, in the order in which characters appear.
+    """
+    named, casts = [], {}
+    for shot in shots:
+        cast = casts.setdefault(shot.scene, {})  # name -> appearance
+        free, characters = dict(cast), []
+        for character in shot.characters:
+            likeness = {name: same_look(look, character.appearance) for name, look in free.items()}
+            name = max(likeness, key=likeness.__getitem__, default="")
+            if likeness.get(name, 0.0) < SAME_LOOK:
+                name = _letters(len(cast))
+                cast[name] = character.appearance
+            free.pop(name, None)
+            characters.append(replace(character, name=name))
+        named.append(replace(shot, characters=tuple(characters)))
+    return named
+
+
+def _letters(index: int) -> str:
+    """A, B, ..., Z, A2, B2, ..."""
+    again, letter = divmod(index, len(string.ascii_uppercase))
+    return string.ascii_uppercase[letter] + (str(again + 1) if again else "")
