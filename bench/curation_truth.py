@@ -129,7 +129,7 @@ def main() -> None:
     truth, answer = np.array(same), np.array(joined)
     torn, merged = (truth & ~answer).sum(), (~truth & answer).sum()
     print(f"scenes: F1 {f1(truth, answer):.3f} for pairs of one scene (target 0.90)")
-    print(f"  {f1(~truth, ~answer):.3f} for other pairs; {torn} of {truth.sum()} torn, {merged} of {(~truth).sum()} joined")
+    print(f"  {torn} of {truth.sum()} torn apart; F1 {f1(~truth, ~answer):.3f} for other pairs, {merged} joined")
     found, wrong = counts["found"], counts["wrong"]
     print(f"characters: recall {found / counts['there']:.3f}, precision {found / (found + wrong):.3f}")
     print(f"  colour told {counts['colour'] / found:.3f}, name kept to the next shot {kept / (kept + renamed):.3f}")

@@ -37,7 +37,7 @@ GREY = 15.0  # chroma in CIE Lab below which there is no hue
 
 
 @dataclass(frozen=True)
-class Figure:
+class Sighting:
     """A figure in one frame.
 
     Attributes:
@@ -87,7 +87,7 @@ def _background(colours: NDArray) -> NDArray:
     return centres[np.bincount(labels[:, 0], minlength=count) >= MIN_BACKGROUND * len(pixels)]
 
 
-def _figures(lab: NDArray, background: NDArray) -> list[Figure]:
+def _figures(lab: NDArray, background: NDArray) -> list[Sighting]:
     """The figures of one frame, (H, W, 3) in CIE Lab."""
     height, width = lab.shape[:2]
     distance = np.min([np.linalg.norm(lab - colour, axis=2) for colour in background], axis=0)
@@ -101,7 +101,7 @@ def _figures(lab: NDArray, background: NDArray) -> list[Figure]:
             box = (x / width, y / height, (x + across) / width, (y + down) / height)
             look, colour = _look(lab[labels == index])
             crop = cv2.resize(lab[y : y + down, x : x + across], CROP, interpolation=cv2.INTER_AREA)
-            found.append(Figure(box, area / (height * width), look, colour, crop))
+            found.append(Sighting(box, area / (height * width), look, colour, crop))
     return found
 
 
@@ -124,9 +124,9 @@ def same_look(one: Sequence[float], other: Sequence[float]) -> float:
     return float(np.minimum(one, other).sum())
 
 
-def _link(seen: list[list[Figure]]) -> list[list[Figure]]:
+def _link(seen: list[list[Sighting]]) -> list[list[Sighting]]:
     """Join the figures of a shot's frames to tracks: the nearest of those that look alike is the same one."""
-    tracks: list[list[Figure]] = []
+    tracks: list[list[Sighting]] = []
     for figures in seen:
         free = list(tracks)
         for figure in sorted(figures, key=lambda figure: -figure.area):
@@ -140,19 +140,19 @@ def _link(seen: list[list[Figure]]) -> list[list[Figure]]:
     return tracks
 
 
-def _middle(figure: Figure) -> NDArray:
+def _middle(figure: Sighting) -> NDArray:
     """x and y in shares of the frame."""
     left, top, right, bottom = figure.box
     return np.array([(left + right) / 2, (top + bottom) / 2])
 
 
-def _changes(track: list[Figure]) -> bool:
+def _changes(track: list[Sighting]) -> bool:
     """Whether a track's look changes, wherever it goes."""
     steps = [np.linalg.norm(b.crop - a.crop, axis=2).mean() for a, b in itertools.pairwise(track)]
     return len(steps) > 0 and float(np.median(steps)) >= MIN_CHANGE
 
 
-def describe_figure(figure: Figure) -> str:
+def describe_figure(figure: Sighting) -> str:
     """Say what a figure looks like: its size in the frame, its shape and its colour."""
     left, top, right, bottom = figure.box
     size = "large " if figure.area > 0.12 else "small " if figure.area < 0.03 else ""

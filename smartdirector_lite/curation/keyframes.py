@@ -16,7 +16,7 @@ from .records import ShotRecord
 THUMBNAIL = (24, 14)  # columns and rows by which looks are compared
 MIN_SPACING = 0.5  # seconds between keyframes, at least
 MAX_SPACING = 3.0  # seconds between keyframes, at most
-MIN_NOVELTY = 6.0  # distance of looks in CIE Lab, on average over the frame; below it a frame tells nothing new
+MIN_NOVELTY = 10.0  # distance of looks in CIE Lab, on average over the frame; below it a frame tells nothing new
 MAX_NOVEL = 3  # keyframes between the ends that are chosen for their look alone
 SHARPEN = 0.15  # seconds that a keyframe between the ends may move to a sharper frame
 
@@ -42,8 +42,9 @@ def choose_keyframes(shot: ShotRecord, frames: NDArray, fps: float) -> ShotRecor
 
 
 def _look_of(frame: NDArray) -> NDArray:
-    lab = cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    return cv2.resize(lab, THUMBNAIL, interpolation=cv2.INTER_AREA)
+    """A frame's thumbnail in CIE Lab."""
+    small = cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
 
 
 def _novelty(looks: NDArray, chosen: list[int], spacing: float) -> NDArray:
