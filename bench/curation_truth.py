@@ -102,11 +102,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--films", type=int, default=10, help="how many films of 20 shots (default: 10)")
     parser.add_argument("--seed", type=int, default=FIRST_SEED, help=f"of the first film (default: {FIRST_SEED})")
+    parser.add_argument("--soft", type=float, default=0.4, help="share of dissolves and fades between scenes")
     options = parser.parse_args()
     cameras, counts, same, joined = Counter(), Counter(), [], []
     keyframes = frames = taken = kept = renamed = 0
     for seed in range(options.seed, options.seed + options.films):
-        film = sample_film(seed)
+        film = sample_film(seed, soft=options.soft)
         records, seconds = read_shots(film)
         taken += seconds
         names: dict = {}

@@ -24,6 +24,7 @@ SIDES = 0.19  # share of the width that counts as the left or the right side
 
 # Measured by bench/curation_truth.py on toy films, which have no tilt, dolly or handheld camera.
 MIN_SPEED = 0.015  # frame widths a second below which a point rests
+MIN_PAN = 0.03  # frame widths a second; a camera that pans or tilts more slowly looks still
 MIN_ZOOM = 0.05  # change of scale a second
 STRAIGHT = 0.5  # of its way that a camera gets ahead, at least; one that gets less far shakes
 MIN_SHARE = 0.5  # of the points at the two sides, on average, that move the same way
@@ -114,7 +115,8 @@ def classify_camera(motion: PointMotion) -> Camera:
     kind = max(shares, key=shares.__getitem__)
     if shares[kind] < MIN_SHARE:
         return Camera()
-    return Camera(kind, float(np.median(kinds[kind][moving[kind] & (sides[0] | sides[1])])))
+    speed = float(np.median(kinds[kind][moving[kind] & (sides[0] | sides[1])]))
+    return Camera(kind, speed) if speed >= MIN_PAN else Camera()
 
 
 def _share(moves: NDArray, sides: list[NDArray]) -> float:

@@ -56,6 +56,10 @@ def test_nothing_that_moves_is_static(value):
     assert classify_camera(point_motion(frames, FPS)) == Camera("static", 0.0)
 
 
+def test_a_camera_that_hardly_moves_is_static():
+    assert classify_camera(point_motion(filmed(0.02, (1, 0)), FPS)) == Camera("static", 0.0)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_the_shortest_shots_have_a_camera(count):
     assert classify_camera(point_motion(filmed(0, (0, 0))[:count], FPS)).kind == "static"
