@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -57,7 +56,7 @@ class Detector(Protocol):
 
 def thumbnail_difference(one: NDArray, other: NDArray) -> float:
     """The mean absolute difference of two pictures, in shares of the full range."""
-    return float(cv2.absdiff(one, other).mean()) / 255
+    return float(np.abs(one.astype(np.int16) - other).mean()) / 255
 
 
 # -- cuts --------------------------------------------------------------------------------------------------------------
@@ -243,6 +242,8 @@ def reject_shot(shot: ShotRecord, frames: NDArray, fps: float) -> ShotRecord:
 
 def _shows_credits(frame: NDArray) -> bool:
     """Whether there is writing on a plain ground. frame: (H, W, 3), about 192 pixels wide."""
+    import cv2  # only here, since training finds cuts without the extra `curation`
+
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     ground = cv2.morphologyEx(grey, cv2.MORPH_OPEN, np.ones((7, 7), np.uint8))  # without thin bright strokes
     strokes = cv2.subtract(grey, ground) > STROKE

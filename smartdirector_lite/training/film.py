@@ -1,215 +1,158 @@
-"""A film as training footage: decoded once, cut into shots, kept small on disk.
+"""Curated clips of films as training footage. `smartdirector curate` makes the dataset.
 
-`prepare_film` writes `frames.npy` (uint8, memory-mapped later) and, last of all, `shots.json` to a cache folder.
-`FilmShots` gives clips from the folder. The last fifth of the shots is held out. `Footage` says how often a training
-takes its clips from a film rather than from the toy world.
+The clips are decoded once, at the rate that the model works at, to a file that is memory-mapped later. The last fifth of
+the shots is held out. `Footage` says how often a training takes its clips from films rather than from the toy world.
 """
 
+import hashlib
 import itertools
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media import atomic_path, decoded_frames, frame_pixels, probe_video, write_json
-from ..media.files import check_folder, make_folder
+from ..curation.shots import MIN_SECONDS, fast_borders
+from ..media import atomic_path, read_video, write_json
 from ..media.size import Size
-from .options import Options, Range
+from ..storyboard import Shot, Storyboard
 from .tiny import FINAL
 
-CUT_THRESHOLD = 0.11  # mean absolute difference of two thumbnails with values in [0, 1]
-STANDS_OUT = 3  # how many times the jumps around it a cut is
-AROUND = 6  # jumps on either side that count as around one
-MIN_SHOT_SECONDS = 1.0
+FPS = 12.0  # frames a second that are kept
 HELD_OUT_SHARE = 0.2
-MIN_SIDE = 16  # pixels; a thumbnail is an eighth of a frame
-LONGEST = 1_000_000_000  # seconds; JSON, where the part that was used is noted, has no infinity
-MAX_FILM_BYTES = 8_000_000_000  # of frames, which are held in memory until the film is cut
-
-
-@dataclass
-class FilmConfig(Options):
-    """The options of `train film`."""
-
-    movie: Path  # the film's file
-    cache: str = "runs/film"  # the folder that is written
-    start: Annotated[float, Range(0, LONGEST)] = 0.0  # the second at which to begin, after the titles
-    stop: Annotated[float, Range(0, LONGEST, above=True)] = LONGEST  # the second at which to end, before the credits
-
-
-def cut_film(config: FilmConfig) -> None:
-    """Prepare a film as the options say, and print how many shots there are."""
-    prepare_film(config.movie, config.cache, seconds=(config.start, config.stop))
-    training, held_out = FilmShots.load(config.cache), FilmShots.load(config.cache, held_out=True)
-    print(f"{config.cache}: {len(training.shots)} shots to train on, {len(held_out.shots)} held out")
-
-
-def prepare_film(
-    path: str | Path, cache: str | Path, size: Size = FINAL, step: int = 2, seconds: tuple[float, float] = (0, LONGEST)
-) -> Path:
-    """Decode a film to a cache folder and find its shots. Nothing is done where that has been done already.
-
-    Args:
-        path: the film's file.
-        cache: the folder.
-        size: that frames are cover-cropped to.
-        step: every step-th frame is kept.
-        seconds: the part of the film to use; titles and credits teach nothing.
-
-    Returns:
-        The cache folder.
-
-    Raises:
-        ValueError: a film that is missing, unreadable, damaged, too long or without a whole shot; a cache that holds
-            something else; and options out of range.
-    """
-    if min(size) < MIN_SIDE or step < 1 or not 0 <= seconds[0] < seconds[1]:
-        raise ValueError(
-            f"size = {size}, step = {step}, seconds = {seconds}: give sides of {MIN_SIDE} or more, a step of 1 or "
-            "more, and a part that begins at 0 or later and ends after that"
-        )
-    cache = Path(cache)
-    made_from = {"film": Path(path).name, "size": list(size), "step": step, "seconds": list(seconds)}
-    if (cache / "shots.json").exists():
-        info = _read_info(cache)
-        held = {name: info[name] for name in made_from if name in info}  # old caches don't name them
-        if any(made_from[name] != value for name, value in held.items()):
-            raise ValueError(f"cache {cache} was made from {held}, not {made_from}: choose another folder or delete it")
-        return cache
-    check_folder(cache)
-    fps = probe_video(path).fps / step
-    frames, thumbs = _read_film(path, size, step, seconds)
-    if not frames:
-        raise ValueError(f"{path}: no frames between {seconds[0]} s and {seconds[1]} s")
-    film = np.stack(frames)
-    # Cuts are looked for in all frames: between two that are kept, a fast camera goes too far.
-    shots = _long_shots([-(-cut // step) for cut in _find_jumps(np.stack(thumbs))], len(film), fps)
-    if not shots:
-        raise ValueError(f"{path}: no shot of {MIN_SHOT_SECONDS} s or more in {len(film) / fps:.1f} s")
-    make_folder(cache)
-    with atomic_path(cache / "frames.npy") as temporary:
-        np.save(temporary, film)
-    write_json(cache / "shots.json", {**made_from, "fps": fps, "shots": shots})
-    return cache
-
-
-def _read_film(
-    path: str | Path, size: Size, step: int, seconds: tuple[float, float]
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Read the frames within `seconds`: every step-th one, (H, W, 3) uint8, and the thumbnails of all."""
-    frames, thumbs, num_bytes = [], [], 0
-    for time, _, frame in decoded_frames(path):
-        if time >= seconds[1]:
-            break
-        if time >= seconds[0]:
-            image = frame_pixels(frame, size)
-            if len(thumbs) % step == 0:
-                frames.append(image)
-                num_bytes += image.nbytes
-            thumbs.append(_thumbnail(image))
-            if num_bytes > MAX_FILM_BYTES:
-                raise ValueError(f"{path}: over {MAX_FILM_BYTES} bytes of frames; use a part of it or a larger step")
-    return frames, thumbs
-
-
-def _thumbnail(frames: np.ndarray) -> np.ndarray:
-    """Every eighth pixel of frames (..., H, W, 3), both ways."""
-    return frames[..., 4::8, 4::8, :].copy()
+WORK = ".curation"  # the hidden folder of a dataset, where the decoded frames are kept
+MIRRORED = {"pan left": "pan right", "pan right": "pan left"}  # what a camera does in a mirrored clip
 
 
 def find_shots(frames: np.ndarray, fps: float) -> list[tuple[int, int]]:
-    """Split a film at jumps between neighbouring frames.
+    """Split a clip at its cuts.
 
     Args:
         frames: (T, H, W, 3) uint8.
         fps: their rate.
 
     Returns:
-        [start, stop) frames of the shots, without those under MIN_SHOT_SECONDS.
+        [start, stop) frames of the shots, without those under MIN_SECONDS.
     """
-    return _long_shots(_find_jumps(_thumbnail(frames)), len(frames), fps)
+    cuts = [border.start for border in fast_borders(frames[..., 4::8, 4::8, :], fps)]
+    bounds = [0, *cuts, len(frames)]
+    return [(a, b) for a, b in itertools.pairwise(bounds) if b - a >= MIN_SECONDS * fps]
 
 
-def _long_shots(cuts: list[int], num_frames: int, fps: float) -> list[tuple[int, int]]:
-    """[start, stop) frames of the shots between cuts, without those under MIN_SHOT_SECONDS."""
-    bounds = [0, *cuts, num_frames]
-    return [(a, b) for a, b in itertools.pairwise(bounds) if b - a >= MIN_SHOT_SECONDS * fps]
-
-
-def _find_jumps(thumbs: np.ndarray) -> list[int]:
-    """Find the frames that begin a shot.
-
-    A large jump is a cut in two cases. It is STANDS_OUT times the median of the jumps around it. Or it ends a fast
-    motion: none of those before it is larger, and it is STANDS_OUT times each of the next two.
+def decode_dataset(dataset: Path, entries: list[dict], digest: str) -> tuple[Path, dict]:
+    """Decode the clips of a dataset to one file beside its records. Nothing is done where that has been done already.
 
     Args:
-        thumbs: (T, h, w, 3) uint8.
+        entries: the lines of its metadata.jsonl.
+        digest: of that file. Frames that were decoded for another one are decoded anew.
+
+    Returns:
+        A .npy file, (T, H, W, 3) uint8, and the contents of its index: `starts`, each clip's first frame in it.
+
+    Raises:
+        ValueError: a clip can't be read, or the clips differ in size.
     """
-    jumps = np.array([np.abs(b.astype(np.float32) - a).mean() for a, b in itertools.pairwise(thumbs)]) / 255
-    beside = np.minimum(np.append(0, jumps)[:-1], np.append(jumps, 0)[1:])
-    motion = np.where(10 * jumps < beside, np.nan, jumps)  # animation often shows each picture twice: no jump, no rest
-    cuts = []
-    for i in np.flatnonzero(jumps > CUT_THRESHOLD):
-        stands_out = jumps[i] > STANDS_OUT * np.nanmedian(motion[max(0, i - AROUND) : i + AROUND + 1])
-        before, after = jumps[max(0, i - AROUND) : i], jumps[i + 1 : i + 3]
-        if stands_out or (len(after) and jumps[i] >= max(before, default=0) and jumps[i] > STANDS_OUT * max(after)):
-            cuts.append(int(i) + 1)
-    return cuts
+    frames, index = dataset / WORK / f"frames-{digest[:16]}.npy", dataset / WORK / f"frames-{digest[:16]}.json"
+    if index.exists() and frames.exists():
+        return frames, json.loads(index.read_text(encoding="utf-8"))
+    (dataset / WORK).mkdir(exist_ok=True)
+    lengths = [max(1, math.floor(entry["num_frames"] / entry["fps"] * FPS + 0.5)) for entry in entries]
+    starts, size = [0, *itertools.accumulate(lengths)], None
+    with atomic_path(frames) as temporary:
+        film = None
+        for entry, start, length in zip(entries, starts, lengths, strict=False):
+            clip = read_video(dataset / entry["file_name"], fps=FPS)
+            if film is None:
+                size = clip.shape[1:]
+                film = np.lib.format.open_memmap(temporary, "w+", np.uint8, (starts[-1], *size))
+            if clip.shape != (length, *size):
+                raise ValueError(
+                    f"film {dataset}: {entry['file_name']} has the shape {clip.shape}, not {(length, *size)}; curate "
+                    "all films at one size, into a folder of their own"
+                )
+            film[start : start + length] = clip
+        film.flush()
+        del film  # Windows renames no file that is mapped
+    made = {"starts": starts[:-1]}
+    write_json(index, made)
+    return frames, made
 
 
-def _read_info(cache: Path) -> dict:
-    """Read the `shots.json` of a cache. ValueError if it can't be read."""
-    try:
-        info = json.loads((cache / "shots.json").read_text(encoding="utf-8"))
-        return {**info, "shots": [(int(start), int(stop)) for start, stop in info["shots"]], "fps": float(info["fps"])}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"film {cache}: no prepared film there (shots.json: {error}); run `train film` first"
-        ) from error
+def first_kept(frame: int, fps: float) -> int:
+    """The first frame at FPS that shows `frame` of a clip at `fps`, or a later one; `read_video` takes the nearest."""
+    return math.floor((frame - 0.5) * FPS / fps) + 1 if frame else 0
 
 
 @dataclass(frozen=True)
 class FilmShots:
-    """A prepared film, which gives clips.
+    """Shots of films, which give clips.
 
     Attributes:
         frames: (T, H, W, 3) uint8.
         shots: [start, stop) frames of each shot.
         fps: the rate of `frames`.
+        texts: what is told of each shot.
+        descriptions: the holistic description of the clip that each shot is a part of.
     """
 
     frames: np.ndarray
     shots: list[tuple[int, int]]
     fps: float
+    texts: tuple[Shot, ...] = ()
+    descriptions: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, cache: str | Path, held_out: bool = False) -> "FilmShots":
-        """Open a cache folder: its first four fifths of the shots, or the held-out last one.
+    def load(cls, dataset: str | Path, held_out: bool = False) -> "FilmShots":
+        """Open a curated dataset: the first four fifths of its shots, or the held-out last one.
 
         Raises:
-            ValueError: if there is no whole cache.
+            ValueError: if there is no whole dataset.
         """
-        cache = Path(cache)
-        info = _read_info(cache)
-        first_held_out = round(len(info["shots"]) * (1 - HELD_OUT_SHARE))
-        shots = info["shots"][first_held_out:] if held_out else info["shots"][:first_held_out]
+        dataset = Path(dataset)
         try:
-            frames = np.load(cache / "frames.npy", mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(
-                f"film {cache}: frames.npy can't be read ({error}); delete the folder, prepare it again"
-            ) from error
-        return cls(frames, shots, info["fps"])
+            lines = (dataset / "metadata.jsonl").read_bytes()
+            entries = [json.loads(line) for line in lines.decode("utf-8").splitlines()]
+            if not entries:
+                raise ValueError("it lists no clip")
+            path, index = decode_dataset(dataset, entries, hashlib.sha256(lines).hexdigest())
+            frames = np.load(path, mmap_mode="r")
+            found = [
+                shot for entry, start in zip(entries, index["starts"], strict=True) for shot in _shots(entry, start)
+            ]
+        except (OSError, ValueError, TypeError, KeyError, EOFError) as error:
+            raise ValueError(f"film {dataset}: no curated dataset ({error}); make one with `curate`") from error
+        first_held_out = round(len(found) * (1 - HELD_OUT_SHARE))
+        found = found[first_held_out:] if held_out else found[:first_held_out]
+        spans, texts, descriptions = zip(*found, strict=True) if found else ((), (), ())
+        return cls(frames, list(spans), FPS, texts, descriptions)
+
+    def caption(self, first: int, num_frames: int, mirrored: bool = False) -> tuple[str, str]:
+        """Say what a clip within one shot shows.
+
+        Args:
+            first: its first frame.
+            mirrored: whether left and right have changed places in it.
+
+        Returns:
+            The structured caption, in the words that a storyboard uses, and its description alone.
+        """
+        number = next((i for i, (start, stop) in enumerate(self.shots) if start <= first < stop), None)
+        text = Shot() if number is None or not self.texts else self.texts[number]
+        description = self.descriptions[number] if number is not None and self.descriptions else ""
+        if mirrored:
+            text = replace(text, camera=MIRRORED.get(text.camera, text.camera))
+        storyboard = Storyboard(description=description, shots=[text], num_frames=num_frames, fps=self.fps)
+        return storyboard.caption(), description or text.description
 
     def __reduce__(self) -> tuple:
         """Pickle a film on disk by the name of its file. A worker process then maps the file, and is not sent it."""
         on_disk = isinstance(self.frames, np.memmap)
-        return _unpickle, (self.frames.filename if on_disk else self.frames, self.shots, self.fps)
+        frames = self.frames.filename if on_disk else self.frames
+        return _unpickle, (frames, self.shots, self.fps, self.texts, self.descriptions)
 
     def clip(
         self, start: int, num_frames: int, crop: tuple[int, int, int, int] | None = None, size: Size | None = None
@@ -237,8 +180,19 @@ class FilmShots:
         return self.shots[chosen][0] + int(rng.integers(int(rooms[chosen])))
 
 
-def _unpickle(frames: np.ndarray | Path, shots: list[tuple[int, int]], fps: float) -> FilmShots:
-    return FilmShots(frames if isinstance(frames, np.ndarray) else np.load(frames, mmap_mode="r"), shots, fps)
+def _unpickle(frames: np.ndarray | Path, *values: object) -> FilmShots:
+    return FilmShots(frames if isinstance(frames, np.ndarray) else np.load(frames, mmap_mode="r"), *values)
+
+
+def _shots(entry: dict, offset: int) -> list[tuple[tuple[int, int], Shot, str]]:
+    """The shots of a line of metadata.jsonl: their frames, what is told of them, and the clip's description."""
+    borders = [first_kept(frame, entry["fps"]) for frame in (0, *entry["cuts"], entry["num_frames"])]
+    texts = [
+        Shot(description=shot["description"], camera=shot["camera"], characters=tuple(shot["characters"]))
+        for shot in entry["shots"]
+    ]
+    spans = [(offset + start, offset + stop) for start, stop in itertools.pairwise(borders)]
+    return [(span, text, entry["description"]) for span, text in zip(spans, texts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -256,7 +210,16 @@ class Footage:
     @classmethod
     def open(cls, folder: str, share: float) -> "Footage":
         """Make one of the options `film` ("" for none) and `film_share`."""
-        return cls(FilmShots.load(folder) if folder else None, share)
+        film = FilmShots.load(folder) if folder else None
+        if film and film.frames.shape[1:3] != FINAL[::-1]:
+            size = Size(*film.frames.shape[2:0:-1])
+            raise ValueError(f"film {folder}: clips of {size}; curate the film with --size {FINAL}")
+        return cls(film, share)
+
+    @property
+    def captions(self) -> list[str]:
+        """The captions of the film's shots, as long as each is."""
+        return [self.film.caption(start, stop - start)[0] for start, stop in self.film.shots] if self.film else []
 
     def sample(self, rng: np.random.Generator, num_frames: int) -> int | None:
         """Draw the first frame of a clip of the film. None where the clip is to come from the toy world."""

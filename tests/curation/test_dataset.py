@@ -1,9 +1,7 @@
 """From a film to a dataset: what lies where, what goes on after a kill, and what becomes of odd films."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -105,7 +103,7 @@ def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_dataset(dataset, movi
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 1.5))
         killed += process.poll() is None
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert killed and files(folder) == files(dataset)
