@@ -19,7 +19,7 @@ help:
 	@echo "make demo       film the bundled storyboards with the bundled model"
 	@echo "make test       run ruff and the tests"
 	@echo "make lint       run ruff alone"
-	@echo "make lab        open the notebooks in JupyterLab"
+	@echo "make lab        open the labs in JupyterLab (the solved notebooks lie one folder up)"
 	@echo "make notebooks  execute the notebooks; write them with their outputs, and the labs"
 	@echo "make space      run the Hugging Face Space on this machine"
 	@echo "make address REPOSITORY=owner/name"
@@ -35,7 +35,7 @@ lint: $(VENV)/.has-test
 	$(VENV)/bin/python -m ruff check .
 
 lab: $(VENV)/.has-lab
-	$(VENV)/bin/jupyter lab notebooks
+	$(VENV)/bin/jupyter lab notebooks --LabApp.default_url=/lab/tree/labs
 
 #   make notebooks ONLY=01                  build one notebook
 #   make notebooks NOTEBOOK_ARGS=--check    execute, and compare with the committed outputs

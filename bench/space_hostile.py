@@ -30,6 +30,7 @@ from smartdirector_lite.media import write_video
 
 GOOD = {"fps": 12, "num_frames": 9, "description": "A hill.", "keyframes": [{"frame": 4, "image": "snow-00.jpg"}]}
 SECONDS = 90  # the longest that an answer may take
+REST = [None] * 7  # the other pictures of a call
 DEEP = 20_000  # levels of nested JSON
 VALUES = [None, True, -1, 0, 1e300, math.nan, math.inf, -math.inf, 10**30, "", "x" * 20_000, "../../etc/passwd", "\0"]
 VALUES += ["file:///etc/passwd", "<script>alert(1)</script>", [], {}, [[]], {"path": "/etc/passwd"}]
@@ -82,11 +83,11 @@ def through_the_client(client: Client, draw: random.Random, folder: Path, files:
     )
     value = draw.choice(VALUES)
     calls = [
-        ("/generate", (spoiled(draw), draw.choice([[], [sent], [sent], value]), draw.choice([0, value]), 1, 1)),
-        ("/generate", (json.dumps(GOOD), [sent], 0, draw.choice([0, 51, -1, "x", 1e9, math.nan]), 1)),
+        ("/generate", (spoiled(draw), draw.choice([None, sent, sent, value]), *REST, draw.choice([0, value]), 1, 1)),
+        ("/generate", (json.dumps(GOOD), sent, *REST, 0, draw.choice([0, 51, -1, "x", 1e9, math.nan]), 1)),
         ("/plan", (spoiled(draw),)),
         ("/retime", (spoiled(draw), draw.choice(["action", value]))),
-        ("/compare_naive", (draw.choice([-1, 24, 1e9, "x", None, math.nan]),)),
+        ("/compare_naive", (draw.choice([-1, 24, 1e9, "x", None, math.nan]), draw.choice([None, sent]))),
         ("/compare_anchors", (draw.choice([-1, 25, 1e9, "x", None, math.inf]),)),
         ("/compare_schemes", (draw.choice(["0", value]), draw.choice([0, 10**9, value]))),
         ("/upscale", (sent,)),
@@ -148,7 +149,7 @@ def main() -> int:
             refused += bool(said)
             if is_offence(said) or time.monotonic() - start > SECONDS:
                 offences.append(f"call {number}: {said[:400]}")
-    client.predict(json.dumps(GOOD), [], 0, 1, 1, api_name="/generate")  # the worker is still there
+    client.predict(json.dumps(GOOD), steps=1, api_name="/generate")  # the worker is still there
     print(
         f"{options.calls} calls, {refused} refused, {len(offences)} offences, the longest took {longest:.1f} s; ",
         end="",

@@ -13,6 +13,13 @@
 # %% [markdown]
 # # 00 Quickstart: from a storyboard to a video
 #
+# > **The paper.** SmartDirector, [arXiv 2605.27891](https://arxiv.org/abs/2605.27891). Its authors promised code. This
+# > project is an implementation of our own.
+# >
+# > - *The paper's:* the method, in two stages: Director-Gen makes a draft, and Director-SR makes it twice as large.
+# > - *Wan's:* the kinds of models that do the work. The same code runs with Wan's large weights (notebook 07).
+# > - *Ours:* the small weights that come with the package, storyboard files, the report, and the presets of pacing.
+#
 # **Goals.** You generate a video from a storyboard and read the report that comes with it. Then you write a storyboard
 # of your own in Python, move a keyframe, and change the pacing. Each idea is only introduced here. Notebooks 01 to 06
 # explain the ideas in depth.
@@ -20,6 +27,8 @@
 # **Time.** 15 minutes to read and try. The computing takes about a minute on two CPU cores.
 #
 # **Needs.** A little Python. You need no GPU and no download, because the model comes with the package.
+#
+# Where the text says **Predict**, write your guess down before you run the cell.
 
 # %%
 import dataclasses
@@ -32,8 +41,16 @@ from PIL import Image
 
 from smartdirector_lite import Storyboard, load_director
 from smartdirector_lite.cli import bundled_storyboards
-from smartdirector_lite.course.figures.base import timeline_figure
-from smartdirector_lite.course.notebook import pick, show_figure, show_image, show_strip, show_video
+from smartdirector_lite.course.figures.base import schematic, schematic_text, timeline_figure
+from smartdirector_lite.course.notebook import (
+    pick,
+    show_figure,
+    show_image,
+    show_strip,
+    show_table,
+    show_video,
+    show_videos,
+)
 from smartdirector_lite.course.widgets import timeline_editor
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.storyboard import PACING, Clip, Keyframe, Shot
@@ -54,11 +71,12 @@ from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 
 # %%
 director = load_director()
-for name, part in (("VAE", director.gen.vae), ("transformer", director.gen.transformer)):
-    print(f"{name:12} {sum(p.numel() for p in part.parameters()) / 1e6:6.1f} million parameters")
-print(f"{'second stage':12} {'none' if director.sr is None else 'there'}")
+parts = {"VAE": director.gen.vae, "transformer": director.gen.transformer, "text encoder": director.gen.text_encoder}
+parts["transformer of stage two"] = director.sr.transformer
+sizes = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in parts.items()}
+show_table([[name, f"{size:.1f}"] for name, size in sizes.items()], ["part", "million parameters"])
 usual = director.defaults
-print(f"{'usual call':12} {usual.steps} steps, {usual.size} pixels, {usual.fps:g} fps")
+print(f"usual call: {usual.steps} steps, {usual.size} pixels, {usual.fps:g} fps")
 
 # %% [markdown]
 # ## 2. A storyboard
@@ -101,6 +119,9 @@ show_strip(
 # given, so no noise is put on it. [Notebook 02](02_multi_chunk.ipynb) explains all this.
 #
 # The smallest example: a chunk of 13 frames has $1 + 12 / 4 = 4$ latents.
+#
+# **Predict.** The storyboard has five<!-- = len(story.keyframes) --> keyframes, and one of them stands at the cut. How
+# many chunks will there be?
 
 # %%
 plan = director.plan(story)
@@ -109,12 +130,13 @@ print(plan.table())
 # %%
 show_figure(
     timeline_figure(plan, fps=story.fps),
-    alt="A row of 49 frames, with orange keyframes at frames 0, 12, 21, 34 and 48. Below the row stand the latents, "
-    "one circle for each",
+    alt=f"A row of {plan.num_frames} frames, with gold keyframes at frames "
+    f"{', '.join(str(condition.frame_index) for condition in plan.conditions)}. Below the row stand "
+    f"{plan.num_latents} latents, one circle for each, and a fan leads from each latent to the frames that it holds",
 )
 
 # %% [markdown]
-# **Notice.** Every orange frame is the first frame of its chunk, and an orange latent stands right under it. The dotted
+# **Notice.** Every gold frame is the first frame of its chunk, and a gold latent stands right under it. The dotted
 # line is the cut between the two shots. The cut falls on exactly the frame that the storyboard asks for, and not on a
 # multiple of 4.
 
@@ -132,14 +154,18 @@ print("draft (T, H, W, 3):", result.draft.shape, " finished:", result.frames.sha
 show_video(
     result.frames,
     result.fps,
-    alt="The generated video. It shows two creatures in the snow, and a second shot begins at frame 21",
+    alt="The generated video. Two creatures, a purple one and a blue one, play in the snow. A second, closer shot "
+    f"begins at frame {story.cuts[0]}",
     scale=448 // result.frames.shape[2],
 )
 
 # %% [markdown]
-# **Notice.** At the keyframes the creatures are clear. Between the keyframes the background stays steady, but whatever
-# moves becomes soft, and half-way it may smear. This is a limit of the tiny model and not of the method. The tiny model
-# was trained for hours, most of them on two CPU cores. Large video models are trained for weeks on many GPUs.
+# **Notice.** At the keyframes the creatures are clear. Between the keyframes the background stays steady, but what
+# moves fast becomes soft, and half-way it may smear. This is a limit of the tiny model: both of its transformers
+# together have 18.3<!-- = sizes["transformer"] + sizes["transformer of stage two"] --> million parameters, and it was
+# trained for about 25<!-- = float(open("../smartdirector_lite/weights/smartdirector-tiny/README.md", encoding="utf-8")
+# .read().split(" hours on two CPU")[0].split()[-1]) --> hours on two CPU cores. Large video models have billions of
+# parameters, and they are trained for weeks on many GPUs.
 
 # %% [markdown]
 # ## 5. The report
@@ -148,6 +174,8 @@ show_video(
 #
 # - For each keyframe: how far is the video's frame from the picture that you gave?
 # - For each chunk border: how large is the jump across the border, compared with the motion beside it?
+#
+# **Predict.** At which of the borders will the jump be largest?
 
 # %%
 print(result.report.summary())
@@ -158,13 +186,14 @@ print(result.report.summary())
 # whether the picture changes as much as it should at a cut.
 #
 # The first line says how far the keyframes are from your pictures. Here they are not off at all, because stage two
-# shows every keyframe as you gave it (see [notebook 05](05_director_sr.ipynb)). The frames beside a keyframe are
-# another matter. The next cell also prints how sharp they are, compared with the keyframe itself.
+# shows every keyframe as you gave it (see [notebook 05](05_director_sr.ipynb)). The frames beside a keyframe are made
+# by the model. The next cell also says how sharp they are: 100 % means as sharp as the keyframe.
 
 # %%
-print(f"{'frame':5} {'levels off your picture':>31} {'sharpness beside it / its own':>47}")
-for keyframe in result.report.keyframes:
-    print(f"{keyframe.frame:5} {keyframe.l1:31.2f} {keyframe.sharpness_beside:47.2f}")
+show_table(
+    [[key.frame, f"{key.l1:.2f}", f"{100 * key.sharpness_beside:.0f} %"] for key in result.report.keyframes],
+    ["keyframe", "levels off your picture", "sharpness of the frames beside it"],
+)
 assert all(keyframe.l1_reconstruction < 0.5 for keyframe in result.report.keyframes)
 
 # %% [markdown]
@@ -175,12 +204,12 @@ assert all(keyframe.l1_reconstruction < 0.5 for keyframe in result.report.keyfra
 # %% [markdown]
 # ## 6. The contact sheet and the files
 #
-# A contact sheet shows evenly spaced frames of the video. An orange border marks the frames that were given.
+# A contact sheet shows evenly spaced frames of the video. A gold border marks the frames that were given.
 
 # %%
 show_image(
     result.sheet(columns=7, count=14),
-    alt="A contact sheet with frames of the video in rows. The given frames have an orange border",
+    alt="A contact sheet with frames of the video in rows. The given frames have a gold border",
 )
 
 # %%
@@ -199,7 +228,11 @@ num_frames = 21
 scene = sample_scene(HELD_OUT_SEED + 11, num_frames=num_frames, num_shots=1)
 truth = (render(scene, Size(112, 64)).permute(0, 2, 3, 1).numpy() * 255).round().astype(np.uint8)
 print(scene.description)
-show_strip(list(truth), alt="Eight evenly spaced frames of the scene, as the toy world draws them")
+show_strip(
+    list(truth),
+    alt="Eight evenly spaced frames, as the toy world draws them. A yellow creature stands between a sign that says "
+    "PARK and a tree. A balloon rises, and the camera moves to the right",
+)
 
 # %%
 places = [0, num_frames // 3, num_frames - 1]
@@ -219,10 +252,12 @@ print(mine.plan().table())
 
 # %%
 film = director(mine, seed=1, steps=steps, progress=False, stage="gen")
-show_strip(
-    film.frames,
-    alt="Frames of the generated video. The keyframes have an orange border",
-    keyframes=places,
+show_videos(
+    {"drawn by the toy world": truth, "generated from three keyframes": film.frames},
+    film.fps,
+    scale=3,
+    alt="A tall yellow creature with antennae in a sunny meadow, a sign that says PARK, and a yellow balloon that "
+    "rises. The generated video follows the drawn one, and it is softer between the keyframes",
 )
 print(film.report.summary())
 
@@ -258,10 +293,9 @@ editor = timeline_editor(mine)
 editor
 
 # %%
-show_figure(
-    timeline_figure(moved.plan(), fps=moved.fps),
-    alt="The timeline after the move. The keyframe in the middle, its chunk and its latents lie two frames later",
-)
+after_move = schematic_text(moved.plan())
+show_figure(schematic(moved.plan()), alt=f"After the move, with the middle keyframe two frames later. {after_move}")
+
 
 # %% [markdown]
 # ## 9. Pacing
@@ -271,8 +305,11 @@ show_figure(
 # early (*action*).
 
 # %%
-for preset in PACING:
-    print(f"{preset:12}", [condition.frame_index for condition in story.retime(preset).conditions])
+paced = {preset: [condition.frame_index for condition in story.retime(preset).conditions] for preset in PACING}
+show_table(
+    [[preset, *frames] for preset, frames in paced.items()],
+    ["preset", *(f"keyframe {k + 1}" for k in range(len(story.keyframes)))],
+)
 
 # %%
 fast_story = story.retime("action")
@@ -284,11 +321,12 @@ show_figure(
 
 # %%
 action = director(fast_story, seed=0, steps=steps, progress=False, stage="gen")
-keyframes = [condition.frame_index for condition in fast_story.conditions]
-show_strip(
-    action.frames,
-    alt="Frames of the video with action pacing. The keyframes have an orange border",
-    keyframes=keyframes,
+show_videos(
+    {"as written": result.draft, "action": action.frames},
+    story.fps,
+    scale=3,
+    alt="The drafts of the snow story with both timings. With action pacing the first shot is over sooner, and the "
+    "second shot lasts longer",
 )
 
 # %% [markdown]
@@ -307,9 +345,10 @@ extension = Storyboard(
 )
 print(extension.plan().table())
 longer = director(extension, seed=2, steps=steps, progress=False, stage="gen")
-show_image(
-    longer.sheet(columns=7, count=14),
-    alt="Nine given frames of a clip, with orange borders, and then the frames that the model adds",
+show_video(
+    longer.frames,
+    longer.fps,
+    alt="The yellow creature in the meadow. The first nine frames are given and sharp. Then the picture becomes soft",
 )
 
 # %% [markdown]

@@ -475,7 +475,6 @@ assert torch.equal(z_replaced, replace_naive(vae, z_truth, [Condition(KEYFRAME)]
 replaced = decode_clip(vae, z_replaced)[:, :, :NUM_FRAMES]
 begin, stop = frames_of_latent(place, stride)
 print(f"the keyframe at frame {KEYFRAME} goes to latent {place}, which holds frames {begin} to {stop - 1}")
-
 show_videos(
     {"VAE alone": pictures(ideal), "latent replaced": pictures(replaced)},
     FPS,
@@ -675,6 +674,13 @@ assert error_blank[KEYFRAME] > 2 * error_blank[0]
 # A model can be trained to make the best of such a mixture. For a single picture at frame 0, nothing has to be
 # repaired. But for a keyframe in the middle, the detail is lost before the model sees it.
 #
+# **In your own words.** Why does a keyframe break the frames *after* its own group, too? Answer in one or two
+# sentences. No program checks this answer.
+
+# %%
+lab.free_text("01.6", "...")
+
+# %% [markdown]
 # ## Recap
 #
 # - A causal VAE takes 1 frame, and then $s$ frames at a time: $n = 1 + \lceil (N-1)/s \rceil$.
@@ -687,7 +693,7 @@ assert error_blank[KEYFRAME] > 2 * error_blank[0]
 #
 # Both ways try to fit a keyframe into the middle of a run. The next notebook turns this around. If a picture wants to
 # be a first latent, let it be one: let every keyframe begin a run of its own. This is the idea of the paper
-# SmartDirector ([arXiv 2605.27891](https://arxiv.org/abs/2605.27891)).
+# SmartDirector.
 #
 # **Next:** [02 Multi-Chunk](02_multi_chunk.ipynb)
 

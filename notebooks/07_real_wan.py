@@ -13,9 +13,16 @@
 # %% [markdown]
 # # 07 Real Wan weights
 #
-# The notebooks before this one used a tiny model. The paper (SmartDirector, arXiv 2605.27891) builds on Wan, a family
-# of large video models, and our pipelines run on Wan's published weights, too. This notebook shows what these weights
-# need, and how to make them fit your graphics card.
+# The notebooks before this one used a tiny model. The paper builds on Wan, a family of large video models, and our
+# pipelines run on Wan's published weights, too. This notebook shows what these weights need, and how to make them fit
+# your graphics card.
+#
+# > **The paper.** SmartDirector, [arXiv 2605.27891](https://arxiv.org/abs/2605.27891): the set-up of its experiments.
+# >
+# > - *The paper's:* Director-Gen on a transformer like Wan 2.1's (14 billion parameters in the version that the authors
+# >   mean to release), Director-SR on Wan 2.2 with 5 billion, both with the VAE of Wan 2.2. No weights are published.
+# > - *Wan's:* the configs and weights in this notebook.
+# > - *Ours:* the estimates, the memory modes, and the text cache.
 #
 # **Goals.** Afterwards you can
 # - say what Wan 2.2 5B and Wan 2.1 14B need, *before* you download them;
@@ -30,8 +37,11 @@
 #
 # **What is not shown.** The outputs below were made on a CPU without the weights. The numbers are estimates. Nobody has
 # measured them on a card for this notebook.
+#
+# Where the text says **Predict**, write your guess down before you run the cell.
 
 # %%
+import re
 import tempfile
 from pathlib import Path
 
@@ -44,7 +54,7 @@ from smartdirector_lite.cli import bundled_storyboards
 from smartdirector_lite.loading.estimate import WAN, MetaModels, read_configs, trace
 from smartdirector_lite.loading import LoadError, find_model
 from smartdirector_lite.loading.memory import MODES, RESERVE, Call, gigabytes
-from smartdirector_lite.course.notebook import pick, show_figure, show_video
+from smartdirector_lite.course.notebook import pick, show_figure, show_table, show_video
 from smartdirector_lite.loading.placement import choose
 from smartdirector_lite.course.figures.memory import memory_figure, tokens_figure
 
@@ -64,17 +74,19 @@ print(tuple(huge.shape), "would take", gigabytes(huge.numel() * huge.element_siz
 # %%
 FIVE, FOURTEEN = "Wan-AI/Wan2.2-TI2V-5B-Diffusers", "Wan-AI/Wan2.1-T2V-14B-Diffusers"
 models = {name: MetaModels(read_configs(name)) for name in pick((FIVE, FOURTEEN), (FIVE,))}
+rows = []
 for name, meta in models.items():
-    print(name)
     for part, model in meta.models.items():
         count = sum(p.numel() for p in model.parameters())
-        print(f"    {part:13} {count / 1e9:5.2f} billion parameters, {gigabytes(meta.weights[part].total):>8}")
+        rows.append([name, part, f"{count / 1e9:.2f}", gigabytes(meta.weights[part].total)])
+show_table(rows, ["model", "part", "billion parameters", "weights"])
 assert set(models) <= set(WAN)
 
 # %% [markdown]
-# **Notice.** The text encoder alone takes 11 GB, and a call needs it only at the beginning. The VAE is small. It is
-# kept in float32 (4 bytes a number), because its errors end up in every anchor. Everything else is in bfloat16 (2 bytes
-# a number).
+# **Notice.** The text encoder alone takes
+# 11<!-- = models[FIVE].weights["text_encoder"].total / 1e9 --> GB, and a call needs it only at the beginning. The VAE
+# is small. It is kept in float32 (4 bytes a number), because its errors end up in every anchor. Everything else is in
+# bfloat16 (2 bytes a number).
 #
 # The sizes in `meta.weights` are plain sums. We can add them up by hand:
 
@@ -134,14 +146,18 @@ print(f"peak {gigabytes(needed.peak)}, {needed.flops / 1e6:.0f} million operatio
 # The smallest example has models of 10, 4 and 1 GB, each with 2 GB of activations. The mode `full` needs
 # $10 + 4 + 1 + 2 = 17$ GB. The mode `model` needs $10 + 2 = 12$ GB. A transformer of 10 GB in 20 equal blocks needs
 # $2 \cdot 0.5 + 2 = 3$ GB in the mode `group`.
+#
+# **Predict.** For the 14B model with a transformer of 29 GB: which mode is the first that fits on a card of 24 GB?
 
 # %%
 CALLS = {FIVE: Call((1280, 704), 121, 3), FOURTEEN: Call((832, 480), 81, 3)}
 pairs = {name: models[name].estimate_both(CALLS[name]) for name in models}  # (as it is, with the VAE in tiles)
 for name, (whole, _) in pairs.items():
     call = CALLS[name]
-    print(f"{name}: {call.num_frames} frames of {call.size[0]}x{call.size[1]}, {call.num_keyframes} keyframes\n")
-    print(whole.table(), "\n")
+    print(f"{name}: {call.num_frames} frames of {call.size[0]}x{call.size[1]}, {call.num_keyframes} keyframes")
+    for part in whole.table().split("\n\n"):  # what each mode needs, and what each stage takes
+        header, *rows = (re.split(r"\s{2,}", line.strip()) for line in part.splitlines())
+        show_table(rows, header)
 
 # %%
 short = {FIVE: "Wan 2.2 5B, 121 frames of 1280x704", FOURTEEN: "Wan 2.1 14B, 81 frames of 832x480"}
@@ -194,25 +210,23 @@ show_figure(
 
 
 # %%
-def advice(name: str, free: int) -> str:
+def advice(name: str, free: int) -> list[str]:
     """Say what memory="auto" takes with `free` bytes: with bfloat16 weights, and with quantize="int8"."""
     said = []
     for kind in (None, "int8"):
         fits = choose(*(estimate.quantized(kind) for estimate in pairs[name]), free)
         said.append("nothing fits" if fits is None else fits[0] + (", tiled" if fits[1] else ""))
-    return f"{said[0]:20} {said[1]}"
+    return said
 
 
-print(f"{'card':>8}   {'bfloat16':20} with int8 weights")
-for name in pairs:
-    print(short[name])
-    for gigabyte in (8, 12, 16, 24, 32, 48, 80):
-        print(f"{gigabyte:5} GB   {advice(name, gigabyte * 10**9)}")
+cards_of = {f"{gigabyte} GB": gigabyte * 10**9 for gigabyte in (8, 12, 16, 24, 32, 48, 80)}
 if torch.cuda.is_available():
-    free = torch.cuda.mem_get_info()[0]
-    print("this machine:", gigabytes(free), "free:", *(f"\n    {short[name]}: {advice(name, free)}" for name in pairs))
+    cards_of["this machine, free"] = torch.cuda.mem_get_info()[0]
 else:
     print("This machine has no CUDA GPU.")
+for name in pairs:
+    print(short[name])
+    show_table([[card, *advice(name, free)] for card, free in cards_of.items()], ["card", "bfloat16", "int8 weights"])
 
 # %% [markdown]
 # **Try it.** Take the memory of your own card. What changes with half the number of frames? Change `CALLS` and run the
@@ -221,11 +235,13 @@ else:
 # %%
 sizes = [(832, 480), (1280, 704)]
 lengths = pick((33, 121), (33,))
+rows = []
 for size in sizes:
     for length in lengths:
         estimate = models[FIVE].estimate(Call(size, length, 3, tiled=True))
-        peaks = "  ".join(f"{mode} {(estimate.peak(mode)[0] + RESERVE) / 1e9:5.1f}" for mode in MODES)
-        print(f"{size[0]}x{size[1]}, {length:3} frames, tiled: GB with the reserve: {peaks}")
+        peaks = (f"{(estimate.peak(mode)[0] + RESERVE) / 1e9:.1f}" for mode in MODES)
+        rows.append([f"{size[0]}x{size[1]}, {length} frames", *peaks])
+show_table(rows, ["GB with the reserve, tiled", *MODES])
 
 # %% [markdown]
 # ## 6. What keyframes cost
@@ -239,24 +255,34 @@ for size in sizes:
 # In the smallest example, 121 frames with one keyframe at the start make $1 + 120 / 4 = 31$ latent frames. With a
 # second keyframe at frame 60 there are chunks of 60 and 61 frames. They have $1 + \lceil 59 / 4 \rceil = 16$ and
 # $1 + 60 / 4 = 16$ latent frames, together 32.
+#
+# **Predict.** Do four keyframes always cost less than five?
 
 # %%
 counts = list(range(1, 13))
 latents = [Call((1280, 704), 121, count).plan(4).num_latents for count in counts]
 tokens_each = (704 // 32) * (1280 // 32)
 assert latents[:2] == [31, 32]
-print("keyframes", *(f"{count:6}" for count in counts), "\nlatents  ", *(f"{latent:6}" for latent in latents))
-print("tokens   ", *(f"{latent * tokens_each:6}" for latent in latents))
+rows = [["latent frames", *latents], ["tokens, thousands", *(round(n * tokens_each / 1000) for n in latents)]]
+show_table(rows, ["keyframes", *map(str, counts)])
 
 # %%
 show_figure(
     tokens_figure(counts, latents, tokens_each),
-    alt="Two rising lines over the number of keyframes: latent frames, and pairs of tokens relative to one keyframe",
+    alt=f"Two lines with steps over the number of keyframes: latent frames, which rise from {latents[0]} to "
+    f"{latents[-1]}, and pairs of tokens, which rise to {(latents[-1] / latents[0]) ** 2:.1f} times those of one "
+    "keyframe. Both fall a little from four keyframes to five",
 )
 
 # %% [markdown]
-# **Notice.** The curve is not smooth. Four keyframes cost more than five. With four keyframes a chunk has 30 frames. It
-# needs nine latent frames, as many as a chunk of 33 frames. Chunks of $4 k + 1$ frames waste nothing.
+# **Notice.** Twelve keyframes need 48<!-- = latents[11] --> latent frames, and one keyframe needs
+# 31<!-- = latents[0] -->. That is 1.5<!-- = (latents[11] - latents[0]) / 11 --> for each further keyframe. Two things
+# are paid for. The first latent frame of a chunk holds one frame instead of four, which costs three quarters of a
+# latent frame. And each frame of surplus at the end of a chunk costs a quarter, up to three quarters.
+#
+# So the curve is not smooth. Four keyframes cost more than five: 36<!-- = latents[3] --> against
+# 35<!-- = latents[4] -->. With four keyframes the first three chunks have 30 frames each. Such a chunk needs nine
+# latent frames, as many as a chunk of 33 frames. Chunks of $4 k + 1$ frames waste nothing.
 
 # %% [markdown]
 # ## 7. The text cache
@@ -345,7 +371,8 @@ assert lora < 0.05 * whole
 # - A model without data tells what it needs before a byte is downloaded.
 # - Memory is **weights plus activations**. The memory modes move weights. Tiles shrink the activations of the VAE.
 # - `memory="auto"` takes the fastest mode that fits. `text_cache` keeps the text encoder off the card.
-# - A keyframe costs about one more latent frame, and attention pays for that squared.
+# - A further keyframe costs zero, one or two latent frames, and more than one on average. Attention pays for that
+#   squared.
 # - Estimates are estimates. Measure your own card with `torch.cuda.max_memory_allocated()`.
 #
 # **Next:** Make your own film. [docs/wan.md](../docs/wan.md) takes you from an empty machine to a video, and

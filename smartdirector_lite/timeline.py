@@ -9,7 +9,6 @@ latent its place in time. All other modules read it, and none works out frame nu
 import itertools
 import math
 import numbers
-import operator
 import reprlib
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
@@ -23,17 +22,15 @@ MAX_SHOWN = 12  # temporal indices of a chunk that the table prints; of more, th
 def check_int(name: str, value: object, low: int, high: int | None = None) -> int:
     """Return a whole number from `low` to `high` as an int; raise a ValueError for anything else.
 
-    JSON tools write 12 as 12.0 and the other way round, and numpy has integers of its own. All of them are taken.
+    JSON tools write 12 as 12.0 and the other way round, and numpy and torch have numbers of their own. All are taken.
     """
-    try:
-        found = int(value) if isinstance(value, numbers.Real) and value == int(value) else operator.index(value)
-    except (TypeError, ValueError, OverflowError):  # not a number; NaN; infinity
-        found = None
-    if found is None or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number, got {reprlib.repr(value)} ({type(value).__name__})")
+    found = _plain(value)
+    if not isinstance(found, numbers.Real) or isinstance(found, bool) or not math.isfinite(found) or found % 1:
+        raise ValueError(f"{name} must be a whole number, got {_short(value)} ({type(value).__name__})")
+    found = int(found)
     if found < low or (high is not None and found > high):
         wanted = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be {wanted}, got {reprlib.repr(found)}")
+        raise ValueError(f"{name} must be {wanted}, got {_short(found)}")
     return found
 
 
@@ -47,11 +44,22 @@ def frame_in(name: str, index: object, num_frames: int) -> int:
 
 def check_number(name: str, value: object, low: float, high: float = math.inf) -> float:
     """Return a finite number from `low` to `high` as a Python number; raise a ValueError for anything else."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or value == math.inf:
+    found = _plain(value)
+    is_number = isinstance(found, numbers.Real) and not isinstance(found, bool)
+    if not is_number or not low <= found <= high or found == math.inf:
         wanted = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"{name} must be a number {wanted}, got {reprlib.repr(value)}")
-    return int(value) if isinstance(value, numbers.Integral) else float(value)
+        raise ValueError(f"{name} must be a number {wanted}, got {_short(value)}")
+    return int(found) if isinstance(found, numbers.Integral) else float(found)
+
+
+def _plain(value: object) -> object:
+    """The Python number in an array or a tensor without axes; other things as they are."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def _short(value: object) -> str:
+    """A value for a message of one line."""
+    return " ".join(reprlib.repr(value).split())
 
 
 def as_list(given: object) -> list:
@@ -64,8 +72,8 @@ def as_list(given: object) -> list:
 
 def check_one_of(name: str, value: object, choices: Collection[str]) -> None:
     """Raise a ValueError unless `value` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {reprlib.repr(value)}")
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {_short(value)}")
 
 
 @dataclass(frozen=True)

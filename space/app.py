@@ -10,34 +10,71 @@ import gradio as gr
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this file are found however it is started
 import examples
 import handlers
-import lessons
 import lessons_page
 import limits
+import programs
 import stories
 import studio
 import visitors
 from lessons_page import FILM, QUIET
+from smartdirector_lite.loading import BUNDLED
+from smartdirector_lite.storyboard.schema import DEFAULT_FPS
 from theme import theme
 
 HERE = Path(__file__).parent
+WAN = "https://huggingface.co/Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 NAMES = {"snow": "Two friends, two shots", "butterfly": "A real film", "middle": "Only the middle"}
 HOW = (
-    "1. **Put pictures in time**: drag them on the timeline below.\n"
-    "2. **Say what happens**, in the description and for each shot.\n"
-    "3. **Generate**: a draft comes first, then the final film; your pictures stand on exactly their frames.\n\n"
-    "Or begin with an example:"
+    "**Your own film:** add pictures, say what happens, and press Generate. Your pictures are spread over the film and "
+    "stand on exactly their frames. Two pictures become its first and its last frame."
 )
+TINY = (
+    "The model here is tiny: it knows a toy world and one animated film, and makes films of {size} pixels in about a "
+    "minute. [The same code films with Wan 2.2]({guide}), which knows far more and needs a GPU."
+)
+VISIT = """() => {
+  try { return JSON.parse(localStorage.getItem("smartdirector-story"))?.visit || ""; } catch { return ""; }
+}"""
+# What an event sends of the timeline is what is seen there now: news of it may not have reached the server yet.
+SEEN = "(board, ...rest) => [window.sdTimeline.value(), ...rest]"
 
 
-def timeline(value: dict) -> gr.HTML:
+def timeline(first: dict) -> gr.HTML:
+    files = ("story", "film", "view", "exchange")
     return gr.HTML(
-        value=value,
+        value={"storyboard": first},
         html_template='<div class="sd-timeline"></div>',
-        js_on_load=(HERE / "timeline.js").read_text(encoding="utf-8"),
+        js_on_load="\n".join((HERE / "timeline" / f"{name}.js").read_text(encoding="utf-8") for name in files),
         server_functions=[plan_of, retimed],
         elem_id="sd-board",
         apply_default_css=False,
+        settings={
+            "first": first,
+            "media": visitors.bundled_media(),
+            "limits": {"frames": studio.LIMITS.frames, "fps": DEFAULT_FPS},
+            "shapes": shapes(),
+        },
     )
+
+
+def shapes() -> list[dict]:
+    """Return the shapes that a film may have, the model's own first: words, and a size of the draft that it takes."""
+    size, step = studio.DIRECTOR.defaults.size, studio.DIRECTOR.gen.size_multiple
+    side = (size[0] * size[1]) ** 0.5
+    wanted = {"Wide (16:9)": size, "Square (1:1)": (side, side), "Tall (9:16)": (size[1], size[0])}
+    return [
+        {"words": words, "size": [round(s / m) * m for s, m in zip(sides, step, strict=True)]}
+        for words, sides in wanted.items()
+    ]
+
+
+def about() -> str:
+    """Say in a line what the model can do, and where the large one is."""
+    if studio.MODEL != BUNDLED:
+        return f"The model is `{studio.MODEL}`."
+    width, height = (side * (2 if studio.HAS_SR else 1) for side in studio.DIRECTOR.defaults.size)
+    guide = f"{lessons_page.REPOSITORY}/blob/main/README.md" if lessons_page.REPOSITORY else WAN
+    return TINY.format(size=f"{width} x {height}", guide=guide)
 
 
 def plan_of(data: dict) -> dict:
@@ -48,56 +85,79 @@ def retimed(data: dict) -> dict:
     return stories.retimed(data)
 
 
-def direct(folder: gr.State) -> None:
-    """Build the first tab. It shows a finished film before anything is pressed."""
+def direct(folder: gr.State) -> gr.HTML:
+    """Build the first tab, and return its timeline. It shows a finished film before anything is pressed."""
     first = examples.storyboards()["snow"]
     video, sheet, verdict = examples.finished("snow")
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
             film = gr.Video(
-                video, label="The film", elem_id="sd-film", loop=True, interactive=False, buttons=["download"]
+                video, label=handlers.EXAMPLE, elem_id="sd-film", loop=True, interactive=False, buttons=["download"]
             )
             progress = gr.HTML(handlers.bar(None, handlers.FILMED), elem_id="sd-progress")
+            strip = gr.HTML(
+                [],
+                html_template='<div class="sd-takes"></div>',
+                js_on_load=(HERE / "takes.js").read_text(encoding="utf-8"),
+                elem_id="sd-takes",
+                apply_default_css=False,
+            )
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(HOW, elem_id="sd-how")
+            gr.Button("Start my own film", elem_id="sd-start", variant="secondary")
+            upload = gr.File(label="Your pictures and clips", file_count="multiple", elem_id="sd-upload", height=140)
             with gr.Row():
+                generate = gr.Button("Generate", variant="primary", min_width=120, elem_id="sd-generate")
+                cancel = lessons_page.cancel_button("sd-cancel")
+            gr.Markdown("Or begin with an example:", elem_id="sd-or")
+            with gr.Row(elem_id="sd-cards"):
                 buttons = {
-                    name: gr.Button(words, size="sm", min_width=100, elem_id=f"sd-{name}")
+                    name: gr.Button(words, min_width=90, elem_id=f"sd-{name}", icon=examples.path(f"{name}.card.jpg"))
                     for name, words in NAMES.items()
                 }
             with gr.Row():
-                generate = gr.Button("Generate", variant="primary", min_width=120, elem_id="sd-generate")
-                cancel = gr.Button("Cancel", min_width=120, elem_id="sd-cancel")
-            grab = gr.Button("Use this frame of the film as a keyframe", size="sm", elem_id="sd-grab")
-    board = timeline({"storyboard": first, "media": visitors.bundled_media(), "fresh": "first"})
+                grab = gr.Button("Use this frame as a keyframe", size="sm", min_width=140, elem_id="sd-grab")
+                onward = gr.Button("Go on from the last frame", size="sm", min_width=140, elem_id="sd-onward")
+    board = timeline(first)
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
-            upload = gr.File(label="Your pictures and clips", file_count="multiple", elem_id="sd-upload", height=170)
+            gr.Markdown("**How the film above went**")
             words = gr.Markdown(verdict, elem_id="sd-verdict", label="How it went")
         with gr.Column(scale=3, min_width=320):
-            gr.Markdown("**Contact sheet**; given frames are outlined.")
+            gr.Markdown("**The film as a contact sheet**; given frames are outlined.")
             picture = gr.Image(sheet, label="Contact sheet", elem_id="sd-sheet", **lessons_page.PICTURE)
     options, now = advanced(first, board), gr.Number(0, visible="hidden", elem_id="sd-now")
-    made, seed = gr.State(video), options[1]
-    outputs = [film, picture, words, progress, seed, made, folder]
+    made, takes = gr.State(video), gr.State([])
+    outputs = [film, picture, words, progress, options[1], made, takes, strip]
     run = generate.click(
         handlers.direct,
-        [board, *options, folder],
-        outputs,
+        [board, *options, takes, folder],
+        [*outputs, folder],
+        js=SEEN,
         show_progress="hidden",
         api_name="page_generate",
         **FILM,
         **QUIET,
     )
-    cancel.click(handlers.cancelled, None, progress, cancels=[run], queue=False, **QUIET)
-    run.failure(handlers.cancelled, progress, progress, queue=False, **QUIET)
+    ended = {"inputs": [progress, made], "outputs": [progress, words, film], "queue": False}
+    cancel.click(handlers.take_cancelled, **ended, cancels=[run], **QUIET)
+    run.failure(handlers.take_cancelled, **ended, **QUIET)
     for name, button in buttons.items():
-        button.click(handlers.example(name), None, [board, *outputs[:4], made], **QUIET)
-    upload.upload(handlers.add_files, [upload, board, folder], [board, folder, upload], **QUIET)
-    seconds = "() => document.querySelector('#sd-film video')?.currentTime ?? 0"
-    grab.click(None, None, now, js=seconds, **QUIET).then(
-        handlers.grab, [now, made, board, folder], [board, folder], **QUIET
+        button.click(handlers.example(name), takes, [board, *outputs], **QUIET)
+    upload.upload(
+        handlers.add_files,
+        [board, upload, folder],
+        [board, folder, upload],
+        js=SEEN,
+        show_progress="hidden",
+        **QUIET,
     )
+    shown = "(board, now, ...rest) => [window.sdTimeline.value(), window.sdTimeline.shown(), ...rest]"
+    grab.click(handlers.grab, [board, now, made, folder], [board, folder], js=shown, **QUIET)
+    onward.click(handlers.onward, [made, folder], [board, folder], **QUIET)
+    strip.select(handlers.back_to, takes, outputs, show_progress="hidden", **QUIET)
+    strip.input(handlers.story_of, takes, board, show_progress="hidden", **QUIET)
+    return board
 
 
 def advanced(story: dict, board: gr.HTML) -> list:
@@ -105,36 +165,18 @@ def advanced(story: dict, board: gr.HTML) -> list:
     with gr.Accordion("Advanced", open=False):
         with gr.Row():
             steps = gr.Slider(1, studio.LIMITS.steps, studio.DIRECTOR.defaults.steps, step=1, label="Steps")
-            guidance = gr.Slider(0, 20, studio.DIRECTOR.defaults.guidance_scale, step=0.5, label="Guidance (1: none)")
+            # From 5 on the bundled model's films melt.
+            guidance = gr.Slider(1, 4, studio.DIRECTOR.defaults.guidance_scale, step=0.5, label="Guidance (1: none)")
             seed = gr.Number(0, precision=0, minimum=0, label="Seed")
-            random_seed = gr.Checkbox(False, label="A new seed each time")
+            random_seed = gr.Checkbox(True, label="A new seed each time")
         text = gr.Code(json.dumps(story, indent=1), language="json", label="Storyboard as JSON", elem_id="sd-json")
         with gr.Row():
             show = gr.Button("Timeline → JSON", size="sm")
             use = gr.Button("JSON → timeline", size="sm", elem_id="sd-use-json")
-    show.click(handlers.to_json, board, text, **QUIET)
+    seed.input(lambda: False, None, random_seed, queue=False, **QUIET)  # who sets a seed wants that one
+    show.click(handlers.to_json, board, text, js=SEEN, **QUIET)
     use.click(handlers.from_json, text, board, **QUIET)
     return [random_seed, seed, steps, guidance]
-
-
-def programs() -> None:
-    """Build the calls for programs, which the page does not show; gradio_client and MCP list them with docstrings."""
-    with gr.Column(visible=False):
-        story = gr.Textbox(label="storyboard")
-        pictures = gr.File(label="pictures", file_count="multiple")
-        seed, steps, guidance = (
-            gr.Number(0, label="seed"),
-            gr.Number(studio.DIRECTOR.defaults.steps, label="steps"),
-            gr.Number(1),
-        )
-        video, sheet, verdict, used = gr.Video(), gr.Image(type="filepath"), gr.Textbox(), gr.Number()
-        table, names, pacing, moved = gr.Textbox(), gr.JSON(), gr.Textbox(label="pacing"), gr.Textbox()
-        go = gr.Button()
-        inputs = [story, pictures, seed, steps, guidance]
-        go.click(handlers.generate, inputs, [video, sheet, verdict, used], api_name="generate", **FILM)
-        go.click(handlers.guarded(lessons.plan), story, table, api_name="plan")
-        go.click(handlers.guarded(handlers.retime), [story, pacing], moved, api_name="retime")
-        go.click(handlers.bundled_frames, None, names, api_name="bundled_frames")
 
 
 def build() -> gr.Blocks:
@@ -142,23 +184,26 @@ def build() -> gr.Blocks:
     with gr.Blocks(
         title="SmartDirector-Lite", delete_cache=(600, limits.KEEP_SECONDS), analytics_enabled=False
     ) as page:
-        folder = gr.State(None, time_to_live=limits.KEEP_SECONDS, delete_callback=visitors.remove)
+        folder = gr.State(None, time_to_live=limits.KEEP_SECONDS, delete_callback=handlers.leave)
+        programs.build()  # first, so that its calls get their names
+        visit = gr.Textbox(visible="hidden", elem_id="sd-visit")
         gr.Markdown(
             "# SmartDirector-Lite\nPut pictures at the moments you choose, describe the rest, and a diffusion model "
-            "films what lies between.",
+            f"films what lies between. {about()}",
             elem_id="sd-head",
         )
-        with gr.Tab("Direct"):
-            direct(folder)
-        with gr.Tab("Why keyframes break"):
-            lessons_page.why()
-        with gr.Tab("MC-RoPE"):
-            lessons_page.rope(folder)
-        with gr.Tab("Anchors"):
-            lessons_page.anchors()
-        with gr.Tab("Upscale"):
-            lessons_page.upscale(folder)
-        programs()
+        with gr.Tabs(overflow_behavior="wrap"):  # on a phone no tab hides in a menu
+            with gr.Tab("Direct"):
+                board = direct(folder)
+            with gr.Tab("Keyframes"):
+                lessons_page.why(folder)
+            with gr.Tab("MC-RoPE"):
+                lessons_page.rope(folder)
+            with gr.Tab("Anchors"):
+                lessons_page.anchors()
+            with gr.Tab("Upscale"):
+                lessons_page.upscale(folder)
+        page.load(handlers.arrive, visit, [folder, board], js=VISIT, show_progress="hidden", **QUIET)
     page.queue(max_size=limits.MAX_QUEUE, default_concurrency_limit=4)
     return page
 
@@ -173,6 +218,7 @@ def launch(page: gr.Blocks, **options):
         mcp_server=importlib.util.find_spec("mcp") is not None,
         allowed_paths=[str(examples.FOLDER)],
         show_error=False,
+        max_threads=2 * limits.MAX_QUEUE,  # each request in the line holds one
         **options,
     )
 

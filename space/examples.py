@@ -39,3 +39,8 @@ def path(name: str) -> str:
 
 def text(name: str) -> str:
     return Path(path(name)).read_text(encoding="utf-8")
+
+
+def lesson() -> dict:
+    """Return what the lesson on keyframes shows at first, beside its films: "labels" of them, and "words"."""
+    return json.loads(text("naive.json"))

@@ -118,12 +118,14 @@ def verdict(result: DirectorResult) -> str:
         lines.append(f"- {mark} frame {border.frame} ({border.frame / result.fps:.2f} s): {meaning}")
     kept = detail_kept(result.frames, result.plan.given_frames, result.plan.cuts)
     if kept is not None:
-        percent = f"{100 * min(kept, 1):.0f} % of their detail"
+        several = len(report.keyframes) > 1
+        where, whose = ("Between your pictures", "their") if several else ("Around your picture", "its")
+        percent = f"{100 * min(kept, 1):.0f} % of {whose} detail"
         lines.append(
-            f"- ✓ Between your pictures the film stays sharp ({percent} where it moves)."
+            f"- ✓ {where} the film stays sharp ({percent} where it moves)."
             if kept >= SOFT
-            else f"- ⚠ Between your pictures the film is soft: where it moves it keeps {percent}, and things may "
-            "melt. Pictures closer together help."
+            else f"- ⚠ {where} the film is soft: where it moves it keeps {percent}, and things may melt. More pictures "
+            "help."
         )
     return "\n".join([*lines, *(f"- Note: {stories.in_words(note)}" for note in report.notes)])
 

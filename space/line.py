@@ -40,6 +40,7 @@ class Job:
         self.began: float | None = None
         self.share = 0.0
         self._until = 0.0  # the share up to which a progress bar may move before the next news
+        self._since = 0.0  # when it told so last
         self._told: queue.SimpleQueue = queue.SimpleQueue()
         self._stop = threading.Event()
         self.ended = threading.Event()
@@ -78,6 +79,7 @@ class Job:
         self.check()
         self.share = share or 0.0
         self._until = self.share if until is None else until
+        self._since = time.monotonic()
         self._told.put({"share": share, "words": words, **more})
 
     def left(self, pace: float) -> float:
@@ -88,7 +90,8 @@ class Job:
 
     def shown(self, pace: float) -> float:
         """The share that a progress bar shows: it moves on with time, but never beyond what comes next."""
-        return max(self.share, min(self._until, self.elapsed / max(self.expected * pace, BEAT)))
+        since = (time.monotonic() - self._since) / max(self.expected * pace, BEAT)
+        return max(self.share, min(self._until, self.share + since))
 
 
 @contextlib.contextmanager

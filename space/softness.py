@@ -42,7 +42,7 @@ def _kept(frames: NDArray, before: int, after: int, given: Collection[int]) -> f
     """The share in one gap. One of its ends may be no given frame, but the end of the shot."""
     if after - before < 2:
         return None
-    between = {round(i) for i in np.linspace(before + 1, after - 1, LOOKED_AT)}
+    between = {int(i) for i in np.linspace(before + 1, after - 1, LOOKED_AT)}
     ends = [frames[i] for i in (before, after) if i in given]
     changes = [np.abs(frames[i].astype(np.int16) - end).mean(axis=-1) for i in between for end in ends]
     moves = np.max([_cells(change) for change in changes], axis=0) > CHANGED

@@ -199,6 +199,7 @@ def told(error: Exception, folder: str | None = None) -> str:
     """Return one line for a visitor: the message of an error that is meant for them, or one that reveals nothing."""
     if is_told(error):
         return stories.in_words(visitors.plain(error, *((folder, "your files") if folder else ())))
-    if type(error).__module__.startswith("gradio."):  # ZeroGPU's, such as that the visitor's minutes are used up
+    title = str(getattr(error, "title", ""))
+    if title.startswith("ZeroGPU") and title != "ZeroGPU worker error":  # such as that the minutes are used up
         return visitors.plain(error)
     return "something went wrong here, and not through you; try again, or with fewer steps"

@@ -45,9 +45,9 @@ def test_storyboard_of_the_readme_loads(tmp_path):
 
 
 def test_readme_counts_the_exercises():
-    sources = (ROOT / "notebooks").glob("0*.py")
-    checks = sum(len(set(re.findall(r"^lab\.check_\w+", path.read_text("utf-8"), re.MULTILINE))) for path in sources)
-    assert f"{checks} exercises" in README
+    from smartdirector_lite.course.lab import exercises_of
+
+    assert f"{sum(len(exercises_of(f'0{lab}')) for lab in range(1, 7))} exercises" in README
 
 
 # -- docs/architecture.md ----------------------------------------------------------------------------------------------

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smartdirector_lite.timeline import TAU_SCHEMES, Chunk, ChunkPlan, Condition, place_conditions
+from smartdirector_lite.timeline import (
+    TAU_SCHEMES,
+    Chunk,
+    ChunkPlan,
+    Condition,
+    check_int,
+    check_number,
+    check_one_of,
+    place_conditions,
+)
 
 
 @st.composite
@@ -195,6 +204,21 @@ def test_whole_numbers_of_every_kind_are_taken() -> None:
     assert ChunkPlan.build(30, tuple(conditions), cuts=np.array([13])) == plan
     assert ChunkPlan.build(30, None, cuts=None) == ChunkPlan.build(30, [], cuts=np.array([])) == ChunkPlan.build(30)
     assert ChunkPlan.build(30, Condition(13), cuts=13) == ChunkPlan.build(30, [Condition(13)], cuts=[13])
+
+
+def test_numbers_of_every_kind() -> None:
+    import torch
+
+    for value in (2.5, np.float32(2.5), np.array(2.5), torch.tensor(2.5), Fraction(5, 2)):
+        assert check_number("n", value, 0, 3) == 2.5 and type(check_number("n", value, 0)) is float
+    for value in (2, np.int8(2), np.array(2), torch.tensor(2)):
+        assert type(check_number("n", value, 0)) is type(check_int("n", value, 0)) is int
+    for value in (True, np.bool_(True), np.array([2]), torch.tensor(True), 2j, "2", None, float("inf"), float("nan")):
+        for check in (check_int, check_number):
+            with pytest.raises(ValueError, match="n must be"):
+                check("n", value, 0)
+    with pytest.raises(ValueError, match=r"^kind must be one of a, b, got array\(\['a', 'b'\]"):
+        check_one_of("kind", np.array(["a", "b"]), ("a", "b"))
 
 
 def test_a_negative_index_counts_from_the_end() -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from ..media import atomic_path
 from .lab.record import EXERCISES, Exercise, exercises_of
-from .rerun import BORROWED, FAILED, NOT_RUN, Outcome
+from .rerun import BORROWED, FAILED, NOT_RUN, PASSED, Outcome
 
 MAX_BYTES, MAX_ZIP_BYTES, MAX_DEPTH = 1_000_000, 200_000_000, 3  # of a result, of what a zip holds, of zips in zips
 NO_ZIP = (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError)
@@ -72,11 +72,18 @@ class HandIn:
 
 @dataclass
 class Grade:
-    """The points of one exercise, and what is to be said about it. `sure` is False where the teacher must look."""
+    """The points of one exercise.
+
+    Attributes:
+        sure: False where the teacher must look.
+        remark: what the teacher should know.
+        hint: what the check said to an answer that claims no points; only the feedback has it.
+    """
 
     points: float
     sure: bool = True
     remark: str = ""
+    hint: str = ""
 
 
 @dataclass
@@ -257,12 +264,14 @@ def judge(student: Student, lab: str, outcomes: Mapping[str, Outcome], controls:
     for entry in exercises_of(lab):
         grade, outcome = student.grades[entry.number], outcomes.get(entry.number)
         claim = student.hand_ins[lab].claim(entry)
-        if outcome is None or (not claim and outcome.status != "passed"):
+        if outcome is None or (not claim and outcome.status != PASSED):
+            grade.hint = outcome.said if outcome and outcome.status == FAILED else ""
             continue
         reliable = controls.get(entry.number, outcome).status != FAILED
         if outcome.status == NOT_RUN or (outcome.status == FAILED and not reliable):
             said = outcome.said if reliable else "the library's own answer fails on these inputs; please report that"
-            student.grades[entry.number] = Grade(grade.points, False, f"not judged again: {said}")
+            remark = "; ".join(filter(None, [grade.remark, f"not judged again: {said}"]))
+            student.grades[entry.number] = Grade(grade.points, False, remark)
         elif outcome.status == FAILED:
             remark = f"claimed {claim:g}, but it fails on new inputs: {outcome.said}"
             student.grades[entry.number] = Grade(0, remark=remark)
@@ -332,9 +341,8 @@ def _feedback(student: Student) -> str:
         for entry in entries:
             grade = student.grades[entry.number]
             points = f"{grade.points:g}{'' if grade.sure else '?'} of {entry.points}"
-            lines.append(
-                f"| {entry.number} {entry.title} | {points} | {_escaped(grade.remark).replace('|', '&#124;')} |"
-            )
+            said = _escaped(grade.remark or grade.hint).replace("|", "&#124;")
+            lines.append(f"| {entry.number} {entry.title} | {points} | {said} |")
         for number, text in sorted(hand_in.result.texts.items()):
             quoted = "\n".join(f"> {_escaped(line)}" for line in text.splitlines() or ["(nothing written)"])
             lines.append(f"\n**{_escaped(number)}, in your own words**\n\n{quoted}\n\nPoints: ____")

@@ -28,14 +28,22 @@ EXACT_PIXELS = 40_000  # a picture of at most this many pixels is stored without
 CODED = 2  # videos are coded with each pixel so many times, because H.264 halves the colours' resolution
 WEBP = {"format": "WEBP", "quality": 88, "method": 6}  # a quarter of a PNG's bytes without a visible difference
 
-# Several videos play as one: the others follow the first, and any of them that is paused or moved leads the rest.
-TOGETHER = """
+# Videos play while they are on the screen (JupyterLab takes cells off the page, which stops them), unless somebody has
+# stopped one or wants less motion. Several videos start, stop and jump together.
+PLAYS = """
 (() => {
   const all = [...document.currentScript.parentElement.querySelectorAll("video")];
   const rest = one => all.filter(other => other !== one);
+  let stopped = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const set = video => stopped ? video.pause() : video.play().catch(() => {});
+  const watch = new IntersectionObserver(seen => seen.forEach(one => one.isIntersecting && set(one.target)));
   for (const one of all) {
-    one.onplay = () => rest(one).forEach(other => other.paused && other.play());
-    one.onpause = () => rest(one).forEach(other => other.paused || other.pause());
+    watch.observe(one);
+    one.onplay = () => { stopped = false; rest(one).forEach(set); };
+    one.onpause = () => {
+      const place = one.getBoundingClientRect();
+      if (place.width && place.bottom > 0 && place.top < innerHeight) { stopped = true; rest(one).forEach(set); }
+    };
     one.onseeked = () => rest(one).forEach(other => {
       if (Math.abs(other.currentTime - one.currentTime) > 0.1) other.currentTime = one.currentTime;
     });
@@ -183,14 +191,9 @@ def _show_players(videos: Mapping[str, np.ndarray], fps: float, alt: str, scale:
         _player(frames, fps, f"{label}: {alt}" if len(videos) > 1 else alt, label, scale, poster)
         for label, frames in videos.items()
     ]
-    style = "display:flex;flex-wrap:wrap;gap:12px"
-    script = f"<script>{TOGETHER}</script>" if len(videos) > 1 else ""
-    tag = f'<div style="{style}">{"".join(players)}{script}</div>'
-    names = ", ".join(videos)
-    display(
-        {"text/html": tag, "text/plain": f"[{'videos' if script else 'video'} {names}: {alt}]".replace(" :", ":")},
-        raw=True,
-    )
+    tag = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(players)}<script>{PLAYS}</script></div>'
+    kind = f"video{'s' * (len(videos) > 1)} {', '.join(videos)}".rstrip()
+    display({"text/html": tag, "text/plain": f"[{kind}: {alt}]"}, raw=True)
 
 
 def _player(frames: np.ndarray, fps: float, alt: str, label: str, scale: int, poster: bool) -> str:

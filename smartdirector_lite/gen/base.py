@@ -16,6 +16,7 @@ from .conditions import VideoCondition
 from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
 
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
+MAX_SIDE = 16_384  # of a frame, in pixels
 # Schedulers, offloading hooks and progress bars keep the state of a call, and pipelines share them in any combination.
 # One lock for the process is right for all of them. It is no attribute, so that pipelines can be copied and pickled.
 _TURN = threading.RLock()
@@ -107,7 +108,7 @@ class DirectorPipeline(WanPipeline):
 
     def check_call(self, steps: int, needs_vae: bool) -> int:
         """Return the steps; raise a ValueError if the models that a call needs are missing, or they are too many."""
-        for name in ("transformer", "vae") if needs_vae else ("transformer",):
+        for name in ("transformer", "scheduler", *(["vae"] if needs_vae else [])):
             if getattr(self, name) is None:
                 raise ValueError(f"{name}: this pipeline was made without one; this call needs it")
         return check_int("num_inference_steps", steps, 1, self.scheduler.config.num_train_timesteps)
@@ -127,7 +128,7 @@ def check_size(size: Size, multiple: Size) -> Size:
 
     The message names the nearest size that fits.
     """
-    size = Size(check_int("width", size.width, 1), check_int("height", size.height, 1))
+    size = Size(check_int("width", size.width, 1, MAX_SIDE), check_int("height", size.height, 1, MAX_SIDE))
     if size.height % multiple.height or size.width % multiple.width:
         near = Size(*(max(step, round(side / step) * step) for side, step in zip(size, multiple, strict=True)))
         raise ValueError(f"size {size}: the sides must be multiples of {multiple}; the nearest size is {near}")

@@ -41,8 +41,9 @@ class VideoCondition:
     def __post_init__(self) -> None:
         if (self.image is None) == (self.video is None):
             raise ValueError("VideoCondition: give an image (a keyframe) or a video (a clip), and not both")
-        if isinstance(self.video, Tensor) and self.video.ndim != 4:
-            raise ValueError(f"VideoCondition: video has shape {tuple(self.video.shape)}; give (3, T, H, W)")
+        if isinstance(self.video, Tensor | np.ndarray) and self.video.ndim != 4:
+            axes = "(3, T, H, W)" if isinstance(self.video, Tensor) else "(T, H, W, 3)"
+            raise ValueError(f"VideoCondition: video has shape {tuple(self.video.shape)}; give {axes}")
         if self.video is not None and not isinstance(self.video, list | tuple | np.ndarray | Tensor):
             kind = type(self.video).__name__
             raise ValueError(f"VideoCondition: video is a {kind}; give a list of images, an array or a tensor")
@@ -67,12 +68,12 @@ class VideoCondition:
 
 
 def frame_size(frame: Frame) -> Size:
-    """Return the size of a frame as VideoCondition takes one, upright. ValueError for anything else."""
+    """Return the size of a frame of a video as VideoCondition takes one, upright. ValueError for anything else."""
     if isinstance(frame, Tensor):
-        check_shape("a tensor frame", frame, 3, "H", "W")
+        check_shape("video: a tensor frame", frame, 3, "H", "W")
         return Size(frame.shape[-1], frame.shape[-2])
     if not isinstance(frame, np.ndarray | PIL.Image.Image):
-        raise ValueError(f"a frame is a {type(frame).__name__}; give a PIL image, a uint8 array or a tensor")
+        raise ValueError(f"video: a frame is a {type(frame).__name__}; give a PIL image, a uint8 array or a tensor")
     return Size(*to_image(frame).size)
 
 

@@ -35,6 +35,8 @@ from .prompt import MAX_TOKENS, Prompt, check_floats
 from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
 
 MAX_GUIDANCE = 100
+TIMESTEPS = 1000  # that Wan counts from clean to noise
+MAX_VIDEOS = 1000  # of one prompt
 FLOW_SCHEDULERS = (FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler, FlowMatchLCMScheduler)
 
 
@@ -100,6 +102,7 @@ class DirectorGenPipeline(DirectorPipeline):
             index["_class_name"] = WanPipeline.__name__
         return index
 
+    @torch.no_grad()  # as in a call: with gradients the encoder takes other kernels, which round otherwise
     def encode_prompt(
         self,
         prompt: str | list[str] | None,
@@ -166,8 +169,8 @@ class DirectorGenPipeline(DirectorPipeline):
         steps = self.check_call(num_inference_steps, needs_vae=bool(conditions) or output_type != "latent")
         check_scheduler(self.scheduler)
         size = self.check_size(Size(width, height))
-        num_videos_per_prompt = check_int("num_videos_per_prompt", num_videos_per_prompt, 1)
-        max_sequence_length = check_int("max_sequence_length", max_sequence_length, 1)
+        num_videos_per_prompt = check_int("num_videos_per_prompt", num_videos_per_prompt, 1, MAX_VIDEOS)
+        max_sequence_length = check_int("max_sequence_length", max_sequence_length, 1, MAX_TOKENS)
         self._guidance_scale = check_number("guidance_scale", guidance_scale, 0, MAX_GUIDANCE)
         if not isinstance(attention_kwargs, dict | None):
             raise ValueError(f"attention_kwargs is a {type(attention_kwargs).__name__}; give a dict or None")
@@ -282,7 +285,12 @@ class DirectorGenPipeline(DirectorPipeline):
 
 def check_scheduler(scheduler: SchedulerMixin) -> None:
     """Raise a ValueError unless a scheduler follows a flow from noise at t = 1 to data, as the model was trained."""
+    if not isinstance(scheduler, SchedulerMixin):
+        raise ValueError(f"scheduler is a {type(scheduler).__name__}; take FlowMatchEulerDiscreteScheduler(shift=...)")
     config, options = scheduler.config, inspect.signature(type(scheduler).__init__).parameters
+    if config.num_train_timesteps != TIMESTEPS or config.get("use_dynamic_shifting"):
+        wanted = f"num_train_timesteps={TIMESTEPS}, use_dynamic_shifting=False"
+        raise ValueError(f"scheduler: it counts or shifts its timesteps in another way than the model; take {wanted}")
     does_flows = {"prediction_type", "use_flow_sigmas"} <= options.keys()  # UniPC, DPM-Solver and others
     if does_flows and config.prediction_type == "flow_prediction" and config.use_flow_sigmas:
         return

@@ -132,7 +132,7 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
                 methods of the module that it was made for.
         """
         core = getattr(transformer, "_orig_mod", transformer)  # the module inside torch.compile's wrapper
-        if type(core) not in (WanTransformer3DModel, cls):
+        if not isinstance(core, cls) and type(core) is not WanTransformer3DModel:  # FSDP makes subclasses of ours
             raise ValueError(f"transformer is a {type(core).__name__}: give a WanTransformer3DModel")
         changes = {name: value for name, value in (trained or {}).items() if trained_with(core)[name] != value}
         if isinstance(core, cls) and not changes:

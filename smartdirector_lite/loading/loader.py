@@ -24,7 +24,7 @@ from ..storyboard.parts import Fps, Number, Sides
 from ..timeline import check_one_of
 from .cpu import prepare_for_cpu
 from .estimate import MetaModels, read_configs
-from .hub import BUNDLED, SR_FOLDER, LoadError, find_model, find_variant, loading, read_object
+from .hub import BUNDLED, GEN_FOLDER, SR_FOLDER, LoadError, find_model, find_variant, loading, read_object
 from .memory import MODES, QUANTIZED, Call
 from .placement import choose_on, place
 from .text import LazyTextEncoder, TextCache, load_text_encoder
@@ -98,22 +98,19 @@ def load_director(
     if compile and memory != "full":
         raise ValueError(f"compile: needs memory='full', and it is {memory!r}; leave compile out")
 
-    sr, sr_folder = None, folder.parent / SR_FOLDER
-    folders = [folder, sr_folder] if sr_folder.is_dir() else [folder]
-    variants = [find_variant(stage, variant) for stage in folders]
-    if variant is not None and variant not in variants:
-        raise LoadError(f"model {str(model)!r} has no weights of the variant {variant!r}; leave variant out")
+    variants = _find_variants(model, folder, variant)
     with loading(model):
-        encoder = load_text_encoder(folder, dtype, variants[0]) if text_cache is None else None
-        options = {"dtype": {"default": dtype, "vae": torch.float32}, "variant": variants[0], **quantized}
+        encoder = load_text_encoder(folder, dtype, variants[GEN_FOLDER]) if text_cache is None else None
+        options = {"dtype": {"default": dtype, "vae": torch.float32}, "variant": variants[GEN_FOLDER], **quantized}
         gen = _read(DirectorGenPipeline, folder, text_encoder=encoder, **options)
-    if sr_folder.is_dir():
-        with loading(sr_folder):
-            options = {"dtype": {"default": dtype, "restorer": torch.float32}, "variant": variants[1]}
+    sr = None
+    if SR_FOLDER in variants:
+        with loading(sr_folder := folder.parent / SR_FOLDER):
+            options = {"dtype": {"default": dtype, "restorer": torch.float32}, "variant": variants[SR_FOLDER]}
             sr = _read(DirectorSRPipeline, sr_folder, vae=gen.vae, **options)
     director = Director(gen, sr, defaults)
     if text_cache is not None:
-        encode = LazyTextEncoder(folder, gen.tokenizer, dtype, device, variants[0])
+        encode = LazyTextEncoder(folder, gen.tokenizer, dtype, device, variants[GEN_FOLDER])
         director.encode_texts = TextCache(text_cache, encode, encode.made_by)
 
     stages = [stage for stage in (gen, sr) if stage is not None]
@@ -224,6 +221,16 @@ def _quantization(kind: str, dtype: torch.dtype) -> PipelineQuantizationConfig:
 
         config = TorchAoConfig(Int8WeightOnlyConfig())
     return PipelineQuantizationConfig(quant_mapping={"transformer": config})
+
+
+def _find_variants(model: str | Path, folder: Path, wanted: str | None) -> dict[str, str | None]:
+    """The variant of the weights of each stage that is there; `folder` is that of stage one."""
+    sr = folder.parent / SR_FOLDER
+    stages = {GEN_FOLDER: folder} | ({SR_FOLDER: sr} if sr.is_dir() else {})
+    found = {name: find_variant(stage, wanted) for name, stage in stages.items()}
+    if wanted is not None and wanted not in found.values():
+        raise LoadError(f"model {str(model)!r} has no weights of the variant {wanted!r}; leave variant out")
+    return found
 
 
 def _read(kind: type[DirectorPipeline], folder: Path, **options: object) -> DirectorPipeline:

@@ -19,6 +19,7 @@ from .pixels import square
 MAX_FRAME_PIXELS = 36_000_000  # pixels of one video frame: 8K and a little
 MAX_PIXEL_RATIO = 4  # of a pixel's longer side to its shorter one
 VIDEO_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpegts,mpeg"  # no playlists: they open other files
+COUNT_FROM_ZERO = ("matroska", "mov")  # formats whose duration counts from 0, not from the first frame
 TOLERANCE = 0.1  # seconds that may be missing where a header states only the duration (Matroska), not the frames
 SHORTEST = 0.002  # seconds; a shorter duration is a tick of Matroska's clock, which FFmpeg takes where none is stated
 USUAL_FPS = 25.0  # where neither the header nor a second frame tells the rate
@@ -106,8 +107,14 @@ def packets(path: PathLike, video: OpenVideo) -> Iterator[av.Packet]:
     """The packets of a video in the file's order, then an empty one. A file that is cut short is a MediaError."""
     container, stream, fps = video
     listed = len(stream.index_entries)
-    num_packets, start, end = 0, math.inf, 0.0
-    for packet in container.demux(stream):
+    num_packets, start, end, last = 0, math.inf, 0.0, 0.0
+    # Where the header counts no frames, only the streams together tell whether the file is as long as it says.
+    streams = [stream] if stream.frames else container.streams
+    for packet in container.demux(*streams):
+        if packet.stream.index != stream.index:
+            time, lasts = stated(packet)
+            last = max(last, (time or 0) + lasts)
+            continue
         if packet.has_sidedata("encryption_info"):
             raise MediaError(f"{path}: is encrypted; use a copy that is not")
         if packet.is_corrupt:
@@ -122,16 +129,16 @@ def packets(path: PathLike, video: OpenVideo) -> Iterator[av.Packet]:
         wanted = listed  # AVI counts empty chunks, too. Each shows the frame before it again, and none is listed
     if num_packets < wanted:  # the frames shown may rightly be fewer: an edit list hides some
         raise MediaError(f"{path}: cut short, {num_packets} of {wanted} frames are there")
-    check_end(path, video, start, end)
+    check_end(path, video, min(start, end), max(end, last))
 
 
 def check_end(path: PathLike, video: OpenVideo, start: float, end: float) -> None:
-    """A video whose frames end before the duration that its header states is a MediaError."""
+    """A file that ends before the duration that its header states is a MediaError."""
     container, stream, _ = video
     duration = (container.duration or 0) / av.time_base
-    if "matroska" not in container.format.name:  # Matroska's duration counts from 0, others' from the first frame
+    if not container.format.name.startswith(COUNT_FROM_ZERO):
         end -= start
-    if not stream.frames and len(container.streams) == 1 and duration > end + TOLERANCE:
+    if not stream.frames and duration > end + TOLERANCE:
         raise MediaError(f"{path}: cut short at {end:.2f} of {duration:.2f} s")
 
 

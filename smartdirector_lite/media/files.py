@@ -15,7 +15,8 @@ from pathlib import Path
 PathLike = str | os.PathLike[str]
 ANYONE_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 TEMPORARY = f".smartdirector-{zlib.crc32(platform.node().encode()):08x}-"  # the machine; the process follows
-DISK = re.compile(r"\(os error \d+\)|inline_container|iostream error")  # of safetensors, tokenizers and torch: a full disk
+# What safetensors, tokenizers and torch say of a full disk.
+DISK = re.compile(r"\(os error \d+\)|inline_container|iostream error")
 PART = re.compile(r"requested and|inline_container|iostream error")  # of numpy and torch: no word for a user
 
 
@@ -27,17 +28,20 @@ class MediaError(ValueError):
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary name beside `path`, and rename the file to `path` at the end. A failure removes the file.
 
+    Where `path` is a link, the file that it leads to is written anew.
+
     Raises:
         MediaError: nothing can be written there, which is found at once or by the system while the file is written.
     """
     path = Path(path)
     check_writable(path)
-    _sweep(path.parent)
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}.tmp{path.suffix}")
+    target = Path(os.path.realpath(path))
+    _sweep(target.parent)
+    temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
         with writing(path):
             yield temporary
-            os.replace(temporary, path)
+            os.replace(temporary, target)
     except MediaError as error:  # of what was given the temporary name
         raise MediaError(str(error).replace(str(temporary), str(path))) from error
     finally:

@@ -84,7 +84,8 @@ def decoded(path: PathLike, video: OpenVideo) -> Iterator[tuple[float | None, fl
             yield time, lasts, DecodedFrame(frame, ratio)
     if tally.is_known and num_frames < tally.num_shown:
         raise MediaError(f"{path}: damaged: {num_frames} of {tally.num_shown} frames can be decoded")
-    check_end(path, video, start, end)  # again: the decoder may drop a last packet that is not whole
+    if len(container.streams) == 1:
+        check_end(path, video, start, end)  # again: the decoder may drop a last packet that is not whole
 
 
 def _decoder(stream: av.VideoStream) -> av.VideoCodecContext:

@@ -14,6 +14,7 @@ from .size import Size
 MAX_IMAGE_PIXELS = 64_000_000  # width x height of one image
 MAX_PNG_TEXT = 64_000_000  # bytes of a PNG's text or colour profile; Pillow's own limit is one million
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "PPM")
+PAGE_KIND, WHITE_IS, DNG_VERSION = 254, 262, 50706  # TIFF's tags: 1 for a thumbnail; 0 where 0 is white; of raw photos
 DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes for grey of 16 bits
 OTHER_FILES = {  # what people take for a picture that can be read, by how its first bytes look
     rb".{4}ftyp(heic|heix|heim|heis|hevc|mif1|msf1)": "is a HEIC photo; export it as JPEG (phones do so when sharing)",
@@ -21,6 +22,7 @@ OTHER_FILES = {  # what people take for a picture that can be read, by how its f
     rb"\xff\x0a|\0\0\0\x0cJXL ": "is a JPEG XL picture; save it as JPEG or PNG",
     rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg": "is an SVG drawing; export it as PNG",
     rb"\s*<(!doctype html|html)": "is a web page; save the picture itself",
+    rb"version https://git-lfs": "is a pointer of Git LFS; fetch the picture with: git lfs pull",
     rb"%PDF": "is a PDF; export the page as PNG",
     rb"$": "is empty",
 }
@@ -28,7 +30,8 @@ OTHER_FILES = {  # what people take for a picture that can be read, by how its f
 
 def check_pixels(name: str, pixels: object) -> None:
     """Raise a MediaError that begins with `name` unless `pixels` is an (H, W, 3) uint8 array."""
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+    shape = pixels.shape if isinstance(pixels, np.ndarray) else ()
+    if len(shape) != 3 or pixels.dtype != np.uint8 or shape[2] != 3 or not pixels.size:
         found = f"{pixels.dtype} {pixels.shape}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise MediaError(f"{name} must be a uint8 array (height, width, 3), got {found}")
 
@@ -46,13 +49,20 @@ def to_image(image: Image.Image | np.ndarray) -> Image.Image:
         check_pixels("an image", image)
         return Image.fromarray(image)
     check_image(image)
+    if image.format == "PPM" and image.mode == "I":  # Pillow's way to hold its 16 bits
+        image = Image.fromarray(np.asarray(image).astype(np.uint16))
+    elif image.mode in DEEP_GREY and getattr(image, "tag_v2", {}).get(WHITE_IS) == 0:  # Pillow inverts 8 bits only
+        image = Image.fromarray(65535 - np.asarray(image, np.uint16))
     with contextlib.suppress(Exception):  # what Pillow raises at damaged EXIF data, which says nothing then
         image = ImageOps.exif_transpose(image)
-    image = _in_srgb(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    try:
+        image = _in_srgb(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return image.convert("RGB")
+    except ValueError as error:  # of a mode that Pillow can hold and not convert
+        raise MediaError(f"images of mode {image.mode} are not read; convert it to RGB") from error
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
@@ -110,8 +120,14 @@ def _check_header(image: Image.Image) -> None:
         raise MediaError(f"{image.width} x {image.height} pixels, over {MAX_IMAGE_PIXELS}; shrink it")
     if not image.width * image.height:
         raise MediaError(f"{image.width} x {image.height} pixels; give an image that has some")
-    if image.mode in ("I", "F"):
-        raise MediaError(f"images of mode {image.mode} (32 bits a value) are not read; save it with 8 or 16 bits")
+    tags = getattr(image, "tag_v2", {})
+    if DNG_VERSION in tags:
+        raise MediaError("is a raw photo (DNG); export it as JPEG")
+    if tags.get(PAGE_KIND, 0) & 1:
+        raise MediaError("its first page is a thumbnail, as in raw photos; export it as JPEG")
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        kind = f"images of mode {image.mode} (signed, or 32 bits a value)"
+        raise MediaError(f"{kind} are not read; save it with 8 or 16 bits")
 
 
 @contextlib.contextmanager

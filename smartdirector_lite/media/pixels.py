@@ -30,6 +30,21 @@ class DecodedFrame:
         """The size with square pixels, before the frame is turned upright."""
         return square(self.coded.width, self.coded.height, self.ratio)
 
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether left and right change places before the frame is turned, as in pictures that people take of
+        themselves.
+        """
+        if "DISPLAYMATRIX" not in self.coded.side_data:
+            return False
+        a, b, _, c, d = np.frombuffer(bytes(self.coded.side_data["DISPLAYMATRIX"]), np.int32)[:5].astype(int)
+        return bool(a * d < b * c)
+
+    @property
+    def turns(self) -> int:
+        """By how many quarters the frame is turned counterclockwise, after it was mirrored."""
+        return round(self.coded.rotation / 90) + 2 * self.is_mirrored  # FFmpeg tells the turn of the mirrored axis
+
 
 def square(width: int, height: int, ratio: Fraction) -> Size:
     """The size of a frame when its pixels are made square. One side grows, so that no detail is lost."""
@@ -42,15 +57,15 @@ def frame_pixels(frame: DecodedFrame, size: Size | None = None) -> NDArray:
     Args:
         size: what the frame is shrunk to by averaging, and cropped to around its middle; None for its own size.
     """
-    turns, (width, height) = round(frame.coded.rotation / 90), frame.size
+    turns, (width, height), across = frame.turns, frame.size, -1 if frame.is_mirrored else 1
     if size is None:
-        return np.ascontiguousarray(np.rot90(_rgb(frame.coded, width, height, CONVERSION), turns))
+        return np.ascontiguousarray(np.rot90(_rgb(frame.coded, width, height, CONVERSION)[:, ::across], turns))
     columns, rows = size[::-1] if turns % 2 else size
     scale = max(columns / width, rows / height)
     width, height = round(width * scale), round(height * scale)
     left, top = (width - columns) // 2, (height - rows) // 2
     pixels = _rgb(frame.coded, width, height, Interpolation.AREA.value)[top : top + rows, left : left + columns]
-    return np.ascontiguousarray(np.rot90(pixels, turns))
+    return np.ascontiguousarray(np.rot90(pixels[:, ::across], turns))
 
 
 def _rgb(frame: av.VideoFrame, width: int, height: int, interpolation: int) -> NDArray:

@@ -1,7 +1,10 @@
 """The size of pictures: width first, then height, everywhere in public."""
 
 import re
+import reprlib
 from typing import NamedTuple
+
+from ..timeline import check_int
 
 
 class Size(NamedTuple):
@@ -17,6 +20,15 @@ class Size(NamedTuple):
         if found is None:
             raise ValueError(f"size {text!r}: write WIDTHxHEIGHT, such as 1280x704")
         return cls(int(found[1]), int(found[2]))
+
+    @classmethod
+    def of(cls, name: str, value: object) -> "Size":
+        """Make one of a width and a height, from 1 pixel on. A ValueError begins with `name`."""
+        try:
+            width, height = value
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} must be (width, height), got {reprlib.repr(value)}") from error
+        return cls(check_int(f"the width of {name}", width, 1), check_int(f"the height of {name}", height, 1))
 
     def times(self, factor: int) -> "Size":
         """A size that is `factor` times as wide and as high."""

@@ -3,6 +3,7 @@
 import contextlib
 import heapq
 import math
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -69,8 +70,8 @@ def left_out(path: PathLike) -> str | None:
 def _open(path: PathLike) -> Iterator[av.container.InputContainer]:
     check_file(path)
     options = {"format_whitelist": SOUND_FORMATS, "protocol_whitelist": "file"}
-    try:
-        source = av.open(str(path), options=options, metadata_errors="replace")  # old titles are not in UTF-8
+    try:  # old titles are not in UTF-8
+        source = av.open(os.path.abspath(path), options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path}: damaged, or not a file with sound ({one_line(error)})") from error
     with source:

@@ -17,6 +17,7 @@ from .images import cover_crop
 from .pixels import DecodedFrame, frame_pixels
 from .size import Size
 
+MIN_FPS, MAX_FPS = 0.001, 1000
 MAX_VIDEO_FRAMES = 3_600  # frames that read_video returns at once: 60 s at 60 fps
 MAX_VIDEO_PIXELS = 1_500_000_000  # pixels that read_video returns at once: 4.5 GB, or 60 s of 720p at 24 fps
 CLOCK_TICK = 0.001  # seconds: Matroska's times are this coarse
@@ -52,7 +53,7 @@ def probe_video(path: PathLike) -> VideoInfo:
         times = list(packet_times(path, exact=False))
     if frame is None or not times:
         raise MediaError(f"{path}: holds no frame")
-    size, rotation = frame.size, round(frame.coded.rotation) % 360
+    size, rotation = frame.size, 90 * frame.turns % 360
     size = Size(size.height, size.width) if rotation % 180 else size
     fps = _true_rate(rates, [lasts for _, lasts, _ in times])
     return VideoInfo(size, fps, len(times), sum(times[-1][:2]), rotation, has_audio)
@@ -104,8 +105,10 @@ def _select(path: PathLike, shown: Iterable, part: tuple[str, float, float], fps
         part: see `_part`.
     """
     unit, start, stop = part
-    if fps is not None and not 0 < fps <= 1000:
-        raise MediaError(f"{path}: fps must be over 0 and at most 1000, got {fps}")
+    try:
+        fps = None if fps is None else check_number("fps", fps, MIN_FPS, MAX_FPS)
+    except ValueError as error:
+        raise MediaError(f"{path}: {error}") from error
     kept, times, count, end, period = [], [], 0, 0.0, 0.0
 
     def reached(bound: float, index: int, time: float) -> bool:
@@ -176,6 +179,10 @@ def read_video_at(
     Returns:
         The size of the first frame read, before cropping, and a (T, H, W, 3) uint8 array for each of the `sizes`.
     """
+    try:
+        sizes = [None if size is None else Size.of("size", size) for size in sizes]
+    except ValueError as error:
+        raise MediaError(f"{path}: {error}") from error
     given: list[Size] = []
 
     def convert(frame: DecodedFrame) -> list[NDArray]:

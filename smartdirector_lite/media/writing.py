@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
@@ -11,10 +11,12 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import ColorRange, Colorspace
 
+from ..timeline import check_number
 from .files import MediaError, PathLike, atomic_path, one_line, video_path
 from .images import check_pixels
 from .pixels import CONVERSION
 from .sound import sound_packets
+from .videos import MAX_FPS, MIN_FPS
 
 SAME_EVERY_TIME = {"mbtree": "0"}  # x264's macroblock tree now and then gives another file for the same frames
 TICK = Fraction(1, 90_000)  # seconds; the unit of frames that have times of their own
@@ -43,11 +45,11 @@ def write_video(
         MediaError: there is no frame, a side is odd (4:2:0 has none), or frames differ in size or type.
     """
     path = video_path(path)
-    if not (math.isfinite(fps) and 0 < fps <= 1000):
-        raise MediaError(f"{path}: fps must be over 0 and at most 1000, got {fps}")
-    if not 0 <= quality <= 51:
-        raise MediaError(f"{path}: quality must be from 0 (best) to 51 (worst), got {quality}")
-    frames = iter(frames)
+    try:
+        fps, quality = check_number("fps", fps, MIN_FPS, MAX_FPS), check_number("quality", quality, 0, 51)
+        frames = iter(frames)
+    except (TypeError, ValueError) as error:
+        raise MediaError(f"{path}: {error}") from error
     first = next(frames, None)
     if first is None:
         raise MediaError(f"{path}: no frames to write")
@@ -58,7 +60,11 @@ def write_video(
     if times is not None and all(abs(time - i / fps) < ROUNDING for i, time in enumerate(times)):
         times = None
     options = {"movflags": "+faststart"}
-    with atomic_path(path) as temporary, _refusals(path), av.open(str(temporary), "w", options=options) as container:
+    with (
+        atomic_path(path) as temporary,
+        _refusals(path),
+        av.open(os.path.abspath(temporary), "w", options=options) as container,  # a name may look like an address
+    ):
         late, heard = (0, iter(())) if sound is None else sound_packets(sound, container, fps)
         waiting = next(heard, None)  # the sound's stream is made before the first packet is written
         stream = _video_stream(container, width, height, fps, quality, times is not None)

@@ -4,6 +4,7 @@ import difflib
 import filecmp
 import itertools
 import json
+import re
 import shutil
 import tempfile
 import unicodedata
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ..media import write_image, write_video
+from ..media import MediaError, atomic_path, write_image, write_video
 from .complaints import StoryboardError
 
 MAX_JSON_BYTES = 1_000_000
@@ -33,6 +34,8 @@ def inside(name: str, path: str | Path, folder: Path | None) -> Path:
     Raises:
         StoryboardError: no path can be like this, it leaves the folder, or a file of nearly this name is there.
     """
+    if re.match(r"\w+://", str(path)):
+        raise StoryboardError(f"{name} {str(path)!r} is an address; download the file into the storyboard's folder")
     slashes = str(path).replace("\\", "/")
     spellings = [str(path), slashes, *(unicodedata.normalize(form, slashes) for form in ("NFC", "NFD"))]
     try:
@@ -61,20 +64,22 @@ def put_beside(path: Path, name: str, media: Path | Image.Image | np.ndarray, fp
     home = path.parent.resolve()
     if isinstance(media, Path) and media.is_relative_to(home):
         return media.relative_to(home).as_posix()
-    with tempfile.TemporaryDirectory(dir=home) as folder:
-        if isinstance(media, Image.Image):
-            fresh = Path(folder) / "new.png"
-            write_image(fresh, media)
-        elif isinstance(media, np.ndarray):
-            fresh = Path(folder) / "new.mp4"
-            write_video(fresh, media, fps, quality=4)
-        else:
-            fresh = Path(folder) / f"new{media.suffix}"
-            shutil.copyfile(media, fresh)
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = media
+        try:
+            if isinstance(media, Image.Image):
+                fresh = Path(folder) / "new.png"
+                write_image(fresh, media)
+            elif isinstance(media, np.ndarray):
+                fresh = Path(folder) / "new.mp4"
+                write_video(fresh, media, fps, quality=4)
+        except MediaError as error:
+            raise MediaError(str(error).replace(str(fresh), f"a {name} in memory")) from error
         for number in itertools.count():
             target = home / f"{path.stem}_{name}{number}{fresh.suffix}"
             if not target.exists():
-                fresh.rename(target)
+                with atomic_path(target) as temporary:
+                    shutil.copyfile(fresh, temporary)
             elif not (target.is_file() and filecmp.cmp(fresh, target, shallow=False)):
                 continue
             return target.name
@@ -89,11 +94,14 @@ def parse_json(text: str | bytes) -> object:
     except StoryboardError:
         raise
     except UnicodeDecodeError as error:
+        if b"\0" in text[:1000]:
+            raise StoryboardError("is no text; give the JSON file of a storyboard") from error
         raise StoryboardError(f"not text in UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except RecursionError as error:
         raise StoryboardError("not JSON of a storyboard: its lists are nested too deeply") from error
     except ValueError as error:  # JSONDecodeError, and what Python raises at a number of thousands of digits
-        raise StoryboardError(f"not JSON: {error}") from error
+        remedy = "JSON has no comments, no single quotes and no comma after the last entry"
+        raise StoryboardError(f"not JSON: {str(error).partition(';')[0]}; {remedy}") from error
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict:

@@ -57,6 +57,9 @@ class Storyboard:
     def __post_init__(self) -> None:
         if not (self.keyframes or self.clips or self.shots or self.description.strip()):
             raise ValueError("the storyboard is empty; give a description, a shot, a keyframe or a clip")
+        for name in ("folder", "file"):  # they stay the same when the program goes to another folder
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, getattr(self, name).absolute())
         object.__setattr__(self, "num_frames", self._length())
         self._check_shots()
         object.__setattr__(self, "conditions", self._find_conditions())
@@ -171,6 +174,8 @@ class Storyboard:
         starts = [condition.frame_index for condition in self.conditions]
         ordered = sorted(starts)
         try:
+            if frames is not None and len(pacing):
+                raise ValueError("pacing and frames are both given; give one of them")
             if isinstance(pacing, str):
                 targets = dict(zip(ordered, preset_targets(ordered, pacing), strict=True))
                 fixed = (ordered[0], ordered[-1])
@@ -224,6 +229,7 @@ class Storyboard:
         """
         if not isinstance(value, dict):
             raise StoryboardError(f"the storyboard must be an object {{...}}, got {type(value).__name__}")
+        value = _given(value)
         if unknown := [key for key in value if key not in keys_of(cls)]:
             raise StoryboardError(unknown_key("the storyboard", unknown[0], [*keys_of(cls)]))
         if "duration" in value and "num_frames" in value:
@@ -272,6 +278,13 @@ class Storyboard:
             raise StoryboardError(f"{path}: its pictures can't be written beside it ({error.strerror})") from error
         saved = dataclasses.replace(self, keyframes=tuple(frames), clips=tuple(clips), folder=path.parent)
         write_json(path, saved.to_dict())
+
+
+def _given(value: object) -> object:
+    """A JSON value without the entries of its objects that are null: many programs write those for what is absent."""
+    if isinstance(value, dict):
+        return {key: _given(item) for key, item in value.items() if item is not None}
+    return [_given(item) for item in value] if isinstance(value, list) else value
 
 
 def _sentence(text: str) -> str:

@@ -137,6 +137,7 @@ def test_a_class_gets_its_table(tmp_path, capsys, labs, size, files):
     check_class(table, labs, names, said)
     feedback = sorted((tmp_path / "grades_feedback").iterdir())
     assert [path.name for path in feedback] == [f"student-{place:02}-ü.md" for place in range(len(here))]
+    assert "| 02.2 Where rounding would put a keyframe | 0 of 3 | frame " in feedback[0].read_text(encoding="utf-8")
     text = feedback[2].read_text(encoding="utf-8")
     assert "| 02.2 Where rounding would put a keyframe | 0 of 3 | claimed 3, but it fails on new inputs" in text
     assert (
@@ -209,6 +210,20 @@ def test_edited_points_are_seen_without_a_rerun(result, tmp_path):
     (student,) = students_of(read_folder(tmp_path)[0])
     assert student.total == 3 and student.grades["02.1"].remark == "edited: it claims 30 of 3 points"
     assert student.notes == ["lab 02: the sum was edited, 12 in place of 33"]
+
+
+def test_edited_points_are_seen_by_a_rerun(result, tmp_path, capsys):
+    stub = "def rounded_place(frame, start, stride):\n    raise NotImplementedError\n\n\nanswers = (rounded_place,)"
+    claims = {"02.1": (30, ""), "02.2": (3, stub), "02.3": (2, "answers = (print,)"), "02.4": (2, "")}
+    exercises = [{"number": n, "points": points, "answer": answer} for n, (points, answer) in claims.items()]
+    result(exercises=exercises, points=37)
+    out = tmp_path / "grades.csv"
+    assert run_command(["collect", str(tmp_path), "-o", str(out), "--rerun", "--inputs", "5"]) == 0
+    row = table_of(out)["Ada"]
+    assert [row[f"02.{place}"] for place in range(1, 6)] == ["0?", "0", "0", "2?", "0"] and row["total"] == "0"
+    assert "02.1: edited: it claims 30 of 3 points; not judged again: the stored answer is no program" in row["notes"]
+    assert "02.2: claimed 3, but it fails on new inputs: not filled in yet" in row["notes"]
+    assert "02.4: not judged again" in row["notes"]
 
 
 def test_a_time_in_the_file_counts_more_than_the_modification_time(result, tmp_path):

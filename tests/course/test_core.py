@@ -258,3 +258,43 @@ def test_exercises_of_the_course_are_numbered_without_gaps():
         found = exercises_of(number)
         assert [entry.number for entry in found] == [f"{number}.{i + 1}" for i in range(len(found))]
         assert 3 <= len(found) <= 6 and all(entry.points > 0 for entry in found)
+
+
+def test_a_name_is_asked_for_and_part_of_the_files_name(check_double, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda question: "  Jürgen O'Neil-Smith 王 ")
+    assert save_result("98", folder=tmp_path).name == "result_98_jürgen-o-neil-smith-王.json"
+    with pytest.raises(ValueError, match="write yours in letters"):
+        save_result("98", "!?", tmp_path)
+
+
+def test_hints_come_one_by_one_and_the_last_stays(check_double, monkeypatch, capsys):
+    monkeypatch.setattr(record, "hints", lambda number: ("look", "look closer", "it is 2 x"))
+    for _ in range(4):
+        record.hint("98.1")
+    assert [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()] == [
+        "look",
+        "look closer",
+        "it is 2 x",
+        "it is 2 x",
+    ]
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"'98\.7': it has no hints"):
+        record.hints("98.7")
+
+
+def test_free_text_is_kept_for_the_teacher(check_double, tmp_path, capsys):
+    record.free_text("98.3", "...")
+    assert not record.TEXTS["98.3"]
+    record.free_text(
+        "98.3",
+        """
+        Because it doubles.
+        That is all.
+    """,
+    )
+    assert capsys.readouterr().out.endswith("✎ 98.3: 6 words kept for your teacher\n")
+    result = json.loads(save_result("98", "Ada", tmp_path).read_text(encoding="utf-8"))
+    assert result["texts"] == {"98.3": "Because it doubles.\nThat is all."} and result["written"].endswith("+00:00")
+    for number in ("98.1", "next", "98."):
+        with pytest.raises(ValueError, match="a number of its own"):
+            record.free_text(number, "text")

@@ -456,12 +456,12 @@ def test_bfloat16_keeps_latents_and_anchors_in_float32(own):
 GOOD = VideoCondition(image=picture(), frame_index=2)
 BAD_CALLS = {
     "size": ({"height": 33}, "size 48x33: the sides must be multiples of 16x16; the nearest size is 48x32"),
-    "size of nothing": ({"width": 0}, "width must be at least 1, got 0"),
+    "size of nothing": ({"width": 0}, "width must be from 1 to 16384, got 0"),
     "frames": ({"num_frames": 0}, "num_frames must be from 1 to 1000000, got 0"),
     "steps": ({"num_inference_steps": 0}, "num_inference_steps must be from 1 to 1000, got 0"),
     "endless steps": ({"num_inference_steps": 10**9}, "num_inference_steps must be from 1 to 1000"),
-    "copies": ({"num_videos_per_prompt": 0}, "num_videos_per_prompt must be at least 1"),
-    "length": ({"max_sequence_length": 0}, "max_sequence_length must be at least 1"),
+    "copies": ({"num_videos_per_prompt": 0}, "num_videos_per_prompt must be from 1 to 1000, got 0"),
+    "length": ({"max_sequence_length": 0}, "max_sequence_length must be from 1 to 512, got 0"),
     "guidance": ({"guidance_scale": float("nan")}, "guidance_scale must be a number from 0 to 100, got nan"),
     "negative guidance": ({"guidance_scale": -1}, "guidance_scale must be a number from 0 to 100, got -1"),
     "guidance of words": ({"guidance_scale": "high"}, "guidance_scale must be a number from 0 to 100, got 'high'"),

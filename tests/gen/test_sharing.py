@@ -157,9 +157,11 @@ def test_a_plain_transformer_that_holds_on_to_its_methods_is_refused(wan, change
 OTHERS = {
     "components": lambda one: type(one)(**one.components),
     "from_pipe": lambda one: type(one).from_pipe(one),
-    "by way of Wan": lambda one: type(one).from_pipe(WanPipeline(**{**one.components, "transformer": one.transformer}))
-    if isinstance(one, DirectorGenPipeline)
-    else type(one)(None, None, one.vae, one.scheduler, one.transformer),
+    "by way of Wan": lambda one: (
+        type(one).from_pipe(WanPipeline(**{**one.components, "transformer": one.transformer}))
+        if isinstance(one, DirectorGenPipeline)
+        else type(one)(None, None, one.vae, one.scheduler, one.transformer)
+    ),
     "copy": copy.deepcopy,
     "pickle": lambda one: pickle.loads(pickle.dumps(one)),
 }
@@ -203,14 +205,24 @@ def test_a_second_stage_keeps_its_way_when_saved(gen, tmp_path):
 
 def test_diffusers_own_loader_takes_a_folder_with_a_skip_and_says_what_makes_it_right(skipped, tmp_path):
     skipped.save_pretrained(tmp_path)
-    for folder in (tmp_path, bundled_folder() / "director-gen"):
-        plain = DiffusionPipeline.from_pretrained(folder)
-        assert type(plain) is WanPipeline
-        with pytest.raises(ValueError, match=r"trained behind a skip .* DirectorGenPipeline.from_pipe"):
-            latents(plain, height=64, width=64)
-        assert DirectorGenPipeline.from_pipe(plain).config.sigma_data == 0.5
     plain = DiffusionPipeline.from_pretrained(tmp_path)
+    assert type(plain) is WanPipeline
+    with pytest.raises(ValueError, match=r"trained behind a skip .* DirectorGenPipeline.from_pipe"):
+        latents(plain)
     assert torch.equal(latents(DirectorGenPipeline.from_pipe(plain)), latents(skipped))
+
+
+@pytest.mark.weights
+def test_the_bundled_stages_load_as_their_readme_says():
+    folder = bundled_folder()
+    lines = (folder / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    names = {"folder": folder, "DirectorGenPipeline": DirectorGenPipeline, "DirectorSRPipeline": DirectorSRPipeline}
+    exec(lines, names)
+    assert (names["gen"].config.sigma_data, names["gen"].config.cut_gap) == (0.5, 2.0)
+    assert names["sr"].config.upsample == "pixel" and names["sr"].vae is names["gen"].vae
+    plain = DiffusionPipeline.from_pretrained(folder / "director-gen")
+    with pytest.raises(ValueError, match="trained behind a skip"):
+        latents(plain, height=64, width=64)
 
 
 @pytest.mark.parametrize("value", ["0.5", 0, -1.0, [1]])

@@ -93,7 +93,7 @@ def test_read_image_errors(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"page.png: not an image that can be read \(PNG"):
         media.read_image(tmp_path / "page.png")
     Image.new("F", (4, 4)).save(tmp_path / "deep.tiff")
-    with pytest.raises(MediaError, match=r"deep.tiff: images of mode F \(32 bits a value\) are not read; save it with"):
+    with pytest.raises(MediaError, match=r"deep.tiff: images of mode F \(signed, or 32 bits a value\) are not read"):
         media.read_image(tmp_path / "deep.tiff")
     with pytest.raises(MediaError, match="is a folder; give a file"):
         media.read_image(tmp_path)
@@ -252,3 +252,24 @@ def test_pictures_in_memory_that_can_not_be_decoded(tmp_path: Path) -> None:
         media.to_image(Image.new("RGB", (0, 5)))
     with pytest.raises(MediaError, match="an image must be a uint8 array"):
         media.to_image(np.zeros((4, 4), np.uint8))
+
+
+def test_pages_of_a_tiff_that_are_not_the_picture(tmp_path: Path) -> None:
+    small, large = Image.new("RGB", (16, 8), "red"), Image.new("RGB", (400, 200), "blue")
+    small.save(tmp_path / "thumbnail.tif", tiffinfo={254: 1}, save_all=True, append_images=[large])
+    with pytest.raises(MediaError, match=r"thumbnail\.tif: its first page is a thumbnail, as in raw photos"):
+        media.read_image(tmp_path / "thumbnail.tif")
+    small.save(tmp_path / "phone.dng", "TIFF", tiffinfo={50706: b"\1\4\0\0"})
+    with pytest.raises(MediaError, match=r"phone\.dng: is a raw photo \(DNG\); export it as JPEG"):
+        media.read_image(tmp_path / "phone.dng")
+
+
+def test_deep_grey_of_other_formats(tmp_path: Path) -> None:
+    (tmp_path / "deep.pgm").write_bytes(b"P5 2 1 65535\n" + struct.pack(">HH", 60000, 100))
+    assert np.asarray(media.read_image(tmp_path / "deep.pgm"))[0, :, 0].tolist() == [234, 0]
+    Image.fromarray(np.full((4, 4), 60000, np.uint16)).save(tmp_path / "negative.tif", tiffinfo={262: 0})
+    assert media.read_image(tmp_path / "negative.tif").getpixel((0, 0)) == (21, 21, 21)
+    with pytest.raises(MediaError, match="images of mode La are not read; convert it to RGB"):
+        media.to_image(Image.new("La", (4, 4)))
+    with pytest.raises(MediaError, match=r"an image must be a uint8 array .*, got uint8 \(0, 8, 3\)"):
+        media.to_image(np.zeros((0, 8, 3), np.uint8))

@@ -67,8 +67,8 @@ def test_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Pa
         (moving_frames(0), 12, "no frames"),
         (moving_frames(2).astype(np.float32), 12, r"frame 0 must be a uint8 array .* got float32"),
         ([moving_frames(1)[0], moving_frames(1, 32, 48)[0]], 12, "frame 1 has shape"),
-        (moving_frames(2), 0, "fps must be over 0"),
-        (moving_frames(2), float("nan"), "fps must be over 0"),
+        (moving_frames(2), 0, "fps must be a number from 0.001 to 1000"),
+        (moving_frames(2), float("nan"), "fps must be a number from 0.001 to 1000"),
     ],
 )
 def test_write_video_errors(tmp_path: Path, frames: object, fps: float, message: str) -> None:
@@ -145,7 +145,7 @@ def test_read_video_picks_exactly_the_frames_asked_for(video: Path, arguments: d
         ({"seconds": ("0", None)}, "the start of seconds must be a number of at least 0, got '0'"),
         ({"seconds": 3}, r"seconds must be \(start, stop\), got 3"),
         ({"frames": (0, 1), "seconds": (0, 1)}, "frames and seconds are both given"),
-        ({"fps": 0}, "fps must be over 0"),
+        ({"fps": 0}, "fps must be a number from 0.001 to 1000"),
     ],
 )
 def test_read_video_errors(video: Path, arguments: dict, message: str) -> None:

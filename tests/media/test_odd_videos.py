@@ -20,6 +20,7 @@ from smartdirector_lite.media import (
     frame_pixels,
     probe_video,
     read_video,
+    write_video,
 )
 
 
@@ -324,3 +325,69 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")  # a reader would wait for ever
     refused(tmp_path / "pipe.mp4", "is no plain file")
     refused(Path("/dev/zero"), "is no plain file")
+
+
+# ---------------------------------------------------------------- found by trying odd files
+
+
+def test_a_mirrored_film_is_mirrored_and_not_turned(tmp_path):
+    """Some phones write pictures of oneself so. The first row of the display matrix is negative."""
+    path = write_film(tmp_path / "a.mp4", num_frames=2, rotation=180)
+    data = path.read_bytes()
+    half_turn = struct.pack(">9i", -65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30)
+    assert data.count(half_turn[:4] + bytes(12) + half_turn[16:20]) == 1
+    place = data.index(half_turn[:4] + bytes(12) + half_turn[16:20])
+    mirrored = data[: place + 16] + struct.pack(">i", 65536) + data[place + 20 :]
+    plain = read_video(write_film(tmp_path / "plain.mp4", num_frames=2))
+    assert np.array_equal(read_video(path), plain[:, ::-1, ::-1])
+    path.write_bytes(mirrored)
+    assert np.array_equal(read_video(path), plain[:, :, ::-1]) and probe_video(path).rotation == 0
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm"])
+@pytest.mark.parametrize("keep", [0.5, 0.75, 0.9])
+def test_a_film_with_sound_that_is_cut_short(tmp_path, name, keep):
+    options = {"codec": "libvpx-vp9", "sound": "libopus"} if name.endswith("webm") else {"sound": "aac"}
+    path = write_film(tmp_path / name, num_frames=48, seconds=4.0, **options)
+    assert len(read_video(path)) == count_frames(path) == 48
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data))])
+    with pytest.raises(MediaError, match=r"cut short|damaged"):
+        count_frames(path)
+
+
+def test_a_fragmented_film_that_begins_late_is_whole(tmp_path):
+    path = tmp_path / "a.mp4"
+    flags = "dash+frag_keyframe+empty_moov+default_base_moof"
+    with av.open(str(path), "w", options={"movflags": flags}) as file:
+        stream = file.add_stream("libx264", rate=10, options={"g": "5"})
+        stream.width, stream.height = 32, 32
+        for level in range(20):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), 10 * level, np.uint8))))
+        file.mux(stream.encode(None))
+    assert len(read_video(path)) == count_frames(path) == 20
+
+
+@pytest.mark.parametrize("name", ["t:1.mp4", "concat:x.mp4", "file:x.mp4", "100%d.mp4", "-x.mp4"])
+def test_names_that_look_like_addresses(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "plain.mp4", num_frames=4, sound="aac").rename(tmp_path / name)
+    write_video(name.replace(".mp4", "2.mp4"), read_video(name), 12, sound=name)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (32.5, 32)}, "the width of size must be a whole number, got 32.5"),
+        ({"size": "32x32"}, r"size must be \(width, height\), got '32x32'"),
+        ({"size": (0, 32)}, "the width of size must be at least 1, got 0"),
+        ({"fps": "5"}, "fps must be a number from 0.001 to 1000, got '5'"),
+        ({"fps": True}, "fps must be a number from 0.001 to 1000, got True"),
+    ],
+)
+def test_what_is_asked_for_is_checked(tmp_path, options, message):
+    path = write_film(tmp_path / "a.mp4", num_frames=2)
+    with pytest.raises(MediaError, match=message):
+        read_video(path, **options)
+    assert read_video(path, size=np.array([8, 8])).shape == (2, 8, 8, 3)

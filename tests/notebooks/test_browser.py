@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from browsers import CHROMIUM, chromium, free_port, served
+
+from smartdirector_lite.course import notebook
 
 pytest.importorskip("playwright.sync_api", reason="needs the extra `dev`")
 nbconvert = pytest.importorskip("nbconvert", reason="needs the extra `notebooks`")
@@ -87,3 +90,30 @@ def test_moving_a_keyframe_by_keyboard_redraws_the_figure(browser, lab):
     page.get_by_label(re.compile("index scheme")).select_option("continuous")
     page.wait_for_function("document.querySelector('.jp-OutputArea-output pre').innerText.includes('0 1 2 3 4')")
     page.close()
+
+
+def test_a_pair_of_videos_plays_without_a_kernel_and_stops_together(browser, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebook, "display", lambda it, raw: shown.append(it["text/html"]))
+    frames = np.random.default_rng(0).integers(0, 256, (24, 32, 48, 3), np.uint8)
+    notebook.show_videos({"naive": frames, "ours": frames[::-1]}, 12, alt="two videos of noise")
+    notebook.show_table([["a long text " * 9, 1]], ["text", "number"])
+    page_file = tmp_path / "pair.html"
+    page_file.write_text("".join(shown), encoding="utf-8")
+    state = "[...document.querySelectorAll('video')].map(video => [video.paused, video.currentTime])"
+    for width, beside in ((1280, True), (200, False)):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(page_file.as_uri())
+        page.wait_for_function("[...document.querySelectorAll('video')].every(video => video.currentTime > 0.3)")
+        (_, a), (_, b) = page.evaluate(state)
+        assert abs(a - b) < 0.2 or abs(a - b) > 1.7  # one of them may have begun again
+        left, right = (video.bounding_box() for video in page.query_selector_all("video"))
+        assert (left["y"] == right["y"]) is beside and left["height"] == right["height"]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.locator("video").nth(1).focus()
+        page.keyboard.press("Space")
+        page.wait_for_function("[...document.querySelectorAll('video')].every(video => video.paused)")
+        page.close()
+    quiet = browser.new_context(reduced_motion="reduce").new_page()
+    quiet.goto(page_file.as_uri())
+    quiet.wait_for_function("[...document.querySelectorAll('video')].every(video => video.paused)")

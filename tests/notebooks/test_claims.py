@@ -99,3 +99,9 @@ def test_another_machine_may_round_otherwise_and_the_fast_mode_computes_less(tmp
 )
 def test_numbers_are_compared_as_they_are_written(said, value, is_so):
     assert (claims._wrong(said, {"number": value}, fast=False, tolerance=0.0) is None) is is_so
+
+
+def test_in_the_fast_mode_an_entry_may_be_missing_and_a_name_may_not():
+    for error, counts in (("KeyError: 'midpoint'", False), ("IndexError: 3", False), ("NameError: eror", True)):
+        assert bool(claims._wrong("3", {"error": error}, fast=True, tolerance=0.0)) is counts
+        assert claims._wrong("3", {"error": error}, fast=False, tolerance=0.0) == error

@@ -14,7 +14,7 @@ ROOT = Path(build.__file__).resolve().parents[1]
 SOURCES = build.sources()
 WITH_EXERCISES = [path for path in SOURCES if build.has_exercises(build.parse(path))]
 LABS = {path.stem for path in WITH_EXERCISES}
-MAX_LINES, MAX_CELL_LINES, MIN_CELLS, MAX_CELLS = 350, 40, 25, 50
+MAX_LINES, MAX_CELL_LINES, MIN_CELLS, MAX_CELLS = 420, 40, 25, 60
 # These take an alternative text.
 SHOWS = ("show_figure", "show_strip", "show_image", "show_video", "show_videos", "step_slider")
 

@@ -159,3 +159,64 @@ def test_a_thousand_storyboards_survive_the_json_of_other_languages(folder: Path
             assert again.caption() == board.caption()
         same += 1
     assert same > 500
+
+
+def test_a_storyboard_stays_with_its_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program may go to another folder, where files of the same names lie."""
+    write(folder, story())
+    other = tmp_path / "other"
+    other.mkdir()
+    GREEN.save(other / "a.png")
+    monkeypatch.chdir(folder)
+    board = Storyboard.load("story.json")
+    monkeypatch.chdir(other)
+    assert board.files[:2] == (folder / "story.json", folder / "a.png")
+    assert colours(board)[0] == (255, 0, 0)
+
+
+def test_null_is_what_is_absent(folder: Path) -> None:
+    """Many programs write null for each value that they have none of."""
+    nothing = {"num_frames": None, "size": None, "negative": None, "title": None}
+    shots = [{**shot, "start_frame": None, "camera": None} for shot in story()["shots"]]
+    value = {**story(**{key: None for key in nothing}), **nothing, "shots": shots}
+    (folder / "null.json").write_text(json.dumps(value))
+    board = Storyboard.load(folder / "null.json")
+    assert (board.num_frames, board.cuts, board.size, board.shots[0].camera) == (48, (24,), None, "")
+
+
+def test_what_is_saved_from_memory_leaves_nothing_else_and_follows_links(tmp_path: Path) -> None:
+    board = Storyboard(num_frames=4, clips=[Clip(np.zeros((4, 15, 15, 3), np.uint8), frame=0)])
+    with pytest.raises(ValueError, match=r"^a clip in memory: H\.264 needs an even width and height, got 15 x 15"):
+        board.save(tmp_path / "s.json")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "real.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to("real.json")
+    Storyboard("a hill", num_frames=4).save(tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink() and Storyboard.load(tmp_path / "real.json").description == "a hill"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\xff", "is no text; give the JSON file of a storyboard"),
+        (b'{"fps": 12,}', "not JSON: .*; JSON has no comments, no single quotes and no comma after the last entry"),
+        (b'{"fps": 12} // mine', "not JSON: .*; JSON has no comments"),
+    ],
+)
+def test_what_is_no_storyboard_is_told_with_a_remedy(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "s.json").write_bytes(data)
+    with pytest.raises(StoryboardError, match=message):
+        Storyboard.load(tmp_path / "s.json")
+
+
+def test_addresses_are_no_files(folder: Path) -> None:
+    for image in ("https://example.org/a.png", "file:///tmp/a.png"):
+        with pytest.raises(StoryboardError, match=r"is an address; download the file into the storyboard's folder"):
+            Storyboard.load(write(folder, story(keyframes=[{"frame": 0, "image": image}])))
+
+
+def test_retime_takes_times_or_frames() -> None:
+    board = Storyboard(num_frames=9, keyframes=keyframes(RED, GREEN, BLUE))
+    for pacing in ("action", [0, 0.3, 0.5]):
+        with pytest.raises(StoryboardError, match="pacing and frames are both given; give one of them"):
+            board.retime(pacing, frames=[0, 4, 8])

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,23 +33,10 @@ class _NotFilledIn(Hint):
     """The student's function still raises NotImplementedError."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether an answer passed. Jupyter does not display it, because the check has printed its line already."""
-
-    passed: bool
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def _ipython_display_(self) -> None:
-        pass
-
-
 # -- what checks are made of -------------------------------------------------------------------------------------------
 
 
-def exercise(number: str, points: int, title: str, reference: Any = ...) -> Callable[[Callable], Callable]:
+def exercise(number: str, points: int, title: str, reference: Any = None) -> Callable[[Callable], Callable]:
     """Decorate a function that raises Hint for a wrong answer, and make the check of an exercise of it.
 
     The check prints one line, keeps the points, and returns what the cells below go on with: the student's answer where
@@ -62,7 +48,7 @@ def exercise(number: str, points: int, title: str, reference: Any = ...) -> Call
         points: what a right answer is worth.
         title: the name of the exercise in the printed line.
         reference: the library's function, or the right value (a tuple of values for several answers). With None, the
-            check always returns the answer. A check without it returns a Verdict.
+            check always returns the answer.
 
     Raises:
         ValueError: there is an exercise of this number already.
@@ -71,19 +57,17 @@ def exercise(number: str, points: int, title: str, reference: Any = ...) -> Call
     def wrap(function: Callable) -> Callable:
         if number in EXERCISES:
             raise ValueError(f"exercise {number} is there already")
-        entry = EXERCISES[number] = Exercise(number, points, title, None if reference is ... else reference)
+        entry = EXERCISES[number] = Exercise(number, points, title, reference)
 
         @functools.wraps(function)
         def check(*answers: Any) -> Any:
             entry.passed = False  # an interrupted try is no pass
             references = {id(e.reference): e.number for e in EXERCISES.values() if callable(e.reference)}
             entry.answer = program_of(answers, references)
-            hint = _judge(entry, function, answers, owned=reference is ...)
+            hint = _judge(entry, function, answers)
             entry.passed, entry.said = hint is None, hint
             fails = hint is not None and entry.reference is not None
             print(entry.line(hint) + (_(GOES_ON) if fails else ""))
-            if reference is ...:
-                return Verdict(entry.passed)
             return entry.reference if fails else answers[0] if len(answers) == 1 else answers
 
         entry.check = check
@@ -92,12 +76,8 @@ def exercise(number: str, points: int, title: str, reference: Any = ...) -> Call
     return wrap
 
 
-def _judge(entry: Exercise, function: Callable, answers: tuple, owned: bool) -> str | None:
-    """Return the hint for the answers, or None where they are right.
-
-    Args:
-        owned: whether any exception counts as the student's.
-    """
+def _judge(entry: Exercise, function: Callable, answers: tuple) -> str | None:
+    """Return the hint for the answers, or None where they are right."""
     if any(answer is None or answer is ... for answer in answers):
         return NOT_FILLED_IN
     if callable(entry.reference) and any(answer is entry.reference for answer in answers):
@@ -108,15 +88,10 @@ def _judge(entry: Exercise, function: Callable, answers: tuple, owned: bool) -> 
         return NOT_FILLED_IN
     except Hint as wrong:
         return str(wrong)
-    except NotImplementedError as error:
-        return NOT_FILLED_IN if owned else _own_fault(error)
     except Exception as error:  # the notebook goes on
-        return f"your code raised {type(error).__name__}: {error}" if owned else _own_fault(error)
+        kind = type(error).__name__
+        return f"the check itself failed ({kind}: {error}); this is not your mistake, so tell your teacher"
     return None
-
-
-def _own_fault(error: Exception) -> str:
-    return f"the check itself failed ({type(error).__name__}: {error}); this is not your mistake, so tell your teacher"
 
 
 def ask(function: Callable, *arguments: Any) -> Any:

@@ -19,35 +19,6 @@ __all__ = [
     "check_reach",
 ]
 
-HINTS = {
-    "01.1": (
-        "Draw frames 0 to 12 on paper, and circle the groups: first 1 frame, then s frames each time.",
-        "Latent 0 is a case of its own. Before latent i there are 1 + s (i - 1) frames.",
-        "first = 0 and stop = 1 for latent 0; else first = 1 + stride * (index - 1) and stop = first + stride.",
-    ),
-    "01.2": (
-        "Put the cache in front of the run. Then every output of the run finds its whole past in this one tensor.",
-        "Output t is the sum of weight[k] * x[t + k] over k, where x is the cache followed by the run.",
-        "x = torch.cat([cache, run]). Add weight[k] * x[k : k + len(run)] for all k. The next cache is the end of x.",
-    ),
-    "01.3": (
-        "One layer with a kernel of 3 sees 3 frames. How many more does a second layer add?",
-        "Keep two numbers on your way through the layers: the frames seen, and how wide one step is, in frames.",
-        "For each layer: seen += (kernel - 1) * step, and then step *= stride. Both numbers begin at 1.",
-    ),
-    "01.4": (
-        "Go there and back: which latent holds the frame, and which frame is the first that this latent shows?",
-        "Frame f lies in latent number f / s, rounded up. All latents before it stay.",
-        "The first frame that changes is the first frame of that latent. You have `frames_of_latent` for it.",
-    ),
-    "01.5": (
-        "Which index of `steps` leads into the frame? Write it down for frame 1.",
-        "Take `steps` from `window` places before that index to the index, and as many after it. Then join the two.",
-        "A negative start of a slice counts from the end, so use max(0, into - window). np.concatenate joins them.",
-    ),
-}
-
-
 def _whole(value: object) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 

@@ -18,36 +18,6 @@ __all__ = [
     "check_rounded_place",
 ]
 
-HINTS = {
-    "02.1": (
-        "List the four reasons for a chunk to begin: frame 0, a condition, a cut, and one kind of clip.",
-        "A clip of s k + 1 frames fills its latents: (length - 1) % stride is 0. After other clips a chunk begins.",
-        "Collect the frames in a set, which drops doubles: 0, the cuts, each condition's frame, and frame + length "
-        "after a clip that is not full, if that is less than num_frames. Return sorted(...) of it.",
-    ),
-    "02.2": (
-        "Write down the places that are allowed after `start`. How far apart are they?",
-        "They are start + 1, start + 1 + s, start + 1 + 2 s, ... Which k brings you nearest to `frame`?",
-        "k = round((frame - start - 1) / stride), but at least 0. The place is start + 1 + stride * k.",
-    ),
-    "02.3": (
-        "How many frames of each chunk are wanted, and at which end is the surplus?",
-        "The time axis is axis 2. Each chunk counts its own frames from 0, not from `start`.",
-        "Keep frames[:, :, : stop - start] of every chunk, and join them with torch.cat(..., dim=2).",
-    ),
-    "02.4": (
-        "A frame is pinned if its latent is an anchor, and so are all latents before that one in its chunk.",
-        "Anchors are always the first latents of a chunk. A condition of n frames pins n frames.",
-        "For every condition take the frames from frame_index to frame_index + num_frames - 1. Sort them all.",
-    ),
-    "02.5": (
-        "Find the chunk first. Which frames does a chunk cover, if its stop is where the next one begins?",
-        "Inside its chunk, the frame lies in latent number (frame - start) / s, rounded up. Add the chunks before.",
-        "latent_start + 1 + -(-(frame - start) // stride). The 1 turns an index into a number of latents.",
-    ),
-}
-
-
 def _plans(number: int, count: int = 6) -> list[ChunkPlan]:
     """Return plans with keyframes, clips and cuts, for two strides of the VAE: three of a kind, then random ones."""
     plans, dice = [], random.Random(seed(number))

@@ -21,35 +21,6 @@ __all__ = [
     "check_turning_period",
 ]
 
-HINTS = {
-    "03.1": (
-        "Do it for one pair on paper first: (1, 0), turned by 90 degrees, becomes (0, 1).",
-        "Take x_1 = x[:, 0::2] and x_2 = x[:, 1::2]. Both have the shape of `angles`, so the formula needs no loop.",
-        "Make x_1 cos - x_2 sin and x_1 sin + x_2 cos. torch.stack([...], dim=-1).flatten(1) puts them in turns.",
-    ),
-    "03.2": (
-        "How many radians is a full turn?",
-        "In one step the pair turns by omega = theta ** (-2 * pair / dim). Solve omega * distance = 2 pi.",
-        "The distance is 2 * math.pi * theta ** (2 * pair / dim). The minus sign goes because you divide by omega.",
-    ),
-    "03.3": (
-        "How many values does each axis get? Count them for head_dim = 64: 24 + 20 + 20.",
-        "Height and width get 2 * (head_dim // 6) each, time gets the rest. Each axis has its own `clocks(size)`.",
-        "torch.cat three parts: tau * clocks(head_dim - 2 * side), row * clocks(side), column * clocks(side).",
-    ),
-    "03.4": (
-        "Make the chunks first: borders at 0, at the keyframes, and at num_frames.",
-        "Latent i of a chunk that begins at b shows b + s i last, unless the chunk ends before that.",
-        "For each chunk [b, e) and i from 0 to n - 1: min(b + s * i, e - 1) / s, where n = 1 + ceil((e - b - 1) / s).",
-    ),
-    "03.5": (
-        "How much time does one chunk take, in latents? One keyframe, and f_i latents of s frames.",
-        "A keyframe is one frame, so it takes 1/s of a latent's time. Add up what the chunks before take.",
-        "Chunk i takes f_i + 1/s. A keyframe stands at the sum of the chunks before it; the end is the sum of all.",
-    ),
-}
-
-
 def _same(answer: Tensor, right: Tensor) -> bool:
     return answer.shape == right.shape and torch.allclose(answer.double(), right.double(), rtol=CLOSE, atol=CLOSE)
 

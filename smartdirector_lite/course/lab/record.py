@@ -4,7 +4,6 @@ import inspect
 import json
 import platform
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any
 
 from ...media import atomic_path
 from ..words import translate as _
+from .hints import HINTS
 
 NO_PROOF = "Written by the person's own computer: it tells what passed there, and is no proof of who wrote it."
 REPORTED = ("smartdirector-lite", "torch", "diffusers", "numpy")
@@ -70,16 +70,14 @@ def passed(number: str) -> bool:
 
 
 def hints(number: str) -> tuple[str, ...]:
-    """Return the hints of an exercise, from a nudge to nearly the answer. Its lab's file has them in `HINTS`.
+    """Return the hints of an exercise, from a nudge to nearly the answer.
 
     Raises:
         ValueError: there is no such exercise, or it has no hints.
     """
-    module = sys.modules.get(f"{__package__}.lab{number.partition('.')[0]}")
-    found = getattr(module, "HINTS", {}).get(number)
-    if found is None:
+    if number not in HINTS:
         raise ValueError(f"exercise {number!r}: it has no hints")
-    return found
+    return HINTS[number]
 
 
 def hint(number: str) -> None:
