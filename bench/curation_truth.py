@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from smartdirector_lite.curation.camera import read_camera
 from smartdirector_lite.curation.characters import find_characters, name_characters
 from smartdirector_lite.curation.keyframes import choose_keyframes
-from smartdirector_lite.curation.records import Character, ShotRecord
+from smartdirector_lite.curation.records import Actor, ShotRecord
 from smartdirector_lite.curation.scenes import describe_layout, group_scenes
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.toyworld import HELD_OUT_SEED, Box, scene_truth
@@ -40,7 +40,7 @@ def true_kind(shot: SceneShot) -> str:
     return shot.camera
 
 
-def overlap(found: Character, true: Box) -> float:
+def overlap(found: Actor, true: Box) -> float:
     """Intersection over union of two boxes."""
     left, top, right, bottom = np.array(found.box) * (SIZE.width, SIZE.height, SIZE.width, SIZE.height)
     across, down = min(right, true.right) - max(left, true.left), min(bottom, true.bottom) - max(top, true.top)

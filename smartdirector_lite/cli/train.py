@@ -1,4 +1,4 @@
-"""`smartdirector train`: everything from curated films and the toy world to the weights that ship, and fine-tuning of Wan.
+"""`smartdirector train`: the weights that ship, from curated films and the toy world, and fine-tuning of Wan.
 
 The options of a stage are the fields of its config class, which is imported when the stage is chosen.
 """

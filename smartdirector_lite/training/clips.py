@@ -64,7 +64,8 @@ def film_entry(
     film: FilmShots, first: int, num_frames: int, keyframes: tuple[int, ...], mirrored: bool = False
 ) -> ClipEntry:
     """What is known of a clip of a film's shot, from frame `first` on."""
-    return ClipEntry(num_frames, keyframes, (), *film.caption(first, num_frames, mirrored))
+    storyboard = film.storyboard(first, num_frames, mirrored)
+    return ClipEntry(num_frames, keyframes, (), storyboard.caption(), storyboard.description or storyboard.caption())
 
 
 def draw_keyframes(
@@ -120,10 +121,15 @@ def draw_clip(
     return render(scene, size, device=device), entry
 
 
-def film_clip(rng: np.random.Generator, film: FilmShots, first: int, num_frames: int, size: Size) -> tuple[Tensor, bool]:
-    """Return frames [first, first + num_frames) of a film at `size`, (T, 3, H, W) in [0, 1], and whether it is mirrored.
+def film_clip(
+    rng: np.random.Generator, film: FilmShots, first: int, num_frames: int, size: Size
+) -> tuple[Tensor, bool]:
+    """Cut frames [first, first + num_frames) out of a film.
 
     A film is short. So half of its clips show a part of the frame, down to CLOSEST of it, and half are mirrored.
+
+    Returns:
+        The clip at `size`, (T, 3, H, W) in [0, 1], and whether it is mirrored.
     """
     share = 1.0 if rng.random() < 0.5 else rng.uniform(CLOSEST, 1)
     height, width = film.frames.shape[1:3]

@@ -3,7 +3,7 @@
 The path, the loss and the anchors' part in them are those of `flow`: x_0 is a clip's latents, x_1 is noise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
