@@ -45,7 +45,7 @@ def footage(folder: str, shots: int) -> Iterator[tuple[Tensor, str]]:
             yield truth, scene_caption(scene)
         else:
             first = film.sample(rng, NUM_FRAMES)
-            yield film.clip(first, NUM_FRAMES, size=DRAFT), film.caption(first, NUM_FRAMES)[0]
+            yield film.clip(first, NUM_FRAMES, size=DRAFT), film.storyboard(first, NUM_FRAMES).caption()
 
 
 @torch.no_grad()
