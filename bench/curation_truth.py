@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from smartdirector_lite.curation.camera import read_camera
+from smartdirector_lite.curation.captions import movement_of
 from smartdirector_lite.curation.characters import find_characters, name_characters
 from smartdirector_lite.curation.keyframes import choose_keyframes
 from smartdirector_lite.curation.records import Actor, ShotRecord
@@ -66,7 +67,7 @@ def read_shots(film: ToyFilm) -> tuple[list[ShotRecord], float]:
 
 
 def count_characters(film: ToyFilm, shot: FilmShot, record: ShotRecord, names: dict, counts: Counter) -> None:
-    """Count the characters of a shot that are there, that are found, and whose colour is told.
+    """Count the characters of a shot that are there, that are found, and whose colour and movement are told.
 
     Args:
         names: by the number of a scene and the true name of a character, the names it was given; added to.
@@ -88,7 +89,10 @@ def count_characters(film: ToyFilm, shot: FilmShot, record: ShotRecord, names: d
             continue
         del free[name]
         counts["found"] += 1
-        colour = next(one.colour for one in scene.characters if one.name == name)
+        role = next(one for one in film.shot(shot).roles if scene.characters[one.character].name == name)
+        colour = scene.characters[role.character].colour
+        does = {"walks right": "moves right", "walks left": "moves left"}.get(role.action, "stays")
+        counts["movement"] += movement_of(found, record.camera) == does
         counts["colour"] += colour in found.description
         names.setdefault((shot.scene, name), []).append((record.scene, found.name))
 
@@ -133,7 +137,8 @@ def main() -> None:
     print(f"  {torn} of {truth.sum()} torn apart; F1 {f1(~truth, ~answer):.3f} for other pairs, {merged} joined")
     found, wrong = counts["found"], counts["wrong"]
     print(f"characters: recall {found / counts['there']:.3f}, precision {found / (found + wrong):.3f}")
-    print(f"  colour told {counts['colour'] / found:.3f}, name kept to the next shot {kept / (kept + renamed):.3f}")
+    print(f"  colour told {counts['colour'] / found:.3f}, movement told {counts['movement'] / found:.3f}")
+    print(f"  name kept to the next shot {kept / (kept + renamed):.3f}")
     print(f"keyframes: {keyframes / shots:.2f} a shot, one every {frames / film.fps / keyframes:.2f} s")
 
 

@@ -13,6 +13,8 @@ def curate(
     licence: str = "unknown",
     size: str = "224x128",
     detector: Literal["transnet", "pyscenedetect", "fast"] = "transnet",
+    llm: str = "",
+    download: bool = False,
     jobs: int = 1,
 ) -> None:
     """Turn films into a dataset: clips of one scene each, with shots, cameras, characters and captions.
@@ -26,6 +28,9 @@ def curate(
         licence: of the films, which every clip is marked with
         size: WIDTHxHEIGHT of the clips
         detector: what finds the shots; transnet also finds dissolves and fades
+        llm: the language model that writes the captions' texts: https://host/v1#model for an endpoint of OpenAI's
+            form (its key in SMARTDIRECTOR_LLM_KEY), or the folder or hub id of a transformers text model
+        download: fetch the files of a hub id that the hub's cache lacks
         jobs: how many films are read at once
     """
     from ..media.files import check_file, check_folder
@@ -42,7 +47,8 @@ def curate(
     except ModuleNotFoundError as error:
         raise ValueError(f"curate needs {error.name}; install smartdirector-lite[curation]") from error
     started = time.perf_counter()
-    found = dataset.curate_films(films, out, dataset.Curation(wanted, detector, licence), jobs, progress=True)
+    curation = dataset.Curation(wanted, detector, licence, llm=llm, download=download)
+    found = dataset.curate_films(films, out, curation, jobs, progress=True)
     for film, summary in found.items():
         left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(summary.rejected.items()))
         print(

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import Character, ShotRecord
+from .records import Actor, ShotRecord
 
 SAMPLES = 7  # frames of a shot that are looked at
 MAX_CHARACTERS = 4
@@ -41,6 +41,7 @@ class Sighting:
     """A figure in one frame.
 
     Attributes:
+        frame: the frame's number in the shot.
         box: (left, top, right, bottom) in shares of the frame.
         area: share of the frame.
         look: a histogram of hues and greys that adds up to 1.
@@ -48,6 +49,7 @@ class Sighting:
         crop: the box's pixels in CIE Lab, scaled to CROP.
     """
 
+    frame: int
     box: tuple[float, float, float, float]
     area: float
     look: NDArray
@@ -58,10 +60,10 @@ class Sighting:
 def find_characters(shot: ShotRecord, frames: NDArray, fps: float) -> ShotRecord:
     """Return the record with the characters of the shot, the largest first, named A, B, ... A `ShotStep`."""
     step = max(1, len(frames) // SAMPLES)
-    chosen = frames[step // 2 :: step]
-    colours = np.stack([cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2Lab) for frame in chosen])
+    chosen = range(step // 2, len(frames), step)
+    colours = np.stack([cv2.cvtColor(frames[i].astype(np.float32) / 255, cv2.COLOR_RGB2Lab) for i in chosen])
     background = _background(colours)
-    seen = [_figures(lab, background) for lab in colours]
+    seen = [_figures(index, lab, background) for index, lab in zip(chosen, colours, strict=True)]
     tracks = [track for track in _link(seen) if len(track) >= MIN_SEEN * len(chosen)]
     acting = [track for track in tracks if _changes(track)]
     acting.sort(key=lambda track: -max(figure.area for figure in track))
@@ -69,7 +71,8 @@ def find_characters(shot: ShotRecord, frames: NDArray, fps: float) -> ShotRecord
     for name, track in zip(string.ascii_uppercase, acting[:MAX_CHARACTERS], strict=False):
         middle = track[len(track) // 2]
         look = tuple(np.mean([figure.look for figure in track], axis=0).round(4).tolist())
-        characters.append(Character(name, describe_figure(middle), middle.box, look))
+        speed = round(_speed(track) * fps, 4)
+        characters.append(Actor(name, describe_figure(middle), middle.box, look, speed))
     return replace(shot, characters=tuple(characters))
 
 
@@ -87,8 +90,8 @@ def _background(colours: NDArray) -> NDArray:
     return centres[np.bincount(labels[:, 0], minlength=count) >= MIN_BACKGROUND * len(pixels)]
 
 
-def _figures(lab: NDArray, background: NDArray) -> list[Sighting]:
-    """The figures of one frame, (H, W, 3) in CIE Lab."""
+def _figures(frame: int, lab: NDArray, background: NDArray) -> list[Sighting]:
+    """The figures of one frame of a shot, (H, W, 3) in CIE Lab."""
     height, width = lab.shape[:2]
     distance = np.min([np.linalg.norm(lab - colour, axis=2) for colour in background], axis=0)
     mask = cv2.morphologyEx((distance > STANDS_OUT).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -101,7 +104,7 @@ def _figures(lab: NDArray, background: NDArray) -> list[Sighting]:
             box = (x / width, y / height, (x + across) / width, (y + down) / height)
             look, colour = _look(lab[labels == index])
             crop = cv2.resize(lab[y : y + down, x : x + across], CROP, interpolation=cv2.INTER_AREA)
-            found.append(Sighting(box, area / (height * width), look, colour, crop))
+            found.append(Sighting(frame, box, area / (height * width), look, colour, crop))
     return found
 
 
@@ -144,6 +147,14 @@ def _middle(figure: Sighting) -> NDArray:
     """x and y in shares of the frame."""
     left, top, right, bottom = figure.box
     return np.array([(left + right) / 2, (top + bottom) / 2])
+
+
+def _speed(track: list[Sighting]) -> float:
+    """How far a track's middle moves to the right from frame to frame, in frame widths: the slope of a fitted line."""
+    times = np.array([figure.frame for figure in track], float)
+    places = np.array([_middle(figure)[0] for figure in track])
+    times -= times.mean()
+    return float((times @ places) / max(times @ times, 1.0))
 
 
 def _changes(track: list[Sighting]) -> bool:

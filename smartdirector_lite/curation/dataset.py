@@ -15,17 +15,20 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from ..media import MediaError, PathLike, atomic_path, contact_sheet, write_json, write_video
 from ..media.files import make_folder
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
+from .backends.chat import Endpoint, is_endpoint, open_language_model
 from .camera import read_camera
+from .captions import Rewriter, describe_passage, write_contents
 from .characters import find_characters, name_characters
 from .film import Film
 from .keyframes import choose_keyframes
@@ -40,7 +43,7 @@ STRIP = 5  # frames of a shot on the page
 MIN_SIDE = 16  # pixels of a clip
 WORK = ".curation"  # the folder of a dataset that holds what was found so far; `datasets` leaves hidden folders out
 SHOT_STEPS: tuple[ShotStep, ...] = (reject_shot, read_camera, find_characters, describe_layout, choose_keyframes)
-FILM_STEPS: tuple[FilmStep, ...] = (group_scenes, name_characters)
+FILM_STEPS: tuple[FilmStep, ...] = (group_scenes, name_characters, write_contents)
 DETECTORS = {  # by the name that users give; called when needed, since TransNet loads its weights
     "transnet": TransNet,
     "pyscenedetect": lambda: adaptive_borders,
@@ -57,9 +60,11 @@ class Curation:
         detector: one of DETECTORS.
         licence: of the films, told with every clip.
         shot_steps, film_steps: what is found out about shots, in order.
+        llm: the language model that writes the captions' texts, see `open_language_model`; "" for templates.
+        download: whether files of a model that the hub's cache lacks may be fetched.
 
     Raises:
-        ValueError: a size that no clip can have, or a detector that is not there.
+        ValueError: a size that no clip can have, a detector that is not there, or an endpoint that is no address.
     """
 
     size: Size = CLIP
@@ -67,12 +72,16 @@ class Curation:
     licence: str = "unknown"
     shot_steps: tuple[ShotStep, ...] = SHOT_STEPS
     film_steps: tuple[FilmStep, ...] = FILM_STEPS
+    llm: str = ""
+    download: bool = False
 
     def __post_init__(self) -> None:
         if min(self.size) < MIN_SIDE or self.size.width % 2 or self.size.height % 2:
             raise ValueError(f"size {self.size}: give even sides of {MIN_SIDE} pixels or more")
         if self.detector not in DETECTORS:
             raise ValueError(f"detector {self.detector!r}: give one of {', '.join(DETECTORS)}")
+        if is_endpoint(self.llm):
+            Endpoint(self.llm)  # nobody is asked yet
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,7 @@ def curate_film(path: PathLike, dataset: PathLike, curation: Curation, progress:
     if not passages:
         reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.items())
         raise ValueError(f"{path}: no shot can be used ({reasons or 'it has none'}); give a film with longer shots")
+    passages = _tell_passages(work, passages, curation, "captions" if progress else "")
     _write_clips(film, Path(dataset), passages, curation.size, "clips" if progress else "")
     entries = [entry_of(passage, film, curation.licence) for passage in passages]
     write_json(work / "entries.json", entries)
@@ -141,6 +151,7 @@ def _claim(work: Path, film: Film, curation: Curation) -> None:
         "bytes": film.path.stat().st_size,
         "size": str(curation.size),
         "detector": curation.detector,
+        "llm": curation.llm,
     }
     note = work / "film.json"
     if not note.exists():
@@ -220,9 +231,23 @@ def _clip_name(passage: Passage) -> str:
 # -- captions ----------------------------------------------------------------------------------------------------------
 
 
-def content_of(shot: ShotRecord) -> str:
-    """What happens in a shot: what a step wrote of it, or else who is in it."""
-    return shot.content or " and ".join(one.description for one in shot.characters)
+def _tell_passages(work: Path, passages: Sequence[Passage], curation: Curation, what: str) -> list[Passage]:
+    """Write the texts of passages. What a language model wrote is kept, so that it is asked but once."""
+    passages = [describe_passage(passage) for passage in passages]
+    if not curation.llm:
+        return passages
+    make_folder(work / "captions")
+    rewrite, told = None, []
+    for passage in tqdm(passages, desc=what, unit=" clips", disable=not what):
+        path = work / "captions" / f"{passage.shots[0].start:07}.json"
+        if path.exists():
+            told.append(Passage.from_dict(_read_json(path)))
+            continue
+        if rewrite is None:
+            rewrite = Rewriter(open_language_model(curation.llm, curation.download))
+        told.append(rewrite(passage))
+        write_json(path, asdict(told[-1]))
+    return told
 
 
 def entry_of(passage: Passage, film: Film, licence: str) -> dict:
@@ -231,7 +256,7 @@ def entry_of(passage: Passage, film: Film, licence: str) -> dict:
     shots = [
         {
             "start_frame": shot.start - start,
-            "description": content_of(shot),
+            "description": shot.content,
             "camera": shot.camera.kind,
             "characters": [one.name for one in shot.characters],
         }
@@ -246,6 +271,7 @@ def entry_of(passage: Passage, film: Film, licence: str) -> dict:
     return {
         "file_name": f"{film.path.stem}/{_clip_name(passage)}",
         "caption": storyboard.caption(),
+        "told_by": passage.told_by,
         "description": storyboard.description,
         "shots": shots,
         "cuts": list(storyboard.cuts),

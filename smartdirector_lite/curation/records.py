@@ -49,7 +49,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Character:
+class Actor:
     """Someone who appears in a shot.
 
     Attributes:
@@ -57,12 +57,14 @@ class Character:
         description: what they look like.
         box: (left, top, right, bottom) in shares of the frame, where they are in the middle of their appearance.
         appearance: numbers that describe their look, by which they are known again in another shot.
+        speed: at which they move to the right in the picture, in frame widths a second; negative to the left.
     """
 
     name: str
     description: str = ""
     box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     appearance: tuple[float, ...] = ()
+    speed: float = 0.0
 
     @classmethod
     def from_dict(cls, value: dict) -> Self:
@@ -87,7 +89,7 @@ class ShotRecord:
     stop: int
     rejected: str = ""
     camera: Camera = Camera()
-    characters: tuple[Character, ...] = ()
+    characters: tuple[Actor, ...] = ()
     scene: int = 0
     content: str = ""
     keyframes: tuple[int, ...] = ()
@@ -104,7 +106,7 @@ class ShotRecord:
     @classmethod
     def from_dict(cls, value: dict) -> Self:
         """Undo `to_dict` and JSON, which turns tuples into lists."""
-        characters = tuple(Character.from_dict(one) for one in value["characters"])
+        characters = tuple(Actor.from_dict(one) for one in value["characters"])
         tuples = {name: tuple(value[name]) for name in ("keyframes", "features")}
         return cls(**{**value, **tuples, "camera": Camera(**value["camera"]), "characters": characters})
 
@@ -116,10 +118,17 @@ class Passage:
     Attributes:
         shots: one or more, in order, none of them rejected.
         description: the holistic caption.
+        told_by: the language model that wrote its texts, or "template".
     """
 
     shots: tuple[ShotRecord, ...]
     description: str = ""
+    told_by: str = "template"
+
+    @classmethod
+    def from_dict(cls, value: dict) -> Self:
+        """Undo `asdict` and JSON, which turns tuples into lists."""
+        return cls(**{**value, "shots": tuple(ShotRecord.from_dict(shot) for shot in value["shots"])})
 
 
 class ShotStep(Protocol):

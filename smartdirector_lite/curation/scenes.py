@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .characters import same_look
+from .characters import colour_word, same_look
 from .records import ShotRecord
 
 GRID = (8, 6)  # columns and rows of the layout
@@ -35,6 +35,11 @@ def describe_layout(shot: ShotRecord, frames: NDArray, fps: float) -> ShotRecord
     ]
     layout = np.median(small, axis=0) / 100
     return replace(shot, features=tuple(layout.round(4).ravel().tolist()))
+
+
+def layout_colours(shot: ShotRecord) -> list[str]:
+    """Name the colour of each place of a shot's layout; nothing where `describe_layout` has not looked at it."""
+    return [colour_word(100 * colour) for colour in np.reshape(shot.features, (-1, 3))]
 
 
 def shot_distance(one: ShotRecord, other: ShotRecord) -> float:

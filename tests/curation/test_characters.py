@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from smartdirector_lite.curation.characters import colour_word, find_characters, name_characters, same_look
-from smartdirector_lite.curation.records import Character, ShotRecord
+from smartdirector_lite.curation.records import Actor, ShotRecord
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.toyworld import render, sample_scene
 
@@ -23,7 +23,7 @@ def filmed(*figures: tuple[tuple, float, float], alive: bool = True) -> np.ndarr
     return frames
 
 
-def found(frames: np.ndarray) -> tuple[Character, ...]:
+def found(frames: np.ndarray) -> tuple[Actor, ...]:
     return find_characters(ShotRecord(0, len(frames)), frames, FPS).characters
 
 
@@ -93,7 +93,7 @@ def test_toy_characters_are_found():
 
 
 def shot(scene: int, *looks: tuple[float, float]) -> ShotRecord:
-    characters = tuple(Character("ABC"[index], "", appearance=look) for index, look in enumerate(looks))
+    characters = tuple(Actor("ABC"[index], "", appearance=look) for index, look in enumerate(looks))
     return ShotRecord(0, 1, scene=scene, characters=characters)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smartdirector_lite.curation.records import Character, ShotRecord
+from smartdirector_lite.curation.records import Actor, ShotRecord
 from smartdirector_lite.curation.scenes import (
     CAST_WEIGHT,
     GRID,
@@ -53,9 +53,9 @@ def test_a_rejected_shot_joins_nothing():
 
 def test_the_cast_counts():
     one, other = shots(0.2, 0.2 + MAX_DISTANCE - 0.02)
-    red, blue = (Character("A", appearance=look) for look in ((1.0, 0.0), (0.0, 1.0)))
+    red, blue = (Actor("A", appearance=look) for look in ((1.0, 0.0), (0.0, 1.0)))
 
-    def distance(*cast: Character) -> float:
+    def distance(*cast: Actor) -> float:
         records = [replace(record, characters=(character,)) for record, character in zip((one, other), cast)]
         return shot_distance(*records) - shot_distance(one, other)
 
