@@ -5,6 +5,7 @@ texts anew from these notes. Its answer is checked, and where it does not fit, t
 and names always come from the records; `Storyboard.caption` puts everything together.
 """
 
+import functools
 import json
 import logging
 import re
@@ -15,7 +16,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from .backends.chat import LanguageModel, ask, say
+from .backends.chat import LanguageModel, ask_until_it_fits, say
+from .backends.endpoint import Endpoint, is_endpoint
 from .records import Actor, Camera, Passage, ShotRecord
 from .scenes import layout_colours
 
@@ -85,6 +87,21 @@ LETTERS = re.compile(r"(?<![\w-])([B-HJ-Z]\d*|[AI]\d+)(?![\w-])")  # of characte
 NAMES = re.compile(r"(?<=[\w,;:] )[A-Z][a-z]+")  # capital letters elsewhere than at a sentence's start
 
 
+def open_language_model(setting: str, download: bool = False) -> LanguageModel:
+    """Make the language model that one setting names.
+
+    Args:
+        setting: the address of any endpoint that speaks OpenAI's protocol and behind # the model's name there, such as
+            "http://localhost:11434/v1#qwen3:8b"; or the folder or hub id of a transformers text model.
+        download: whether files of a hub id that are not in the cache may be fetched.
+    """
+    if is_endpoint(setting):
+        return Endpoint(setting)
+    from .backends.local import load_text_model  # transformers' models take seconds to import
+
+    return load_text_model(setting, download)
+
+
 def _plain_text(text: str) -> str:
     """A text that can stand in a caption."""
     if text != " ".join(text.split()):
@@ -127,7 +144,8 @@ class Rewriter:
     def __call__(self, passage: Passage) -> Passage:
         """Return the passage with the model's texts; as it is, and with a warning in the log, if no answer fitted."""
         question = say("user", INSTRUCTIONS + json.dumps(notes_of(passage), ensure_ascii=False, indent=1))
-        answer, wrong = ask(self.model, [question], PassageText, lambda text: check_text(text, passage), self.tries)
+        check = functools.partial(check_text, passage)
+        answer, wrong = ask_until_it_fits(self.model, [question], PassageText, check, self.tries)
         if answer is None:
             start, stop = passage.shots[0].start, passage.shots[-1].stop
             log.warning(
@@ -154,7 +172,7 @@ def notes_of(passage: Passage) -> dict:
     return {"description": passage.description, "shots": shots}
 
 
-def check_text(text: PassageText, passage: Passage) -> None:
+def check_text(passage: Passage, text: PassageText) -> None:
     """Raise a ValueError where a text has other shots than the passage, or names somebody who is not there."""
     numbers, wanted = [shot.shot for shot in text.shots], [*range(1, len(passage.shots) + 1)]
     if numbers != wanted:

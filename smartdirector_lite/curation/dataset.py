@@ -26,9 +26,9 @@ from ..media import MediaError, PathLike, atomic_path, contact_sheet, write_json
 from ..media.files import make_folder
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
-from .backends.chat import Endpoint, is_endpoint, open_language_model
+from .backends.endpoint import Endpoint, is_endpoint
 from .camera import read_camera
-from .captions import Rewriter, describe_passage, write_contents
+from .captions import Rewriter, describe_passage, open_language_model, write_contents
 from .characters import find_characters, name_characters
 from .film import Film
 from .keyframes import choose_keyframes

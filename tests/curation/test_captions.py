@@ -9,9 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from smartdirector_lite.curation.backends import chat
-from smartdirector_lite.curation.backends.chat import KEY, BackendError, Endpoint, open_language_model, parse_answer
-from smartdirector_lite.curation.captions import PassageText, Rewriter, describe_passage, describe_shot, write_contents
+from smartdirector_lite.curation.backends import endpoint
+from smartdirector_lite.curation.backends.chat import BackendError, parse_answer
+from smartdirector_lite.curation.backends.endpoint import KEY, Endpoint
+from smartdirector_lite.curation.captions import (
+    PassageText,
+    Rewriter,
+    describe_passage,
+    describe_shot,
+    open_language_model,
+    write_contents,
+)
 from smartdirector_lite.curation.dataset import Curation, curate_films, entry_of, join_shots
 from smartdirector_lite.curation.film import Film
 from smartdirector_lite.curation.records import Actor, Camera, Passage, ShotRecord
@@ -242,7 +250,7 @@ def test_plain_words_are_no_names():
 
 
 def test_a_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not(monkeypatch):
-    monkeypatch.setattr(chat, "WAITS", (0.01, 0.01))
+    monkeypatch.setattr(endpoint, "WAITS", (0.01, 0.01))
     with Server(503, 429, changed()) as server:
         assert Rewriter(Endpoint(server.setting))(NOTED).told_by == "a-model:8b"
         server.answers = [500]
