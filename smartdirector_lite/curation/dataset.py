@@ -83,6 +83,10 @@ class Curation:
         if is_endpoint(self.llm):
             Endpoint(self.llm)  # nobody is asked yet
 
+    def open_rewriter(self) -> Rewriter:
+        """Make what lets the language model write the texts of passages."""
+        return Rewriter(open_language_model(self.llm, self.download))
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -244,7 +248,7 @@ def _tell_passages(work: Path, passages: Sequence[Passage], curation: Curation, 
             told.append(Passage.from_dict(_read_json(path)))
             continue
         if rewrite is None:
-            rewrite = Rewriter(open_language_model(curation.llm, curation.download))
+            rewrite = curation.open_rewriter()
         told.append(rewrite(passage))
         write_json(path, asdict(told[-1]))
     return told

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numpy.typing import NDArray
@@ -41,6 +41,10 @@ class Film:
             raise MediaError(f"{path}: {info.fps:g} frames a second; convert it to {MIN_FPS} to {MAX_FPS}")
         return cls(Path(path), info.fps, round(info.duration * info.fps))
 
+    def at(self, fps: float) -> "Film":
+        """The same film, read at another rate."""
+        return replace(self, fps=fps, about=round(self.about / self.fps * fps))
+
     @property
     def longest_shot(self) -> int:
         """How many frames of it a clip of the dataset may have."""
@@ -73,17 +77,20 @@ class Film:
 
         return shots_between(detector(thumbnails(), self.fps), num_frames, self.fps, self.longest_shot)
 
-    def spans(self, spans: Sequence[tuple[int, int]], size: Size, what: str = "") -> Iterator[Iterator[NDArray]]:
+    def spans(
+        self, spans: Sequence[tuple[int, int]], size: Size | None, what: str = ""
+    ) -> Iterator[Iterator[NDArray]]:
         """Decode the film once and give parts of it.
 
         Args:
             spans: the frames [start, stop) of each part, in order and apart.
-            size: that the frames are shrunk and cropped to.
+            size: that the frames are shrunk and cropped to; None leaves them as they are.
 
         Yields:
             For each part an iterator over its frames, (H, W, 3) uint8, to be read before the next one is asked for.
         """
-        stream, position = self.frames(what if spans else ""), 0
+        last = spans[-1][1] if spans else 0
+        stream, position = replace(self, about=last).frames(what if spans else ""), 0
         for start, stop in spans:
             _skip(stream, start - position)
             yield (frame_pixels(frame, size) for frame in itertools.islice(stream, stop - start))
