@@ -21,8 +21,8 @@ def curate(
 ) -> None:
     """Turn films into a dataset of clips with structured captions, or a piece of a film into a storyboard.
 
-    A clip shows one scene. The dataset has the layout that the `datasets` library calls videofolder, and a page, index.html, to look through
-    it. When the command is killed, the same command goes on from there.
+    A clip shows one scene. The dataset has the layout that the `datasets` library calls videofolder, and a page,
+    index.html, to look through it. When the command is killed, the same command goes on from there.
 
     Args:
         films: the films' files
