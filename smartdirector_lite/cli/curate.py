@@ -15,6 +15,7 @@ def curate(
     detector: Literal["transnet", "pyscenedetect", "fast"] = "transnet",
     storyboard: tuple[float, float] | None = None,
     fps: float | None = None,
+    vlm: str = "",
     llm: str = "",
     download: bool = False,
     jobs: int = 1,
@@ -33,6 +34,8 @@ def curate(
         storyboard: START and END in seconds of one film; in place of a dataset, the piece between them becomes a
             storyboard, OUT/storyboard.json, which `smartdirector generate` takes
         fps: frames a second of a storyboard (None: 12, which smartdirector-tiny was made for); clips have the film's
+        vlm: the folder or hub id of a vision-language model of transformers, such as Qwen/Qwen3-VL-8B-Instruct, which
+            looks at the shots: scenes, what happens, cameras, and what characters look like
         llm: the language model that writes the captions' texts: https://host/v1#model for an endpoint of OpenAI's
             form (its key in SMARTDIRECTOR_LLM_KEY), or the folder or hub id of a transformers text model
         download: fetch the files of a hub id that the hub's cache lacks
@@ -57,7 +60,7 @@ def curate(
         raise ValueError(f"curate needs {error.name}; install smartdirector-lite[curation]") from error
     started = time.perf_counter()
     clips = dataset.CLIP if wanted is None or storyboard else wanted
-    curation = dataset.Curation(clips, detector, licence, llm=llm, download=download)
+    curation = dataset.Curation(clips, detector, licence, vlm=vlm, llm=llm, download=download)
     if storyboard is not None:
         made = storyboards.write_storyboard(films[0], storyboard, out, curation, wanted, fps, progress=True)
         print(f"{made}: ready in {time.perf_counter() - started:.0f} s; smartdirector generate {made}")

@@ -10,6 +10,7 @@ Every file appears under its name only when it is whole, and none is made twice.
 the same command is called again.
 """
 
+import functools
 import json
 import multiprocessing
 from collections import Counter
@@ -26,16 +27,19 @@ from ..media import MediaError, PathLike, atomic_path, contact_sheet, write_json
 from ..media.files import make_folder
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
+from .backends.chat import LanguageModel
 from .backends.endpoint import Endpoint, is_endpoint
 from .camera import read_camera
 from .captions import Rewriter, describe_passage, open_language_model, write_contents
 from .characters import find_characters, name_characters
 from .film import Film
+from .kept import keep, read_kept
 from .keyframes import choose_keyframes
 from .page import write_page
 from .records import FilmStep, Passage, ShotRecord, ShotStep
 from .scenes import describe_layout, group_scenes
 from .shots import Detector, TransNet, adaptive_borders, fast_borders, reject_shot
+from .vision import Viewer
 
 CLIP = Size(224, 128)  # smartdirector-tiny's final size
 SMALL = Size(192, 108)  # of the frames that steps look at
@@ -60,6 +64,7 @@ class Curation:
         detector: one of DETECTORS.
         licence: of the films, told with every clip.
         shot_steps, film_steps: what is found out about shots, in order.
+        vlm: the folder or hub id of a vision-language model that looks at the shots; "" for none.
         llm: the language model that writes the captions' texts, see `open_language_model`; "" for templates.
         download: whether files of a model that the hub's cache lacks may be fetched.
 
@@ -72,6 +77,7 @@ class Curation:
     licence: str = "unknown"
     shot_steps: tuple[ShotStep, ...] = SHOT_STEPS
     film_steps: tuple[FilmStep, ...] = FILM_STEPS
+    vlm: str = ""
     llm: str = ""
     download: bool = False
 
@@ -82,6 +88,29 @@ class Curation:
             raise ValueError(f"detector {self.detector!r}: give one of {', '.join(DETECTORS)}")
         if is_endpoint(self.llm):
             Endpoint(self.llm)  # nobody is asked yet
+
+    def steps_for(self, film: Film, work: Path, progress: bool) -> list[FilmStep]:
+        """The film steps, with those of the vision-language model where one is wanted."""
+        steps = list(self.film_steps)
+        if self.vlm:
+            viewer = Viewer(film, work, self.open_vision_model, progress)
+            steps.insert(steps.index(group_scenes) + 1 if group_scenes in steps else 0, viewer.judge_scenes)
+            steps.append(viewer.describe_shots)
+        return steps
+
+    def find_models(self) -> None:
+        """Look for the files of the models before the work begins. LoadError where some are missing."""
+        from .backends.local import find_files  # transformers' models take seconds to import
+
+        for model in (self.vlm, self.llm):
+            if model and not is_endpoint(model):
+                find_files(model, self.download)
+
+    def open_vision_model(self) -> LanguageModel:
+        """Load the vision-language model."""
+        from .backends.local import load_vision_model
+
+        return load_vision_model(self.vlm, self.download)
 
     def open_rewriter(self) -> Rewriter:
         """Make what lets the language model write the texts of passages."""
@@ -123,15 +152,15 @@ def curate_film(path: PathLike, dataset: PathLike, curation: Curation, progress:
     film = Film.open(path)
     work = make_folder(Path(dataset) / WORK / film.path.stem)
     _claim(work, film, curation)
-    if (work / "borders.json").exists():
-        shots = _read_shots(work / "borders.json")
-    else:
+
+    def find_shots() -> list[dict]:
         detector: Detector = DETECTORS[curation.detector]()
-        shots = film.shots(detector, "borders" if progress else "")
-        write_json(work / "borders.json", [shot.to_dict() for shot in shots])
+        return [shot.to_dict() for shot in film.shots(detector, "borders" if progress else "")]
+
+    shots = [ShotRecord.from_dict(value) for value in keep(work / "borders.json", find_shots)]
     _look_at_shots(film, work, shots, curation, "shots" if progress else "")
-    shots = [ShotRecord.from_dict(_read_json(_record(work, shot))) for shot in shots]
-    for step in curation.film_steps:
+    shots = [ShotRecord.from_dict(read_kept(_record(work, shot))) for shot in shots]
+    for step in curation.steps_for(film, work, progress):
         shots = step(shots)
     write_json(work / "shots.json", [shot.to_dict() for shot in shots])
     rejected = Counter(shot.rejected for shot in shots if shot.rejected)
@@ -155,27 +184,18 @@ def _claim(work: Path, film: Film, curation: Curation) -> None:
         "bytes": film.path.stat().st_size,
         "size": str(curation.size),
         "detector": curation.detector,
+        "vlm": curation.vlm,
         "llm": curation.llm,
     }
-    note = work / "film.json"
-    if not note.exists():
-        write_json(note, made_from)
-    elif (held := _read_json(note)) != made_from:
+    if (held := keep(work / "film.json", lambda: made_from)) != made_from:
         raise MediaError(
             f"{film.path}: the dataset holds clips of {held}, not of {made_from}; choose another dataset, rename the "
             f"film, or delete {work}"
         )
 
 
-def _read_json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MediaError(f"{path}: can't be read ({error}); delete it, and it is made again") from error
-
-
 def _read_shots(path: Path) -> list[ShotRecord]:
-    return [ShotRecord.from_dict(value) for value in _read_json(path)]
+    return [ShotRecord.from_dict(value) for value in read_kept(path)]
 
 
 def _record(work: Path, shot: ShotRecord) -> Path:
@@ -241,16 +261,10 @@ def _tell_passages(work: Path, passages: Sequence[Passage], curation: Curation, 
     if not curation.llm:
         return passages
     make_folder(work / "captions")
-    rewrite, told = None, []
+    rewriter, told = functools.cache(curation.open_rewriter), []  # loaded when it is first asked
     for passage in tqdm(passages, desc=what, unit=" clips", disable=not what):
         path = work / "captions" / f"{passage.shots[0].start:07}.json"
-        if path.exists():
-            told.append(Passage.from_dict(_read_json(path)))
-            continue
-        if rewrite is None:
-            rewrite = curation.open_rewriter()
-        told.append(rewrite(passage))
-        write_json(path, asdict(told[-1]))
+        told.append(Passage.from_dict(keep(path, lambda passage=passage: asdict(rewriter()(passage)))))
     return told
 
 
@@ -299,7 +313,7 @@ def write_dataset(dataset: PathLike) -> int:
     """
     dataset = Path(dataset)
     works = sorted(path.parent for path in (dataset / WORK).glob("*/entries.json"))
-    entries = [entry for work in works for entry in _read_json(work / "entries.json")]
+    entries = [entry for work in works for entry in read_kept(work / "entries.json")]
     with atomic_path(dataset / "metadata.jsonl") as temporary:
         lines = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n" for entry in entries)
         temporary.write_text("".join(lines), encoding="utf-8")
@@ -364,6 +378,8 @@ def curate_films(
         raise ValueError(f"films: {names[twice[0]]} are called {twice[0]!r}; rename all but one")
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, got {jobs}")
+    if curation.vlm or curation.llm:
+        curation.find_models()
     calls = [(film, dataset, curation, progress) for film in films]
     found = {}
     try:

@@ -4,7 +4,7 @@ A generated video knows cuts alone, so a dissolve or a fade becomes one. The nex
 with a keyframe there. The transition's frames fall to the shot before, and none of them is a keyframe.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..media import MediaError, PathLike, write_image
+from ..media import MediaError, PathLike, read_image, write_image
 from ..media.files import check_outputs, make_folder
 from ..media.size import Size
 from ..storyboard import Keyframe, Shot, Storyboard
@@ -24,6 +24,7 @@ from .dataset import DETECTORS, SMALL, Curation
 from .film import Film
 from .records import Passage, ShotRecord
 from .shots import THUMBNAIL, Detector, shots_between
+from .vision import Observer
 
 FILE = "storyboard.json"
 
@@ -60,21 +61,25 @@ def write_storyboard(
         raise ValueError(f"fps {fps:g}: the film has {film.fps:g} frames a second; give at most that")
     film = film.at(min(film.fps, DEFAULT_FPS) if fps is None else fps)
     first, stop = piece_frames(film, seconds)
+    if curation.vlm or curation.llm:
+        curation.find_models()
     (span,) = film.spans([(first, stop)], SMALL, "shots" if progress else "")
     small = np.stack([*span])
     if len(small) < stop - first - 1:  # the times in a file's header may be a frame off
         raise MediaError(f"{path}: ends {len(small) / film.fps:.2f} s after START, before END {seconds[1]:g}")
     shots = look_at_piece(small, film.fps, curation)
-    passage = describe_passage(Passage(tuple(shots)))
-    if curation.llm:
-        passage = curation.open_rewriter()(passage)
-
     frames = sorted(frame for shot in shots for frame in shot.keyframes)
     pictures = [make_folder(folder) / f"keyframe-{frame:04}.png" for frame in frames]
     check_outputs([Path(folder) / FILE, *pictures], [path])
     spans = [(first + frame, first + frame + 1) for frame in frames]
     for picture, span in zip(pictures, film.spans(spans, None, "keyframes" if progress else ""), strict=True):
         write_image(picture, next(span))
+    if curation.vlm:
+        observe, held = Observer(curation.open_vision_model()), dict(zip(frames, pictures, strict=True))
+        shots = [observe(shot, _stack(held[frame] for frame in shot.keyframes), film.fps) for shot in shots]
+    passage = describe_passage(Passage(tuple(shots)))
+    if curation.llm:
+        passage = curation.open_rewriter()(passage)
     Storyboard(
         title=f"{film.path.stem}, {seconds[0]:g} to {seconds[1]:g} s",
         description=passage.description,
@@ -85,6 +90,10 @@ def write_storyboard(
         size=size,
     ).save(Path(folder) / FILE)
     return Path(folder) / FILE
+
+
+def _stack(pictures: Iterable[Path]) -> NDArray:
+    return np.stack([np.asarray(read_image(picture)) for picture in pictures])
 
 
 def piece_frames(film: Film, seconds: tuple[float, float]) -> tuple[int, int]:
