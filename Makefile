@@ -63,8 +63,8 @@ $(VENV)/.has-torch:
 	@touch $@
 
 EXTRAS_core :=
-EXTRAS_test := [dev,notebooks,space,train]
-EXTRAS_lab := [notebooks,train]
+EXTRAS_test := [dev,notebooks,space,train,curation]
+EXTRAS_lab := [notebooks,train,curation]
 EXTRAS_space := [space]
 
 $(VENV)/.has-%: $(VENV)/.has-torch pyproject.toml constraints.txt

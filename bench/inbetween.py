@@ -28,7 +28,7 @@ from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import PooledError, moving_pixels
 from smartdirector_lite.report import STILL, border_jump
 from smartdirector_lite.timeline import ChunkPlan, Condition
-from smartdirector_lite.training.clips import FILM_CAPTION, scene_caption
+from smartdirector_lite.training.clips import scene_caption
 from smartdirector_lite.training.film import FilmShots
 from smartdirector_lite.vae.multichunk import decode, encode_video
 
@@ -44,7 +44,8 @@ def footage(folder: str, shots: int) -> Iterator[tuple[Tensor, str]]:
             scene, truth = held_out_scene(index, NUM_FRAMES)
             yield truth, scene_caption(scene)
         else:
-            yield film.clip(film.sample(rng, NUM_FRAMES), NUM_FRAMES, size=DRAFT), FILM_CAPTION
+            first = film.sample(rng, NUM_FRAMES)
+            yield film.clip(first, NUM_FRAMES, size=DRAFT), film.storyboard(first, NUM_FRAMES).caption()
 
 
 @torch.no_grad()
@@ -52,7 +53,7 @@ def main() -> None:
     options = arguments(
         __doc__,
         shots=(64, "how many"),
-        film=("", "folder that `train film` made; its held-out shots are taken in place of toy ones"),
+        film=("", "dataset that `curate` made; its held-out shots are taken in place of toy ones"),
         steps=(0, "denoising steps; 0 for the model's own"),
         guidance=(0.0, "guidance scale; 0 for the model's own"),
         shift=(0.0, "shift of the scheduler, which spends more steps near noise; 0 for the model's own"),

@@ -4,7 +4,7 @@ The small frames come from one of four sources:
   lr       toy shots with signs, rendered small
   draft    stage one's videos from the same keyframes
   blurred  the toy shots, shrunk by --blur and enlarged again; by 8, no letter can be read
-  film     shots of a film that `train film` has prepared, at half their size; nothing is read in them
+  film     shots of a film that `curate` has prepared, at half their size; nothing is read in them
 
 Letters are read by template matching on the frames between the keyframes. Eyes are looked for there, and their look is
 compared with the truth's. The learned distance is the distance of two frames' VAE latents, in units of the latents'
@@ -142,7 +142,7 @@ def main() -> None:
         __doc__,
         scenes=(16, "how many shots"),
         source=("lr", f"where small frames come from: {', '.join(SOURCES)}"),
-        film=("runs/film", "folder that `train film` made, for --source film"),
+        film=("runs/film", "dataset that `curate` made, for --source film"),
         blur=(8.0, "factor by which --source blurred shrinks"),
         crf=(0, "compress the small frames with H.264 at this quality; 0 leaves them as they are"),
         steps=(0, "steps of stage two; 0 for the model's own"),

@@ -104,7 +104,7 @@ def main() -> None:
     options = arguments(
         __doc__,
         clips=(24, "clips of each kind"),
-        film=("", "folder that `train film` made; its held-out shots are measured too"),
+        film=("", "dataset that `curate` made; its held-out shots are measured too"),
     )
     vae = load_director(options.model).gen.vae
     stride = vae.config.scale_factor_temporal

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from tyro.extras import subcommand_cli_from_dict
 
 from .. import __version__
+from .curate import curate
 from .demo import demo
 from .generate import generate
 from .memory import memory
@@ -22,7 +23,15 @@ from .shell import run
 from .train import stages, train
 from .upscale import upscale
 
-COMMANDS = {"demo": demo, "generate": generate, "plan": plan, "upscale": upscale, "memory": memory, "train": train}
+COMMANDS = {
+    "demo": demo,
+    "generate": generate,
+    "plan": plan,
+    "upscale": upscale,
+    "curate": curate,
+    "memory": memory,
+    "train": train,
+}
 DESCRIPTION = "From a storyboard to a video. `smartdirector --version` prints the version."
 SIMILARITY = 0.5  # from which on a command's name is suggested for a wrong one (0 to 1)
 PLACEHOLDER = "a value that is missing"

@@ -1,4 +1,4 @@
-"""`smartdirector train`: everything from a film and the toy world to the weights that ship, and fine-tuning of Wan.
+"""`smartdirector train`: the weights that ship, from curated films and the toy world, and fine-tuning of Wan.
 
 The options of a stage are the fields of its config class, which is imported when the stage is chosen.
 """
@@ -26,7 +26,6 @@ def _stage(module: str, config: str, run: str, summary: str) -> Callable[[Any], 
 
 
 STAGES = {
-    "film": _stage("film", "FilmConfig", "cut_film", "Decode a film once, cut it into shots, and keep these on disk."),
     "vae": _stage("vae", "VAEConfig", "train_vae", "Train the VAE."),
     "bank": _stage("bank", "BankConfig", "build_bank", "Encode clips for `train gen`, before it or beside it."),
     "gen": _stage("gen", "GenConfig", "train_gen", "Train Director-Gen; with --base FOLDER, fine-tune a Wan model."),

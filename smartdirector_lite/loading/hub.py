@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -63,7 +63,7 @@ def find_model(model: str | Path, revision: str | None = None, download: bool = 
             raise LoadError(f"revision {revision!r}: model {name} is a local folder, which has none; leave it out")
         folder = Path(folder)
     elif HUB_ID.fullmatch(str(model)):
-        folder = _snapshot(str(model), revision, download)
+        folder = hub_snapshot(str(model), revision, download)
     else:
         raise LoadError(f"model {name}: there is no such folder; give {BUNDLED!r}, a local folder or a hub id")
     if (folder / GEN_FOLDER).is_dir():
@@ -77,10 +77,10 @@ def find_model(model: str | Path, revision: str | None = None, download: bool = 
     return folder
 
 
-def _snapshot(model: str, revision: str | None, download: bool) -> Path:
-    """Return the hub's snapshot in the cache, and fetch it first where that is asked for."""
+def hub_snapshot(model: str, revision: str | None, download: bool, files: Sequence[str] = FILES) -> Path:
+    """Return the hub's snapshot in the cache, and fetch its `files` first where that is asked for."""
     try:
-        options = {"allow_patterns": list(FILES), "local_files_only": not download}
+        options = {"allow_patterns": list(files), "local_files_only": not download}
         return Path(snapshot_download(model, revision=revision, **options))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:500]  # the hub's own words, with its remedy

@@ -32,7 +32,7 @@ class BankConfig(Options):
 
     bank: str = "runs/bank"  # the folder of shards
     vae: str = "runs/vae/export"  # the trained VAE's folder
-    film: str = ""  # a folder made by `train film`; without it all clips come from the toy world
+    film: str = ""  # a dataset made by `curate`; without it all clips come from the toy world
     film_share: Share = 0.2  # share of the clips that come from the film
     first: Natural = 0  # the number of the first shard
     count: Count = 8  # how many shards are made

@@ -17,7 +17,6 @@ from .film import FilmShots, Footage
 from .shards import fingerprint
 from .whole_sequence import encode_whole
 
-FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."
 FILM_FRAMES = 40  # the longest clip of a film, because few shots of a film are longer
 CLOSEST = 0.5  # least share of a film's height and width that a clip shows: half of a final frame is a whole draft
 SPARSE = 0.45  # share of the clips that have few keyframes, see `draw_keyframes`
@@ -61,9 +60,12 @@ def scene_entry(scene: Scene, keyframes: tuple[int, ...]) -> ClipEntry:
     return ClipEntry(scene.num_frames, keyframes, scene.cuts, scene_caption(scene), scene.description)
 
 
-def film_entry(num_frames: int, keyframes: tuple[int, ...]) -> ClipEntry:
-    """What is known of a clip of the film."""
-    return ClipEntry(num_frames, keyframes, (), FILM_CAPTION, FILM_CAPTION)
+def film_entry(
+    film: FilmShots, first: int, num_frames: int, keyframes: tuple[int, ...], mirrored: bool = False
+) -> ClipEntry:
+    """What is known of a clip of a film's shot, from frame `first` on."""
+    storyboard = film.storyboard(first, num_frames, mirrored)
+    return ClipEntry(num_frames, keyframes, (), storyboard.caption(), storyboard.description or storyboard.caption())
 
 
 def draw_keyframes(
@@ -111,24 +113,31 @@ def draw_clip(
     first = footage.sample(rng, min(num_frames, FILM_FRAMES))
     if first is not None:
         num_frames = min(num_frames, FILM_FRAMES)
-        video = film_clip(rng, footage.film, first, num_frames, size).to(device)
-        return video, film_entry(num_frames, draw_keyframes(rng, num_frames, (), sparse))
+        video, mirrored = film_clip(rng, footage.film, first, num_frames, size)
+        keyframes = draw_keyframes(rng, num_frames, (), sparse)
+        return video.to(device), film_entry(footage.film, first, num_frames, keyframes, mirrored)
     scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), num_frames)
     entry = scene_entry(scene, draw_keyframes(rng, num_frames, scene.cuts, sparse))
     return render(scene, size, device=device), entry
 
 
-def film_clip(rng: np.random.Generator, film: FilmShots, first: int, num_frames: int, size: Size) -> Tensor:
-    """Return frames [first, first + num_frames) of a film at `size`, (T, 3, H, W) in [0, 1].
+def film_clip(
+    rng: np.random.Generator, film: FilmShots, first: int, num_frames: int, size: Size
+) -> tuple[Tensor, bool]:
+    """Cut frames [first, first + num_frames) out of a film.
 
     A film is short. So half of its clips show a part of the frame, down to CLOSEST of it, and half are mirrored.
+
+    Returns:
+        The clip at `size`, (T, 3, H, W) in [0, 1], and whether it is mirrored.
     """
     share = 1.0 if rng.random() < 0.5 else rng.uniform(CLOSEST, 1)
     height, width = film.frames.shape[1:3]
     rows, columns = round(share * height), round(share * width)
     top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
     video = film.clip(first, num_frames, (top, left, rows, columns), size)
-    return video.flip(-1) if rng.random() < 0.5 else video
+    mirrored = rng.random() < 0.5
+    return video.flip(-1) if mirrored else video, mirrored
 
 
 def encode_clips(vae: AutoencoderKLWan, clips: list[ClipData], latents_at_once: int = 60) -> list[Tensor]:

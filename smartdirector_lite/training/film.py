@@ -1,215 +1,138 @@
-"""A film as training footage: decoded once, cut into shots, kept small on disk.
+"""Curated clips of films as training footage. `smartdirector curate` makes the dataset.
 
-`prepare_film` writes `frames.npy` (uint8, memory-mapped later) and, last of all, `shots.json` to a cache folder.
-`FilmShots` gives clips from the folder. The last fifth of the shots is held out. `Footage` says how often a training
-takes its clips from a film rather than from the toy world.
+The clips are decoded once, at the rate and size that the model works at, to a file that is memory-mapped later. The
+last fifth of the shots is held out. `Footage` says how often a training takes its clips from films.
 """
 
+import contextlib
+import hashlib
 import itertools
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media import atomic_path, decoded_frames, frame_pixels, probe_video, write_json
-from ..media.files import check_folder, make_folder
+from ..curation.shots import MIN_SECONDS, fast_borders
+from ..media import atomic_path, read_video
+from ..media.files import make_folder
 from ..media.size import Size
-from .options import Options, Range
+from ..storyboard import Shot, Storyboard
+from .curated import LIST, CuratedClip, num_kept, read_dataset
 from .tiny import FINAL
 
-CUT_THRESHOLD = 0.11  # mean absolute difference of two thumbnails with values in [0, 1]
-STANDS_OUT = 3  # how many times the jumps around it a cut is
-AROUND = 6  # jumps on either side that count as around one
-MIN_SHOT_SECONDS = 1.0
+FPS = 12.0  # frames a second that are kept
 HELD_OUT_SHARE = 0.2
-MIN_SIDE = 16  # pixels; a thumbnail is an eighth of a frame
-LONGEST = 1_000_000_000  # seconds; JSON, where the part that was used is noted, has no infinity
-MAX_FILM_BYTES = 8_000_000_000  # of frames, which are held in memory until the film is cut
-
-
-@dataclass
-class FilmConfig(Options):
-    """The options of `train film`."""
-
-    movie: Path  # the film's file
-    cache: str = "runs/film"  # the folder that is written
-    start: Annotated[float, Range(0, LONGEST)] = 0.0  # the second at which to begin, after the titles
-    stop: Annotated[float, Range(0, LONGEST, above=True)] = LONGEST  # the second at which to end, before the credits
-
-
-def cut_film(config: FilmConfig) -> None:
-    """Prepare a film as the options say, and print how many shots there are."""
-    prepare_film(config.movie, config.cache, seconds=(config.start, config.stop))
-    training, held_out = FilmShots.load(config.cache), FilmShots.load(config.cache, held_out=True)
-    print(f"{config.cache}: {len(training.shots)} shots to train on, {len(held_out.shots)} held out")
-
-
-def prepare_film(
-    path: str | Path, cache: str | Path, size: Size = FINAL, step: int = 2, seconds: tuple[float, float] = (0, LONGEST)
-) -> Path:
-    """Decode a film to a cache folder and find its shots. Nothing is done where that has been done already.
-
-    Args:
-        path: the film's file.
-        cache: the folder.
-        size: that frames are cover-cropped to.
-        step: every step-th frame is kept.
-        seconds: the part of the film to use; titles and credits teach nothing.
-
-    Returns:
-        The cache folder.
-
-    Raises:
-        ValueError: a film that is missing, unreadable, damaged, too long or without a whole shot; a cache that holds
-            something else; and options out of range.
-    """
-    if min(size) < MIN_SIDE or step < 1 or not 0 <= seconds[0] < seconds[1]:
-        raise ValueError(
-            f"size = {size}, step = {step}, seconds = {seconds}: give sides of {MIN_SIDE} or more, a step of 1 or "
-            "more, and a part that begins at 0 or later and ends after that"
-        )
-    cache = Path(cache)
-    made_from = {"film": Path(path).name, "size": list(size), "step": step, "seconds": list(seconds)}
-    if (cache / "shots.json").exists():
-        info = _read_info(cache)
-        held = {name: info[name] for name in made_from if name in info}  # old caches don't name them
-        if any(made_from[name] != value for name, value in held.items()):
-            raise ValueError(f"cache {cache} was made from {held}, not {made_from}: choose another folder or delete it")
-        return cache
-    check_folder(cache)
-    fps = probe_video(path).fps / step
-    frames, thumbs = _read_film(path, size, step, seconds)
-    if not frames:
-        raise ValueError(f"{path}: no frames between {seconds[0]} s and {seconds[1]} s")
-    film = np.stack(frames)
-    # Cuts are looked for in all frames: between two that are kept, a fast camera goes too far.
-    shots = _long_shots([-(-cut // step) for cut in _find_jumps(np.stack(thumbs))], len(film), fps)
-    if not shots:
-        raise ValueError(f"{path}: no shot of {MIN_SHOT_SECONDS} s or more in {len(film) / fps:.1f} s")
-    make_folder(cache)
-    with atomic_path(cache / "frames.npy") as temporary:
-        np.save(temporary, film)
-    write_json(cache / "shots.json", {**made_from, "fps": fps, "shots": shots})
-    return cache
-
-
-def _read_film(
-    path: str | Path, size: Size, step: int, seconds: tuple[float, float]
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Read the frames within `seconds`: every step-th one, (H, W, 3) uint8, and the thumbnails of all."""
-    frames, thumbs, num_bytes = [], [], 0
-    for time, _, frame in decoded_frames(path):
-        if time >= seconds[1]:
-            break
-        if time >= seconds[0]:
-            image = frame_pixels(frame, size)
-            if len(thumbs) % step == 0:
-                frames.append(image)
-                num_bytes += image.nbytes
-            thumbs.append(_thumbnail(image))
-            if num_bytes > MAX_FILM_BYTES:
-                raise ValueError(f"{path}: over {MAX_FILM_BYTES} bytes of frames; use a part of it or a larger step")
-    return frames, thumbs
-
-
-def _thumbnail(frames: np.ndarray) -> np.ndarray:
-    """Every eighth pixel of frames (..., H, W, 3), both ways."""
-    return frames[..., 4::8, 4::8, :].copy()
+WORK = ".curation"  # the hidden folder of a dataset, where the decoded frames are kept
 
 
 def find_shots(frames: np.ndarray, fps: float) -> list[tuple[int, int]]:
-    """Split a film at jumps between neighbouring frames.
+    """Split a clip at its cuts.
 
     Args:
         frames: (T, H, W, 3) uint8.
         fps: their rate.
 
     Returns:
-        [start, stop) frames of the shots, without those under MIN_SHOT_SECONDS.
+        [start, stop) frames of the shots, without those under MIN_SECONDS.
     """
-    return _long_shots(_find_jumps(_thumbnail(frames)), len(frames), fps)
+    cuts = [border.start for border in fast_borders(frames[..., 4::8, 4::8, :], fps)]
+    bounds = [0, *cuts, len(frames)]
+    return [(a, b) for a, b in itertools.pairwise(bounds) if b - a >= MIN_SECONDS * fps]
 
 
-def _long_shots(cuts: list[int], num_frames: int, fps: float) -> list[tuple[int, int]]:
-    """[start, stop) frames of the shots between cuts, without those under MIN_SHOT_SECONDS."""
-    bounds = [0, *cuts, num_frames]
-    return [(a, b) for a, b in itertools.pairwise(bounds) if b - a >= MIN_SHOT_SECONDS * fps]
+def decode_dataset(dataset: Path, clips: Sequence[CuratedClip], size: Size) -> tuple[Path, list[int]]:
+    """Decode the clips of a dataset to one file beside its records. Nothing is done where that has been done already.
 
+    Returns:
+        A .npy file, (T, H, W, 3) uint8 at FPS, and each clip's first frame in it.
 
-def _find_jumps(thumbs: np.ndarray) -> list[int]:
-    """Find the frames that begin a shot.
-
-    A large jump is a cut in two cases. It is STANDS_OUT times the median of the jumps around it. Or it ends a fast
-    motion: none of those before it is larger, and it is STANDS_OUT times each of the next two.
-
-    Args:
-        thumbs: (T, h, w, 3) uint8.
+    Raises:
+        ValueError: a clip can't be read, or is not as long as its line says.
     """
-    jumps = np.array([np.abs(b.astype(np.float32) - a).mean() for a, b in itertools.pairwise(thumbs)]) / 255
-    beside = np.minimum(np.append(0, jumps)[:-1], np.append(jumps, 0)[1:])
-    motion = np.where(10 * jumps < beside, np.nan, jumps)  # animation often shows each picture twice: no jump, no rest
-    cuts = []
-    for i in np.flatnonzero(jumps > CUT_THRESHOLD):
-        stands_out = jumps[i] > STANDS_OUT * np.nanmedian(motion[max(0, i - AROUND) : i + AROUND + 1])
-        before, after = jumps[max(0, i - AROUND) : i], jumps[i + 1 : i + 3]
-        if stands_out or (len(after) and jumps[i] >= max(before, default=0) and jumps[i] > STANDS_OUT * max(after)):
-            cuts.append(int(i) + 1)
-    return cuts
-
-
-def _read_info(cache: Path) -> dict:
-    """Read the `shots.json` of a cache. ValueError if it can't be read."""
-    try:
-        info = json.loads((cache / "shots.json").read_text(encoding="utf-8"))
-        return {**info, "shots": [(int(start), int(stop)) for start, stop in info["shots"]], "fps": float(info["fps"])}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"film {cache}: no prepared film there (shots.json: {error}); run `train film` first"
-        ) from error
+    lengths = [num_kept(clip.num_frames, clip.fps, FPS) for clip in clips]
+    *starts, num_frames = itertools.accumulate(lengths, initial=0)
+    digest = hashlib.sha256((dataset / LIST).read_bytes() + str(size).encode()).hexdigest()[:16]
+    frames = make_folder(dataset / WORK) / f"frames-{digest}.npy"
+    if frames.exists():
+        return frames, starts
+    with atomic_path(frames) as temporary:
+        film = np.lib.format.open_memmap(temporary, "w+", np.uint8, (num_frames, size.height, size.width, 3))
+        for clip, start, length in zip(clips, starts, lengths, strict=True):
+            decoded = read_video(clip.path, size, FPS)
+            if len(decoded) != length:
+                raise ValueError(f"{clip.path}: {len(decoded)} frames at {FPS:g} a second, where {LIST} says {length}")
+            film[start : start + length] = decoded
+        film.flush()
+        del film  # Windows renames no file that is mapped
+    for older in set(frames.parent.glob("frames-*.npy")) - {frames}:
+        with contextlib.suppress(OSError):  # another process still reads it
+            older.unlink()
+    return frames, starts
 
 
 @dataclass(frozen=True)
 class FilmShots:
-    """A prepared film, which gives clips.
+    """Shots of films, which give clips.
 
     Attributes:
         frames: (T, H, W, 3) uint8.
         shots: [start, stop) frames of each shot.
         fps: the rate of `frames`.
+        clips: for each shot the clip that it is a part of, and this clip's first frame. Without it nothing is known
+            of what a shot shows.
     """
 
     frames: np.ndarray
     shots: list[tuple[int, int]]
     fps: float
+    clips: tuple[tuple[CuratedClip, int], ...] = ()
 
     @classmethod
-    def load(cls, cache: str | Path, held_out: bool = False) -> "FilmShots":
-        """Open a cache folder: its first four fifths of the shots, or the held-out last one.
+    def load(cls, dataset: str | Path, held_out: bool = False, size: Size = FINAL) -> "FilmShots":
+        """Open a curated dataset: the first four fifths of its shots, or the held-out last one.
+
+        Args:
+            size: that the frames are shrunk and cropped to.
 
         Raises:
-            ValueError: if there is no whole cache.
+            ValueError: there is no whole dataset.
         """
-        cache = Path(cache)
-        info = _read_info(cache)
-        first_held_out = round(len(info["shots"]) * (1 - HELD_OUT_SHARE))
-        shots = info["shots"][first_held_out:] if held_out else info["shots"][:first_held_out]
+        clips = read_dataset(dataset)
+        path, starts = decode_dataset(Path(dataset), clips, size)
         try:
-            frames = np.load(cache / "frames.npy", mmap_mode="r")
+            frames = np.load(path, mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:
-            raise ValueError(
-                f"film {cache}: frames.npy can't be read ({error}); delete the folder, prepare it again"
-            ) from error
-        return cls(frames, shots, info["fps"])
+            raise ValueError(f"{path}: can't be read ({error}); delete it, and it is made again") from error
+        found = [
+            ((start + first, start + stop), (clip, start))
+            for clip, start in zip(clips, starts, strict=True)
+            for first, stop in clip.spans(FPS)
+        ]
+        first_held_out = round(len(found) * (1 - HELD_OUT_SHARE))
+        found = found[first_held_out:] if held_out else found[:first_held_out]
+        return cls(frames, [span for span, _ in found], FPS, tuple(clip for _, clip in found))
+
+    def storyboard(self, first: int, num_frames: int, mirrored: bool = False) -> Storyboard:
+        """Tell what a clip shows, without keyframes.
+
+        Args:
+            first: its first frame. It lies within one shot.
+            mirrored: whether left and right have changed places in it.
+        """
+        for (start, stop), (clip, offset) in zip(self.shots, self.clips, strict=bool(self.clips)):
+            if start <= first < stop:
+                return clip.storyboard(first - offset, first - offset + num_frames, self.fps, mirrored)
+        return Storyboard(shots=[Shot()], num_frames=num_frames, fps=self.fps)
 
     def __reduce__(self) -> tuple:
         """Pickle a film on disk by the name of its file. A worker process then maps the file, and is not sent it."""
         on_disk = isinstance(self.frames, np.memmap)
-        return _unpickle, (self.frames.filename if on_disk else self.frames, self.shots, self.fps)
+        frames = self.frames.filename if on_disk else self.frames
+        return _unpickle, (frames, self.shots, self.fps, self.clips)
 
     def clip(
         self, start: int, num_frames: int, crop: tuple[int, int, int, int] | None = None, size: Size | None = None
@@ -237,8 +160,8 @@ class FilmShots:
         return self.shots[chosen][0] + int(rng.integers(int(rooms[chosen])))
 
 
-def _unpickle(frames: np.ndarray | Path, shots: list[tuple[int, int]], fps: float) -> FilmShots:
-    return FilmShots(frames if isinstance(frames, np.ndarray) else np.load(frames, mmap_mode="r"), shots, fps)
+def _unpickle(frames: np.ndarray | Path, *values: object) -> FilmShots:
+    return FilmShots(frames if isinstance(frames, np.ndarray) else np.load(frames, mmap_mode="r"), *values)
 
 
 @dataclass(frozen=True)
@@ -257,6 +180,12 @@ class Footage:
     def open(cls, folder: str, share: float) -> "Footage":
         """Make one of the options `film` ("" for none) and `film_share`."""
         return cls(FilmShots.load(folder) if folder else None, share)
+
+    @property
+    def captions(self) -> list[str]:
+        """The captions of the film's shots."""
+        shots = self.film.shots if self.film else []
+        return [self.film.storyboard(start, stop - start).caption() for start, stop in shots]
 
     def sample(self, rng: np.random.Generator, num_frames: int) -> int | None:
         """Draw the first frame of a clip of the film. None where the clip is to come from the toy world."""

@@ -1,8 +1,8 @@
-"""The clips that a real Wan model is fine-tuned on: a folder of video files, encoded once.
+"""The clips that a real Wan model is fine-tuned on: a folder of video files or a curated dataset, encoded once.
 
 Each clip goes through the VAE under several random chunk plans. Its latents lie in a shard of its own, which is named
-by the video's contents: a moved file is found again, and a changed one is not mistaken for the old one. Captions are
-read anew in every run.
+by the video's contents: a moved file is found again, and a changed one is not mistaken for the old one. The captions of
+a folder are read anew in every run. Those of a dataset tell what each part of a clip shows, so they lie in the shards.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ from ..sr.frames import FACTOR, upsample_latents
 from ..vae import decode, encode_video
 from .bank import ClipBank, read_clips, write_clips
 from .clips import ClipData, ClipEntry, draw_keyframes, vae_fingerprint
+from .curated import LIST, CuratedClip, num_kept, read_dataset
 from .degrade import degrade
 from .film import find_shots
 from .pairs import FROM_STAGE_ONE, enlarged
@@ -64,21 +65,53 @@ class CacheSettings:
         return fingerprint(json.dumps([vae_fingerprint(vae), astuple(self)]))
 
 
-def find_clips(folder: str | Path, settings: CacheSettings) -> list[Path]:
-    """List the videos of a folder, by name, and check their lengths and captions.
+@dataclass(frozen=True)
+class Source:
+    """A clip to train on.
+
+    Attributes:
+        path: its video file.
+        curated: what its dataset tells of it; None for a file of a folder.
+    """
+
+    path: Path
+    curated: CuratedClip | None = None
+
+    @property
+    def name(self) -> str:
+        """16 hexadecimal digits that stand for the file's contents and what is told of them."""
+        name = _digest(self.path)
+        if self.curated is None:
+            return name
+        told = replace(self.curated, path=Path(name))
+        return fingerprint(repr(told))
+
+
+def find_clips(folder: str | Path, settings: CacheSettings) -> list[Source]:
+    """List the clips of a curated dataset that are long enough; or all videos of a folder, by name.
 
     Raises:
-        ValueError: there are none; or one is damaged, too short, or has a caption that can't be read.
+        ValueError: there are none; or a file of a folder is damaged, too short, or has a caption that can't be read.
     """
     if not Path(folder).is_dir():
         raise ValueError(f"data = {folder}: no such folder; give one of video files")
+    if (Path(folder) / LIST).exists():
+        curated = read_dataset(folder)
+        long = [clip for clip in curated if num_kept(clip.num_frames, clip.fps, settings.fps) >= settings.frames]
+        if not long:
+            raise ValueError(
+                f"data = {folder}: none of its {len(curated)} clips has {settings.frames} frames at "
+                f"{settings.fps:g} fps; give fewer frames"
+            )
+        print(f"{folder}: {len(long)} of {len(curated)} clips have {settings.frames} frames at {settings.fps:g} fps")
+        return [Source(clip.path, clip) for clip in long]
     clips = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES)
     if not clips:
         raise ValueError(f"data = {folder}: no clips there; it must hold {', '.join(SUFFIXES)} files")
     for path in clips:
         _check_length(path, math.floor(probe_video(path).duration * settings.fps + 0.5), settings)
         read_caption(path)
-    return clips
+    return [Source(path) for path in clips]
 
 
 def _check_length(path: Path, num_frames: int, settings: CacheSettings) -> None:
@@ -145,24 +178,29 @@ def encode_pair(
     return torch.cat([lr, encode(video)], dim=1)[0]
 
 
-def encode_plans(vae: AutoencoderKLWan, path: Path, name: str, settings: CacheSettings) -> list[ClipData]:
+def encode_plans(vae: AutoencoderKLWan, source: Source, name: str, settings: CacheSettings) -> list[ClipData]:
     """Encode a video under `settings.plans` plans. A video that is longer than needed gives each plan its own part.
 
     Args:
         name: hexadecimal digits that seed the random numbers.
 
     Returns:
-        For each plan latents (C, F, h, w), or (2C, F, h, w) for a pair, and an entry without a caption.
+        For each plan latents (C, F, h, w), or (2C, F, h, w) for a pair, and an entry, which has a caption if the clip
+        is curated.
     """
-    frames = read_video(path, size=settings.size, fps=settings.fps)
-    _check_length(path, len(frames), settings)
+    frames = read_video(source.path, size=settings.size, fps=settings.fps)
+    _check_length(source.path, len(frames), settings)
     rng, device = np.random.default_rng((settings.seed, int(name, 16))), next(vae.parameters()).device
     clips = []
     for _ in range(settings.plans):
         start = int(rng.integers(len(frames) - settings.frames + 1))
         part = frames[start : start + settings.frames]
-        cuts = find_cuts(part, settings.fps)
-        entry = ClipEntry(len(part), place_keyframes(rng, len(part), cuts, settings.fps), cuts, "", "")
+        if source.curated is None:
+            cuts, caption, description = find_cuts(part, settings.fps), "", ""
+        else:
+            storyboard = source.curated.storyboard(start, start + len(part), settings.fps)
+            cuts, caption, description = storyboard.cuts, storyboard.caption(), storyboard.description
+        entry = ClipEntry(len(part), place_keyframes(rng, len(part), cuts, settings.fps), cuts, caption, description)
         video = torch.from_numpy(part).to(device).permute(0, 3, 1, 2).float() / 255
         if settings.upsample is None:
             plan = entry.plan(vae.config.scale_factor_temporal)
@@ -174,13 +212,13 @@ def encode_plans(vae: AutoencoderKLWan, path: Path, name: str, settings: CacheSe
 
 
 def open_clips(
-    load_vae: Callable[[], AutoencoderKLWan], clips: list[Path], cache: Path, settings: CacheSettings
+    load_vae: Callable[[], AutoencoderKLWan], clips: list[Source], cache: Path, settings: CacheSettings
 ) -> ClipBank:
     """Read the latents of these clips, with their captions. Processes share the work of encoding what is missing.
 
     Args:
         load_vae: loads the VAE in float32. It is gone afterwards.
-        clips: video files, from `find_clips`.
+        clips: from `find_clips`.
         cache: the folder of shards, which may hold others too.
 
     Raises:
@@ -189,20 +227,23 @@ def open_clips(
     make_folder(cache)
     state, vae = PartialState(), load_vae()
     made_by = settings.made_by(vae)
-    names = [_digest(path) for path in clips]
-    for index, (path, name) in enumerate(zip(clips, names, strict=True)):
+    names = [source.name for source in clips]
+    for index, (source, name) in enumerate(zip(clips, names, strict=True)):
         shard = shard_path(cache, name)
         if index % state.num_processes == state.process_index and not shard.exists():
-            write_clips(shard, made_by, encode_plans(vae.to(state.device), path, name, settings))
-            print(f"{path.name}: encoded ({index + 1} of {len(clips)})", flush=True)
+            write_clips(shard, made_by, encode_plans(vae.to(state.device), source, name, settings))
+            print(f"{source.path.name}: encoded ({index + 1} of {len(clips)})", flush=True)
     del vae
     clear_device_cache(garbage_collection=True)
     state.wait_for_everyone()
     bank = ClipBank()
-    for path, name in zip(clips, names, strict=True):
-        caption = read_caption(path)
-        words = {"caption": caption, "description": caption.partition("\n")[0]}  # the first line is the description
-        bank.add([(value, replace(entry, **words)) for value, entry in read_clips(shard_path(cache, name), made_by)])
+    for source, name in zip(clips, names, strict=True):
+        found = read_clips(shard_path(cache, name), made_by)
+        if source.curated is None:
+            caption = read_caption(source.path)
+            words = {"caption": caption, "description": caption.partition("\n")[0]}  # its first line
+            found = [(value, replace(entry, **words)) for value, entry in found]
+        bank.add(found)
     return bank
 
 

@@ -3,7 +3,7 @@
 The path, the loss and the anchors' part in them are those of `flow`: x_0 is a clip's latents, x_1 is noise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ from ..gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoConditio
 from ..timeline import TAU_SCHEMES
 from ..toyworld import render, sample_scene
 from .bank import LatentBank, build_shard
-from .clips import FILM_CAPTION, ClipData, ClipEntry, scene_caption, vae_fingerprint
+from .clips import ClipData, ClipEntry, scene_caption, vae_fingerprint
 from .film import Footage
 from .loop import train_stage
 from .options import LoopConfig, Range, Rate, Real, Share, Weight
@@ -142,11 +142,15 @@ def flow_loss(model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"loss": flow.loss(predict, x_0, torch.randn_like(x_0), batch["t"], batch["anchors"])}
 
 
-def build_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Return the run's tokenizer. It is trained once and kept in `folder`, because a resumed run must use the same."""
+def build_tokenizer(folder: Path, captions: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Return the run's tokenizer. It is trained once and kept in `folder`, because a resumed run must use the same.
+
+    Args:
+        captions: of a film, which it learns beside those of the toy world.
+    """
     if not folder.exists():
         texts = [scene_caption(sample_scene(seed, 25 + seed % 37)) for seed in range(CAPTIONS)]
-        write_folder(folder, train_tokenizer([*texts, FILM_CAPTION]).save_pretrained)
+        write_folder(folder, train_tokenizer([*texts, *captions]).save_pretrained)
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
@@ -165,7 +169,8 @@ def build_gen(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, Pre
         transformer = repatch(pipeline.transformer, config.patch)
         return TrainedGen(pipeline.text_encoder, transformer, config.sigma_data), pipeline.tokenizer
     with PartialState().main_process_first():
-        tokenizer = build_tokenizer(Path(config.out) / "tokenizer")
+        captions = Footage.open(config.film, config.film_share).captions
+        tokenizer = build_tokenizer(Path(config.out) / "tokenizer", captions)
     text_encoder = build_text_encoder(len(tokenizer), config.text_dim)
     return TrainedGen(text_encoder, build_transformer(config, vae), config.sigma_data), tokenizer
 

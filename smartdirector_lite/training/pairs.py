@@ -44,7 +44,8 @@ def draw_pair(
     first = footage.sample(rng, num_frames)
     if first is not None:
         large = footage.film.clip(first, num_frames).to(device)
-        return F.avg_pool2d(large, FACTOR), large, film_entry(num_frames, draw_keyframes(rng, num_frames, ()))
+        entry = film_entry(footage.film, first, num_frames, draw_keyframes(rng, num_frames, ()))
+        return F.avg_pool2d(large, FACTOR), large, entry
     scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), num_frames)
     entry = scene_entry(scene, draw_keyframes(rng, num_frames, scene.cuts))
     large = render(scene, FINAL, device=device)

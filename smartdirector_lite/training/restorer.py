@@ -37,7 +37,7 @@ class RestorerConfig(LoopConfig):
     model: str = BUNDLED  # a director with a second stage: the bundled one, a folder or a hub id
     bank: str = "runs/upscaled"  # the folder of upscaled clips
     shards: Natural = 8  # how many shards of the bank, of 16 clips, are made first, where they are missing
-    film: str = ""  # a folder made by `train film`, for those shards; nothing for the toy world alone
+    film: str = ""  # a dataset made by `curate`, for those shards; nothing for the toy world alone
     film_share: Share = 0.4  # share of their clips that come from the film
     init: str = ""  # the folder of a Director-SR whose restorer is trained on; nothing for random weights
     batch: Count = 8  # clips of a step

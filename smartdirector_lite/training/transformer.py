@@ -25,7 +25,7 @@ class TransformerConfig(LoopConfig):
     vae: str = "runs/vae/export"  # the trained VAE's folder
     bank: str = "runs/bank"  # the folder of encoded clips
     shards: Natural = 8  # how many shards of the bank are made first, where they are missing
-    film: str = ""  # a folder made by `train film`, for those shards; nothing for the toy world alone
+    film: str = ""  # a dataset made by `curate`, for those shards; nothing for the toy world alone
     film_share: Share = 0.2  # share of their clips that come from the film
     init: str = ""  # a pipeline's folder to start from, whose sizes then count; nothing for random weights
     lr: Rate = 2e-3  # Muon's learning rate

@@ -35,7 +35,7 @@ class VAEConfig(LoopConfig):
     """The options of `train vae`."""
 
     out: str = "runs/vae"  # the run's folder
-    film: str = ""  # a folder made by `train film`; nothing for the toy world alone
+    film: str = ""  # a dataset made by `curate`; nothing for the toy world alone
     film_share: Share = 0.4  # share of the clips that come from the film
     init: str = ""  # a VAE's folder to start from, whose sizes then count; nothing for random weights
     freeze_encoder: bool = False  # train the decoder alone, so that latents made earlier stay valid

@@ -228,8 +228,8 @@ def test_plan_refuses(story, capsys):
 
 def test_commands_that_are_not_there(capsys):
     refused(capsys, "unknown command 'generat'; did you mean generate?", "generat")
-    refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, upscale, memory, train", "xyz")
-    refused(capsys, "give a command: demo, generate, plan, upscale, memory, train")
+    refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, upscale, curate, memory, train", "xyz")
+    refused(capsys, "give a command: demo, generate, plan, upscale, curate, memory, train")
     refused(capsys, "give a training stage: film, vae, bank, gen, sr, restorer", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")
     refused(capsys, "unknown command 'upscal'; did you mean upscale?", "upscal")
@@ -247,18 +247,17 @@ def test_training_options_are_checked(capsys, tmp_path):
     similar = "Unrecognized options: --stepps, 3; did you mean --steps? (see smartdirector train vae --help)"
     refused(capsys, similar, "train", "vae", "--stepps", 3)
     refused(capsys, "nowhere", "train", "gen", "--base", tmp_path / "nowhere", "--data", tmp_path)
-    refused(capsys, "nowhere.mp4", "train", "film", tmp_path / "nowhere.mp4", "--cache", tmp_path / "cache")
+    missing = ("--film", tmp_path / "nowhere")
+    refused(capsys, "nowhere: no curated dataset", "train", "vae", "--out", tmp_path / "run", *missing)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "film", "--base", "x", "m.mp4"], "Unrecognized options: --base, x, m.mp4 (see "),
-        (["train", "film", "--nope"], "Unrecognized options: --nope (see "),
-        (["train", "film"], "Missing from smartdirector train film: PATH the film's file (required) (see "),
+        (["train", "bank", "--base", "x", "m.mp4"], "Unrecognized options: --base, x, m.mp4 (see "),
+        (["train", "bank", "--nope"], "Unrecognized options: --nope (see "),
         (["plan", "--strid", "4", "x.json"], "Unrecognized options: --strid, 4, x.json; did you mean --stride? (see "),
         (["upscale", "--scale"], "Missing value for argument '--scale'"),
-        (["train", "film", "m.mp4", "--start", "-1"], "start = -1.0: give 0 to 1000000000 (see "),
         (["train", "vae", "--lr", "-1"], "lr = -1.0: give more than 0, at most 1000 (see "),
         (["train", "vae", "--ema", "nan"], "ema = nan: give 0 to 1 (see "),
         (["train", "gen", "--patch", "0"], "patch = 0: give 1 or more (see "),
@@ -276,7 +275,7 @@ def test_what_is_wrong_with_options_is_said_in_their_own_names(capsys, monkeypat
     ("arguments", "expected"),
     [
         (["--help"], ["generate", "plan", "demo", "upscale", "train"]),
-        (["-h"], ["usage: smartdirector [-h] {demo,generate,plan,upscale,memory,train}", "--version"]),
+        (["-h"], ["usage: smartdirector [-h] {demo,generate,plan,upscale,curate,memory,train}", "--version"]),
         (["--version"], [__version__]),
         (["generate", "--help"], ["--guidance-scale", "denoising steps"]),
         (["plan", "-h"], ["--stride"]),

@@ -124,6 +124,39 @@ def test_a_cache_of_other_settings_or_another_vae_is_refused(wan_folder, clips, 
         data.open_clips(other_vae, paths[:1], tmp_path, SETTINGS)
 
 
+def test_a_curated_dataset_tells_what_each_part_of_a_clip_shows(wan_folder, tmp_path, capsys):
+    dataset = tmp_path / "dataset"
+    dataset.mkdir()
+    shots = [
+        {"start_frame": 0, "description": "Dark.", "camera": "static", "characters": []},
+        {"start_frame": 12, "description": "Light.", "camera": "pan left", "characters": []},
+    ]
+    lines = []
+    for name, num_frames in (("long", 24), ("short", 6)):
+        write_film(dataset / f"{name}.mp4", num_frames=num_frames, size=(48, 32))
+        told = {"description": name, "shots": shots[:1] if name == "short" else shots}
+        cuts = [] if name == "short" else [12]
+        lines.append(json.dumps({"file_name": f"{name}.mp4", "fps": 12, "num_frames": num_frames, "cuts": cuts} | told))
+    (dataset / "metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    settings = dataclasses.replace(SETTINGS, plans=12)
+    sources = data.find_clips(dataset, settings)
+    assert [source.path.name for source in sources] == ["long.mp4"]
+    assert "1 of 2 clips have 9 frames at 12 fps" in capsys.readouterr().out
+    base = Base.find(wan_folder)
+    bank = data.open_clips(base.load_vae, sources, tmp_path / "cache", settings)
+    assert len({entry.caption for _, entry in bank.clips}) > 1
+    for _, entry in bank.clips:
+        assert entry.description == "long"
+        assert entry.caption.count("Shot") == len(entry.cuts) + 1 and "Camera: " in entry.caption
+        if entry.cuts:
+            assert "Dark." in entry.caption and f"Shot 2 ({entry.cuts[0] / 12:.1f}-0.8 s): Light." in entry.caption
+    before = sources[0].name
+    (dataset / "metadata.jsonl").write_text(lines[0].replace("Light", "Bright"), encoding="utf-8")
+    assert data.find_clips(dataset, settings)[0].name != before  # so it is encoded anew
+    with pytest.raises(ValueError, match="none of its 1 clips has 90 frames at 12 fps; give fewer"):
+        data.find_clips(dataset, dataclasses.replace(settings, frames=90))
+
+
 def test_captions_are_what_the_pipeline_makes_of_them_and_are_kept(wan_folder, gen, tmp_path, monkeypatch):
     captions = Captions(wan_folder, ["", "a red ball rolls"], tmp_path)
     tokens, mask = captions(["a red ball rolls", ""])

@@ -44,7 +44,7 @@ def test_a_clip_of_a_film_is_halved():
     frames = np.random.default_rng(0).integers(0, 256, (60, 32, 48, 3), dtype=np.uint8)
     footage = Footage(FilmShots(frames, [(0, 60)], 12.0), 1.0)
     small, large, entry = pairs.draw_pair(np.random.default_rng(1), footage)
-    assert entry.caption == clips.FILM_CAPTION and entry.cuts == ()
+    assert entry.caption == f"Shot 1 (0.0-{entry.num_frames / 12:.1f} s):" and entry.cuts == ()
     assert large.shape == (entry.num_frames, 3, 32, 48)
     assert_close(small, large.unflatten(-2, (16, 2)).unflatten(-1, (24, 2)).mean(dim=(-3, -1)), atol=1e-6, rtol=0)
 

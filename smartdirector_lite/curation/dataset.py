@@ -1,0 +1,398 @@
+"""From films to a dataset: clips with structured captions, in the layout that the `datasets` library calls videofolder.
+
+    DATASET/README.md                 the dataset card
+    DATASET/metadata.jsonl            a line a clip: its file, its caption and what is known of it
+    DATASET/index.html                a page to look through shots, clips and what was left out
+    DATASET/FILM/0001234.mp4          a clip, named by its first frame in the film
+    DATASET/.curation/FILM/           what was found so far
+
+Every file appears under its name only when it is whole, and none is made twice. So a run that was killed goes on when
+the same command is called again.
+"""
+
+import functools
+import json
+import multiprocessing
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from ..media import MediaError, PathLike, atomic_path, contact_sheet, write_json, write_video
+from ..media.files import make_folder
+from ..media.size import Size
+from ..storyboard import Shot, Storyboard
+from .backends.chat import LanguageModel
+from .backends.endpoint import Endpoint, is_endpoint
+from .camera import read_camera
+from .captions import Rewriter, describe_passage, open_language_model, write_contents
+from .characters import find_characters, name_characters
+from .film import Film
+from .kept import keep, read_kept
+from .keyframes import choose_keyframes
+from .page import write_page
+from .records import FilmStep, Passage, ShotRecord, ShotStep
+from .scenes import describe_layout, group_scenes
+from .shots import Detector, TransNet, adaptive_borders, fast_borders, reject_shot
+from .vision import Viewer
+
+CLIP = Size(224, 128)  # smartdirector-tiny's final size
+SMALL = Size(192, 108)  # of the frames that steps look at
+STRIP = 5  # frames of a shot on the page
+MIN_SIDE = 16  # pixels of a clip
+WORK = ".curation"  # the folder of a dataset that holds what was found so far; `datasets` leaves hidden folders out
+SHOT_STEPS: tuple[ShotStep, ...] = (reject_shot, read_camera, find_characters, describe_layout, choose_keyframes)
+FILM_STEPS: tuple[FilmStep, ...] = (group_scenes, name_characters, write_contents)
+DETECTORS = {  # by the name that users give; called when needed, since TransNet loads its weights
+    "transnet": TransNet,
+    "pyscenedetect": lambda: adaptive_borders,
+    "fast": lambda: fast_borders,
+}
+
+
+@dataclass(frozen=True)
+class Curation:
+    """How films become a dataset.
+
+    Attributes:
+        size: of the clips; frames are shrunk to it and cropped around their middle.
+        detector: one of DETECTORS.
+        licence: of the films, told with every clip.
+        shot_steps, film_steps: what is found out about shots, in order.
+        vlm: the folder or hub id of a vision-language model that looks at the shots; "" for none.
+        llm: the language model that writes the captions' texts, see `open_language_model`; "" for templates.
+        download: whether files of a model that the hub's cache lacks may be fetched.
+
+    Raises:
+        ValueError: a size that no clip can have, a detector that is not there, or an endpoint that is no address.
+    """
+
+    size: Size = CLIP
+    detector: str = "transnet"
+    licence: str = "unknown"
+    shot_steps: tuple[ShotStep, ...] = SHOT_STEPS
+    film_steps: tuple[FilmStep, ...] = FILM_STEPS
+    vlm: str = ""
+    llm: str = ""
+    download: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.size) < MIN_SIDE or self.size.width % 2 or self.size.height % 2:
+            raise ValueError(f"size {self.size}: give even sides of {MIN_SIDE} pixels or more")
+        if self.detector not in DETECTORS:
+            raise ValueError(f"detector {self.detector!r}: give one of {', '.join(DETECTORS)}")
+        if is_endpoint(self.llm):
+            Endpoint(self.llm)  # nobody is asked yet
+
+    def steps_for(self, film: Film, work: Path, progress: bool) -> list[FilmStep]:
+        """The film steps, with those of the vision-language model where one is wanted."""
+        steps = list(self.film_steps)
+        if self.vlm:
+            viewer = Viewer(film, work, self.open_vision_model, progress)
+            steps.insert(steps.index(group_scenes) + 1 if group_scenes in steps else 0, viewer.judge_scenes)
+            steps.append(viewer.describe_shots)
+        return steps
+
+    def find_models(self) -> None:
+        """Look for the files of the models before the work begins. LoadError where some are missing."""
+        from .backends.local import find_files  # transformers' models take seconds to import
+
+        for model in (self.vlm, self.llm):
+            if model and not is_endpoint(model):
+                find_files(model, self.download)
+
+    def open_vision_model(self) -> LanguageModel:
+        """Load the vision-language model."""
+        from .backends.local import load_vision_model
+
+        return load_vision_model(self.vlm, self.download)
+
+    def open_rewriter(self) -> Rewriter:
+        """Make what lets the language model write the texts of passages."""
+        return Rewriter(open_language_model(self.llm, self.download))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a film.
+
+    Attributes:
+        shots: how many it has.
+        rejected: how many of them were left out, by reason.
+        scenes, clips: how many there are.
+        seconds: of its clips together.
+    """
+
+    shots: int
+    rejected: Counter
+    scenes: int
+    clips: int
+    seconds: float
+
+
+# -- one film ----------------------------------------------------------------------------------------------------------
+
+
+def curate_film(path: PathLike, dataset: PathLike, curation: Curation, progress: bool = False) -> Summary:
+    """Make clips of a film, and records of them, in a dataset's folder; `write_dataset` then lists them.
+
+    The film is decoded three times, for its borders, for its shots and for its clips, so that no more than a shot is
+    ever held. What an earlier run has made is kept.
+
+    Raises:
+        MediaError: the file can't be read as a film, or the dataset holds another film of this name, or one that was
+            curated in another way.
+        ValueError: the film has no shot that can be used.
+    """
+    film = Film.open(path)
+    work = make_folder(Path(dataset) / WORK / film.path.stem)
+    _claim(work, film, curation)
+
+    def find_shots() -> list[dict]:
+        detector: Detector = DETECTORS[curation.detector]()
+        return [shot.to_dict() for shot in film.shots(detector, "borders" if progress else "")]
+
+    shots = [ShotRecord.from_dict(value) for value in keep(work / "borders.json", find_shots)]
+    _look_at_shots(film, work, shots, curation, "shots" if progress else "")
+    shots = [ShotRecord.from_dict(read_kept(_record(work, shot))) for shot in shots]
+    for step in curation.steps_for(film, work, progress):
+        shots = step(shots)
+    write_json(work / "shots.json", [shot.to_dict() for shot in shots])
+    rejected = Counter(shot.rejected for shot in shots if shot.rejected)
+    passages = join_shots(shots, film.longest_shot)
+    if not passages:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.items())
+        raise ValueError(f"{path}: no shot can be used ({reasons or 'it has none'}); give a film with longer shots")
+    passages = _tell_passages(work, passages, curation, "captions" if progress else "")
+    _write_clips(film, Path(dataset), passages, curation.size, "clips" if progress else "")
+    entries = [entry_of(passage, film, curation.licence) for passage in passages]
+    write_json(work / "entries.json", entries)
+    scenes = {shot.scene for passage in passages for shot in passage.shots}
+    seconds = sum(entry["num_frames"] / entry["fps"] for entry in entries)
+    return Summary(len(shots), rejected, len(scenes), len(entries), seconds)
+
+
+def _claim(work: Path, film: Film, curation: Curation) -> None:
+    """Note what the folder is made from. MediaError where it is made from something else."""
+    made_from = {
+        "film": film.path.name,
+        "bytes": film.path.stat().st_size,
+        "size": str(curation.size),
+        "detector": curation.detector,
+        "vlm": curation.vlm,
+        "llm": curation.llm,
+    }
+    if (held := keep(work / "film.json", lambda: made_from)) != made_from:
+        raise MediaError(
+            f"{film.path}: the dataset holds clips of {held}, not of {made_from}; choose another dataset, rename the "
+            f"film, or delete {work}"
+        )
+
+
+def _read_shots(path: Path) -> list[ShotRecord]:
+    return [ShotRecord.from_dict(value) for value in read_kept(path)]
+
+
+def _record(work: Path, shot: ShotRecord) -> Path:
+    return work / "shots" / f"{shot.start:07}.json"
+
+
+def _look_at_shots(film: Film, work: Path, shots: Sequence[ShotRecord], curation: Curation, what: str) -> None:
+    """Write what the shot steps find, and a picture of each shot. The record comes last, so it says that both are."""
+    make_folder(work / "shots")
+    todo = [shot for shot in shots if not _record(work, shot).exists() and shot.num_frames]
+    spans = film.spans([(shot.start, shot.stop) for shot in todo], SMALL, what)
+    for shot, span in zip(todo, spans, strict=True):
+        frames = np.stack(list(span))
+        for step in curation.shot_steps:
+            if not shot.rejected:
+                shot = step(shot, frames, film.fps)
+        _write_strip(_record(work, shot).with_suffix(".jpg"), frames)
+        write_json(_record(work, shot), shot.to_dict())
+
+
+def _write_strip(path: Path, frames: NDArray) -> None:
+    """A picture of a few frames of a shot."""
+    chosen = frames[np.linspace(0, len(frames) - 1, min(STRIP, len(frames))).round().astype(int)]
+    with atomic_path(path) as temporary:
+        contact_sheet(chosen, STRIP).save(temporary, quality=80)
+
+
+def join_shots(shots: Sequence[ShotRecord], longest: int) -> list[Passage]:
+    """Join neighbouring shots of one scene to passages of at most `longest` frames.
+
+    A shot that is rejected, or a transition that belongs to no shot, ends a passage.
+    """
+    groups: list[list[ShotRecord]] = []
+    for shot in shots:
+        if shot.rejected:
+            continue
+        last = groups[-1][-1] if groups else None
+        if last and last.stop == shot.start and last.scene == shot.scene and shot.stop - groups[-1][0].start <= longest:
+            groups[-1].append(shot)
+        else:
+            groups.append([shot])
+    return [Passage(tuple(group)) for group in groups]
+
+
+def _write_clips(film: Film, dataset: Path, passages: Sequence[Passage], size: Size, what: str) -> None:
+    folder = make_folder(dataset / film.path.stem)
+    todo = [passage for passage in passages if not (folder / _clip_name(passage)).exists()]
+    spans = film.spans([(passage.shots[0].start, passage.shots[-1].stop) for passage in todo], size, what)
+    for passage, span in zip(todo, spans, strict=True):
+        write_video(folder / _clip_name(passage), span, film.fps)
+
+
+def _clip_name(passage: Passage) -> str:
+    return f"{passage.shots[0].start:07}.mp4"
+
+
+# -- captions ----------------------------------------------------------------------------------------------------------
+
+
+def _tell_passages(work: Path, passages: Sequence[Passage], curation: Curation, what: str) -> list[Passage]:
+    """Write the texts of passages. What a language model wrote is kept, so that it is asked but once."""
+    passages = [describe_passage(passage) for passage in passages]
+    if not curation.llm:
+        return passages
+    make_folder(work / "captions")
+    rewriter, told = functools.cache(curation.open_rewriter), []  # loaded when it is first asked
+    for passage in tqdm(passages, desc=what, unit=" clips", disable=not what):
+        path = work / "captions" / f"{passage.shots[0].start:07}.json"
+        told.append(Passage.from_dict(keep(path, lambda passage=passage: asdict(rewriter()(passage)))))
+    return told
+
+
+def entry_of(passage: Passage, film: Film, licence: str) -> dict:
+    """A clip's line of metadata.jsonl. A Storyboard writes its caption, in the form that the text encoder reads."""
+    start, stop = passage.shots[0].start, passage.shots[-1].stop
+    shots = [
+        {
+            "start_frame": shot.start - start,
+            "description": shot.content,
+            "camera": shot.camera.kind,
+            "characters": [one.name for one in shot.characters],
+        }
+        for shot in passage.shots
+    ]
+    storyboard = Storyboard(
+        description=passage.description,
+        shots=[Shot(**{**shot, "characters": tuple(shot["characters"])}) for shot in shots],
+        num_frames=stop - start,
+        fps=film.fps,
+    )
+    return {
+        "file_name": f"{film.path.stem}/{_clip_name(passage)}",
+        "caption": storyboard.caption(),
+        "told_by": passage.told_by,
+        "description": storyboard.description,
+        "shots": shots,
+        "cuts": list(storyboard.cuts),
+        "fps": film.fps,
+        "num_frames": storyboard.num_frames,
+        "keyframes": [frame - start for shot in passage.shots for frame in shot.keyframes],
+        "source": film.path.name,
+        "licence": licence,
+        "film_frames": [start, stop],
+    }
+
+
+# -- the dataset -------------------------------------------------------------------------------------------------------
+
+
+def write_dataset(dataset: PathLike) -> int:
+    """Write the list of clips, the card and the page of a dataset, from all films that were curated into it.
+
+    Returns:
+        The number of clips.
+    """
+    dataset = Path(dataset)
+    works = sorted(path.parent for path in (dataset / WORK).glob("*/entries.json"))
+    entries = [entry for work in works for entry in read_kept(work / "entries.json")]
+    with atomic_path(dataset / "metadata.jsonl") as temporary:
+        lines = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n" for entry in entries)
+        temporary.write_text("".join(lines), encoding="utf-8")
+    with atomic_path(dataset / "README.md") as temporary:
+        temporary.write_text(_card(entries), encoding="utf-8")
+    films = {work.name: _read_shots(work / "shots.json") for work in works}
+    write_page(dataset / "index.html", f"{WORK}/{{film}}/shots/{{start:07}}.jpg", films, entries)
+    return len(entries)
+
+
+def _card(entries: Sequence[dict]) -> str:
+    """The dataset card, which the hub shows."""
+    seconds = sum(entry["num_frames"] / entry["fps"] for entry in entries)
+    sources = sorted({(entry["source"], entry["licence"]) for entry in entries})
+    lines = [
+        "---",
+        "task_categories:",
+        "- text-to-video",
+        "license: other",
+        f"license_name: {json.dumps('; '.join(sorted({licence for _, licence in sources})))}",
+        "---",
+        "",
+        "# Clips with structured captions",
+        "",
+        f"{len(entries)} clips, {seconds:.0f} seconds in all, of one or more shots of a scene each.",
+        "`smartdirector curate` found shots, scenes, cameras and characters by itself, and nobody has checked them.",
+        "",
+        "| film | licence |",
+        "|---|---|",
+        *(f"| {_cell(film)} | {_cell(licence)} |" for film, licence in sources),
+        "",
+        "`metadata.jsonl` holds for each clip its `caption`, its `shots` (first frame, description, camera and",
+        "characters), its `cuts` and `keyframes` as frames of the clip, and `film_frames`, its place in the film:",
+        "[start, stop) at `fps` frames a second. The clips have no sound.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A text as it stands in a table of Markdown."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def curate_films(
+    films: Sequence[PathLike], dataset: PathLike, curation: Curation = Curation(), jobs: int = 1, progress: bool = False
+) -> dict[str, Summary]:
+    """Curate films into a dataset.
+
+    Args:
+        jobs: how many films are read at once, each in a process of its own.
+        progress: whether bars show how far it is.
+
+    Returns:
+        What came of each film, by its name.
+
+    Raises:
+        ValueError: two films of one name, and what `curate_film` raises. What other films gave is listed even then.
+    """
+    names = Counter(Path(film).stem.casefold() for film in films)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"films: {names[twice[0]]} are called {twice[0]!r}; rename all but one")
+    if jobs < 1:
+        raise ValueError(f"jobs must be 1 or more, got {jobs}")
+    if curation.vlm or curation.llm:
+        curation.find_models()
+    calls = [(film, dataset, curation, progress) for film in films]
+    found = {}
+    try:
+        if min(jobs, len(films)) == 1:
+            for call in calls:
+                found[str(call[0])] = curate_film(*call)
+        else:
+            context = multiprocessing.get_context("spawn")  # torch's threads do not outlive a fork
+            with ProcessPoolExecutor(min(jobs, len(films)), context) as pool:
+                futures = [pool.submit(curate_film, *call) for call in calls]
+                for call, future in zip(calls, futures, strict=True):
+                    found[str(call[0])] = future.result()
+    finally:
+        if (Path(dataset) / WORK).is_dir():
+            write_dataset(dataset)
+    return found
