@@ -51,7 +51,7 @@ def _clip(entry: Mapping) -> str:
     """A clip with its caption."""
     return (
         f"<article><h3>{escape(entry['file_name'])}</h3>\n"
-        f'<video controls muted preload="none" src="{quote(entry["file_name"])}"></video>\n'
+        f'<video controls muted preload="metadata" src="{quote(entry["file_name"])}"></video>\n'
         f"<p>{escape(entry['caption'])}</p></article>"
     )
 
