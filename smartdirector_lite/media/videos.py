@@ -20,6 +20,7 @@ from .size import Size
 MIN_FPS, MAX_FPS = 0.001, 1000
 MAX_VIDEO_FRAMES = 3_600  # frames that read_video returns at once: 60 s at 60 fps
 MAX_VIDEO_PIXELS = 1_500_000_000  # pixels that read_video returns at once: 4.5 GB, or 60 s of 720p at 24 fps
+ROUNDING = 1e-6  # seconds that keep rounding from deciding ties where frames are resampled
 CLOCK_TICK = 0.001  # seconds: Matroska's times are this coarse
 RATE_TOLERANCE = 0.01  # by which a header's rate may differ from what is measured
 
@@ -131,11 +132,11 @@ def _select(path: PathLike, shown: Iterable, part: tuple[str, float, float], fps
         raise MediaError(f"{path}: no frame {wanted}; it has {count} frames before that")
     if fps is None:
         return kept
-    num_frames = max(1, math.floor((times[-1] - times[0] + period) * fps + 0.5))
+    num_frames = max(1, math.floor((times[-1] - times[0] + period + ROUNDING) * fps + 0.5))
     if num_frames > MAX_VIDEO_FRAMES:
         raise MediaError(f"{path}: more than {MAX_VIDEO_FRAMES} frames at {fps} fps; read a part of it")
-    # The frames nearest to 0, 1/fps, 2/fps, ... after the first. The microsecond keeps rounding from deciding ties.
-    wanted = times[0] + np.arange(num_frames) / fps - 1e-6
+    # The frames nearest to 0, 1/fps, 2/fps, ... after the first.
+    wanted = times[0] + np.arange(num_frames) / fps - ROUNDING
     return [kept[i] for i in np.abs(np.asarray(times)[None] - wanted[:, None]).argmin(axis=1)]
 
 

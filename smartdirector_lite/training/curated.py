@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from ..media.videos import ROUNDING
 from ..storyboard import Shot, Storyboard
 
 LIST = "metadata.jsonl"
@@ -83,12 +84,12 @@ def mirror(text: str) -> str:
 
 def num_kept(num_frames: int, fps: float, kept: float) -> int:
     """How many frames `read_video` gives of a clip at the rate `kept`."""
-    return max(1, math.floor(num_frames / fps * kept + 0.5))
+    return max(1, math.floor((num_frames / fps + ROUNDING) * kept + 0.5))
 
 
 def first_kept(frame: int, fps: float, kept: float) -> int:
     """The first frame at the rate `kept` that shows `frame` or a later one; `read_video` takes the nearest."""
-    return math.floor((frame - 0.5) * kept / fps) + 1 if frame else 0
+    return math.floor(((frame - 0.5) / fps + ROUNDING) * kept) + 1 if frame else 0
 
 
 def read_dataset(dataset: str | Path) -> list[CuratedClip]:

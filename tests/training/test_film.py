@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from smartdirector_lite.media import write_video
+from smartdirector_lite.media import read_video, write_video
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.training import film
 from smartdirector_lite.training.curated import CuratedClip, read_dataset
@@ -57,6 +57,20 @@ def test_shots_are_where_the_decoded_frames_show_them(dataset):
     clip = training.clip(2, 5, crop=(4, 0, 8, 30))
     assert clip.shape == (5, 3, 8, 30)
     assert_close(clip, torch.full_like(clip, 20 / 255), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30, 30000 / 1001, 12, 10])
+def test_the_length_of_a_decoded_clip_and_its_shots_are_known_before(tmp_path, fps):
+    for num_frames in (31, 95, 97, 99, 197):
+        cut = num_frames // 2
+        frames = np.full((num_frames, 16, 16, 3), 20, np.uint8)
+        frames[cut:] = 220
+        write_video(tmp_path / "clip.mp4", frames, fps)
+        decoded = read_video(tmp_path / "clip.mp4", fps=12.0)
+        clip = CuratedClip(tmp_path / "clip.mp4", fps, num_frames, "", (cut,), (film.Shot(), film.Shot()))
+        (_, middle), (_, end) = clip.spans(12.0)
+        assert len(decoded) == end, num_frames
+        assert (decoded[:middle] < 60).all() and (decoded[middle:] > 180).all(), num_frames
 
 
 def test_every_clip_is_told_in_its_own_words(dataset):
