@@ -286,6 +286,14 @@ def test_a_setting_that_is_no_endpoint_is_refused_before_the_work(setting, reaso
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["secret\nX-Other: 1", "s\u00e9cret"])
+def test_a_key_that_can_not_be_sent_is_refused_and_not_shown(key, monkeypatch):
+    monkeypatch.setenv(KEY, key)
+    with pytest.raises(BackendError, match=f"{KEY} holds a character") as caught:
+        Endpoint("http://127.0.0.1:9/v1#model")([])
+    assert "cret" not in str(caught.value)
+
+
 def test_a_dataset_is_told_by_a_language_model_once(tmp_path):
     film = sample_film(3, num_shots=2, soft=0.0)
     write_video(tmp_path / "toy.mp4", film.frames(Size(96, 54)), film.fps)

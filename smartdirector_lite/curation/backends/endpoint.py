@@ -56,6 +56,8 @@ class Endpoint:
     def __call__(self, messages: list[Message]) -> str:
         headers = {"Content-Type": "application/json"}
         if key := os.environ.get(KEY, "").strip():
+            if not (key.isascii() and key.isprintable()):  # http.client would print it
+                raise BackendError(f"endpoint {self.url}: {KEY} holds a character that no key has; set it again")
             headers["Authorization"] = f"Bearer {key}"
         body = json.dumps({"model": self.name, "messages": messages}).encode()
         request = urllib.request.Request(self.url, body, headers)
