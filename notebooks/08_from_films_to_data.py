@@ -231,7 +231,7 @@ single, many = two_curves(thumbnails)
 show_image(
     figure_image(viz.signal_figure({"single": single, "many": many}, film.fps, "probability")),
     alt="The two curves of TransNetV2 over the film. Both are near 0 within shots. At four cuts they have narrow "
-    "peaks, at the fade to black, the fade from black and the dissolve the second one has wide peaks",
+    "peaks. At both fades and the dissolve the second one has high, wide peaks, and around frame 130 a lower one",
 )
 near = {"single": single[435:461], "many": many[435:461]}
 show_image(
@@ -410,8 +410,9 @@ show_image(
 
 # %% [markdown]
 # **Notice.** The rabbit and the squirrel are one scene in two shots, and so are the rabbit's face and the rabbit on the
-# meadow. The two views of the meadow, shots 4 and 5, are two scenes, since a dissolve lies between them. The false
-# border of part 3 also costs something here: the squirrel on its branch is cut off from the rabbit.
+# meadow. The two views of the meadow, shots 4 and 5, are two scenes: they look different, and the dissolve between
+# them adds to this. The false border of part 3 also costs something here: the squirrel on its branch is cut off from
+# the rabbit.
 #
 # Looks are a rough measure. A thought such as "she opens the letter that he wrote" is not in the colours. That is why
 # the paper takes a model that understands pictures, and why `smartdirector curate --vlm` takes one, too.
@@ -492,8 +493,9 @@ for k, shot in enumerate(used):
 show_table(rows, ["shot", "zoom", "shift right", "shift down", "the library says"])
 show_image(
     figure_image(viz.arrows_figure(panels)),
-    alt="Four frames with an arrow at each tracked point. In the first two, only points on the squirrel and the rabbit "
-    "move. In the meadow and at the tree nearly all points move to the left",
+    alt="Four frames with a line from each tracked point to where it goes. In shot 2 nearly nothing moves. In shot 3 "
+    "the squirrel and the rabbit's arm move, and most of their points are red. In shots 4 and 5 all points move to "
+    "the left",
 )
 
 # %% [markdown]
@@ -536,8 +538,8 @@ show_strip(
     count=9,
     labels=[str(k) for k in chosen.keyframes],
     keyframes=range(len(chosen.keyframes)),
-    alt=f"The {len(chosen.keyframes)} keyframes of shot 5, in gold: a tree in a meadow, with more and more of its "
-    "trunk in the picture while the camera pans",
+    alt=f"The {len(chosen.keyframes)} keyframes of shot 5, in gold: a tree in a meadow, whose trunk comes from the "
+    "right to the middle of the picture while the camera pans",
 )
 
 # %% [markdown]
@@ -566,8 +568,8 @@ print("The truth:", toy.scenes[1].description)
 show_strip(
     list(toy_frames[places[0].start : places[-1].stop]),
     count=6,
-    alt="Six frames of a snowy field. In the first three a big green creature with horns walks to the right, seen from "
-    "near. In the last three it jumps beside a blue creature that stands still",
+    alt="Six frames of a snowy field. In the first three a big green creature is seen from near. In the last three it "
+    "is smaller and rises from the ground, beside a blue creature that stands still",
 )
 
 # %% [markdown]
