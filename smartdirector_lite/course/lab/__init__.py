@@ -11,6 +11,7 @@ from .lab03 import *
 from .lab04 import *
 from .lab05 import *
 from .lab06 import *
+from .lab08 import *
 from .record import exercises_of, free_text, hint, hints, passed, save_result, summary
 
 __all__ = ["Hint", "exercise", "exercises_of", "free_text", "hint", "hints", "passed", "save_result", "summary"]

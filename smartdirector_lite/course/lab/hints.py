@@ -169,4 +169,33 @@ HINTS: dict[str, tuple[str, str, str]] = {
         "The matrix is W plus a factor times B A. The rank r is the number of rows of A.",
         "return weight + alpha / A.shape[0] * B @ A",
     ),
+    "08.1": (
+        "What is 3 - 5 for numbers of the type uint8? Try it in a cell.",
+        "Convert to float first. np.diff(..., axis=0) gives the T - 1 differences of neighbours; frame 0 gets a 0.",
+        "steps = np.abs(np.diff(frames.astype(float), axis=0)).mean(axis=(1, 2, 3)) / 255; return np.append(0, steps)",
+    ),
+    "08.2": (
+        "A cut is a large jump in a quiet place. Which two conditions does the text name?",
+        "For each i take the window from i - around to i + around, without going below 0. Compare with its median.",
+        "beside = np.median(jumps[max(0, i - around) : i + around + 1]); keep i if jumps[i] > threshold and "
+        "jumps[i] > ratio * beside.",
+    ),
+    "08.3": (
+        "First mark the frames, as an array of bools. How do you find where runs of True begin and end?",
+        "Put a False before and after the marks. np.flatnonzero(marks[1:] != marks[:-1]) then gives start, stop, "
+        "start, stop, ... For each run, look for the highest value of `single` in it.",
+        "peak = start + single[start:stop].argmax(). If single[peak] > low, append (peak + 1, peak + 1) where "
+        "stop - start <= 3, and (start, stop) elsewhere.",
+    ),
+    "08.4": (
+        "Draw the shots as dots on a line, and the links as arcs. A new scene begins where no arc passes.",
+        "Walk from left to right and remember `reach`, the last shot that the scene certainly has. What makes it grow?",
+        "At shot i: if i > reach, scene += 1. Then reach = max(reach, i), and i + 1 or i + 2 where that link is there.",
+    ),
+    "08.5": (
+        "Each point gives two equations: a x - b y + tx = x', and b x + a y + ty = y'. What are the unknowns?",
+        "The unknowns are a, b, tx, ty. The rows for x' are (x, -y, 1, 0). What are the rows for y'?",
+        "Stack all rows (x, -y, 1, 0) and then all rows (y, x, 0, 1). np.linalg.lstsq(rows, right side)[0] gives "
+        "a, b, tx, ty, where the right side is all x' and then all y'.",
+    ),
 }
