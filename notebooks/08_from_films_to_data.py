@@ -494,8 +494,7 @@ show_table(rows, ["shot", "zoom", "shift right", "shift down", "the library says
 show_image(
     figure_image(viz.arrows_figure(panels)),
     alt="Four frames with a line from each tracked point to where it goes. In shot 2 nearly nothing moves. In shot 3 "
-    "the squirrel and the rabbit's arm move, and most of their points are red. In shots 4 and 5 all points move to "
-    "the left",
+    "the squirrel and the rabbit's arm move; most of their points are red. In shots 4 and 5 all move to the left",
 )
 
 # %% [markdown]
