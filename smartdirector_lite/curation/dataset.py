@@ -11,7 +11,6 @@ the same command is called again.
 """
 
 import functools
-import json
 import multiprocessing
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +34,7 @@ from .characters import find_characters, name_characters
 from .film import Film
 from .kept import keep, read_kept
 from .keyframes import choose_keyframes
-from .page import write_page
+from .listing import WORK, write_dataset
 from .records import FilmStep, Passage, ShotRecord, ShotStep
 from .scenes import describe_layout, group_scenes
 from .shots import Detector, TransNet, adaptive_borders, fast_borders, reject_shot
@@ -45,7 +44,6 @@ CLIP = Size(224, 128)  # smartdirector-tiny's final size
 SMALL = Size(192, 108)  # of the frames that steps look at
 STRIP = 5  # frames of a shot on the page
 MIN_SIDE = 16  # pixels of a clip
-WORK = ".curation"  # the folder of a dataset that holds what was found so far; `datasets` leaves hidden folders out
 SHOT_STEPS: tuple[ShotStep, ...] = (reject_shot, read_camera, find_characters, describe_layout, choose_keyframes)
 FILM_STEPS: tuple[FilmStep, ...] = (group_scenes, name_characters, write_contents)
 DETECTORS = {  # by the name that users give; called when needed, since TransNet loads its weights
@@ -194,10 +192,6 @@ def _claim(work: Path, film: Film, curation: Curation) -> None:
         )
 
 
-def _read_shots(path: Path) -> list[ShotRecord]:
-    return [ShotRecord.from_dict(value) for value in read_kept(path)]
-
-
 def _record(work: Path, shot: ShotRecord) -> Path:
     return work / "shots" / f"{shot.start:07}.json"
 
@@ -300,62 +294,6 @@ def entry_of(passage: Passage, film: Film, licence: str) -> dict:
         "licence": licence,
         "film_frames": [start, stop],
     }
-
-
-# -- the dataset -------------------------------------------------------------------------------------------------------
-
-
-def write_dataset(dataset: PathLike) -> int:
-    """Write the list of clips, the card and the page of a dataset, from all films that were curated into it.
-
-    Returns:
-        The number of clips.
-    """
-    dataset = Path(dataset)
-    works = sorted(path.parent for path in (dataset / WORK).glob("*/entries.json"))
-    entries = [entry for work in works for entry in read_kept(work / "entries.json")]
-    with atomic_path(dataset / "metadata.jsonl") as temporary:
-        lines = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n" for entry in entries)
-        temporary.write_text("".join(lines), encoding="utf-8")
-    with atomic_path(dataset / "README.md") as temporary:
-        temporary.write_text(_card(entries), encoding="utf-8")
-    films = {work.name: _read_shots(work / "shots.json") for work in works}
-    write_page(dataset / "index.html", f"{WORK}/{{film}}/shots/{{start:07}}.jpg", films, entries)
-    return len(entries)
-
-
-def _card(entries: Sequence[dict]) -> str:
-    """The dataset card, which the hub shows."""
-    seconds = sum(entry["num_frames"] / entry["fps"] for entry in entries)
-    sources = sorted({(entry["source"], entry["licence"]) for entry in entries})
-    lines = [
-        "---",
-        "task_categories:",
-        "- text-to-video",
-        "license: other",
-        f"license_name: {json.dumps('; '.join(sorted({licence for _, licence in sources})))}",
-        "---",
-        "",
-        "# Clips with structured captions",
-        "",
-        f"{len(entries)} clips, {seconds:.0f} seconds in all, of one or more shots of a scene each.",
-        "`smartdirector curate` found shots, scenes, cameras and characters by itself, and nobody has checked them.",
-        "",
-        "| film | licence |",
-        "|---|---|",
-        *(f"| {_cell(film)} | {_cell(licence)} |" for film, licence in sources),
-        "",
-        "`metadata.jsonl` holds for each clip its `caption`, its `shots` (first frame, description, camera and",
-        "characters), its `cuts` and `keyframes` as frames of the clip, and `film_frames`, its place in the film:",
-        "[start, stop) at `fps` frames a second. The clips have no sound.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """A text as it stands in a table of Markdown."""
-    return " ".join(text.split()).replace("|", "\\|")
 
 
 def curate_films(
