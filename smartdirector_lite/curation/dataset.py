@@ -38,6 +38,7 @@ from .listing import WORK, write_dataset
 from .records import FilmStep, Passage, ShotRecord, ShotStep
 from .scenes import describe_layout, group_scenes
 from .shots import Detector, TransNet, adaptive_borders, fast_borders, reject_shot
+from .tracking import Tracker
 from .vision import Viewer
 
 CLIP = Size(224, 128)  # smartdirector-tiny's final size
@@ -62,6 +63,7 @@ class Curation:
         detector: one of DETECTORS.
         licence: of the films, told with every clip.
         shot_steps, film_steps: what is found out about shots, in order.
+        sam: the folder or hub id of a SAM2 model that follows the characters; "" for none.
         vlm: the folder or hub id of a vision-language model that looks at the shots; "" for none.
         llm: the language model that writes the captions' texts, see `open_language_model`; "" for templates.
         download: whether files of a model that the hub's cache lacks may be fetched.
@@ -75,6 +77,7 @@ class Curation:
     licence: str = "unknown"
     shot_steps: tuple[ShotStep, ...] = SHOT_STEPS
     film_steps: tuple[FilmStep, ...] = FILM_STEPS
+    sam: str = ""
     vlm: str = ""
     llm: str = ""
     download: bool = False
@@ -87,6 +90,15 @@ class Curation:
         if is_endpoint(self.llm):
             Endpoint(self.llm)  # nobody is asked yet
 
+    def load_shot_steps(self) -> list[ShotStep]:
+        """Return the shot steps. Where models are wanted, load them, and let them do the steps that they are for."""
+        steps = list(self.shot_steps)
+        if self.sam and find_characters in steps:
+            from .backends.sam import load_sam
+
+            steps[steps.index(find_characters)] = Tracker(load_sam(self.sam, self.download))
+        return steps
+
     def steps_for(self, film: Film, work: Path, progress: bool) -> list[FilmStep]:
         """The film steps, with those of the vision-language model where one is wanted."""
         steps = list(self.film_steps)
@@ -98,10 +110,11 @@ class Curation:
 
     def find_models(self) -> None:
         """Look for the files of the models before the work begins. LoadError where some are missing."""
-        from .backends.local import find_files  # transformers' models take seconds to import
+        models = [model for model in (self.sam, self.vlm, self.llm) if model and not is_endpoint(model)]
+        if models:
+            from .backends.local import find_files  # transformers' models take seconds to import
 
-        for model in (self.vlm, self.llm):
-            if model and not is_endpoint(model):
+            for model in models:
                 find_files(model, self.download)
 
     def open_vision_model(self) -> LanguageModel:
@@ -182,6 +195,7 @@ def _claim(work: Path, film: Film, curation: Curation) -> None:
         "bytes": film.path.stat().st_size,
         "size": str(curation.size),
         "detector": curation.detector,
+        "sam": curation.sam,
         "vlm": curation.vlm,
         "llm": curation.llm,
     }
@@ -200,10 +214,11 @@ def _look_at_shots(film: Film, work: Path, shots: Sequence[ShotRecord], curation
     """Write what the shot steps find, and a picture of each shot. The record comes last, so it says that both are."""
     make_folder(work / "shots")
     todo = [shot for shot in shots if not _record(work, shot).exists() and shot.num_frames]
+    steps = curation.load_shot_steps() if todo else []
     spans = film.spans([(shot.start, shot.stop) for shot in todo], SMALL, what)
     for shot, span in zip(todo, spans, strict=True):
         frames = np.stack(list(span))
-        for step in curation.shot_steps:
+        for step in steps:
             if not shot.rejected:
                 shot = step(shot, frames, film.fps)
         _write_strip(_record(work, shot).with_suffix(".jpg"), frames)
@@ -316,8 +331,7 @@ def curate_films(
         raise ValueError(f"films: {names[twice[0]]} are called {twice[0]!r}; rename all but one")
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, got {jobs}")
-    if curation.vlm or curation.llm:
-        curation.find_models()
+    curation.find_models()
     calls = [(film, dataset, curation, progress) for film in films]
     found = {}
     try:
