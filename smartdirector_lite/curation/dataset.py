@@ -35,6 +35,7 @@ from .film import Film
 from .kept import keep, read_kept
 from .keyframes import choose_keyframes
 from .listing import WORK, write_dataset
+from .poses import PoseCamera
 from .records import FilmStep, Passage, ShotRecord, ShotStep
 from .scenes import describe_layout, group_scenes
 from .shots import Detector, TransNet, adaptive_borders, fast_borders, reject_shot
@@ -64,6 +65,7 @@ class Curation:
         licence: of the films, told with every clip.
         shot_steps, film_steps: what is found out about shots, in order.
         sam: the folder or hub id of a SAM2 model that follows the characters; "" for none.
+        vggt: the folder or hub id of a VGGT model that finds how the camera moves; "" for none.
         vlm: the folder or hub id of a vision-language model that looks at the shots; "" for none.
         llm: the language model that writes the captions' texts, see `open_language_model`; "" for templates.
         download: whether files of a model that the hub's cache lacks may be fetched.
@@ -78,6 +80,7 @@ class Curation:
     shot_steps: tuple[ShotStep, ...] = SHOT_STEPS
     film_steps: tuple[FilmStep, ...] = FILM_STEPS
     sam: str = ""
+    vggt: str = ""
     vlm: str = ""
     llm: str = ""
     download: bool = False
@@ -97,6 +100,10 @@ class Curation:
             from .backends.sam import load_sam
 
             steps[steps.index(find_characters)] = Tracker(load_sam(self.sam, self.download))
+        if self.vggt and read_camera in steps:
+            from .backends.vggt import load_vggt
+
+            steps[steps.index(read_camera)] = PoseCamera(load_vggt(self.vggt, self.download))
         return steps
 
     def steps_for(self, film: Film, work: Path, progress: bool) -> list[FilmStep]:
@@ -109,8 +116,13 @@ class Curation:
         return steps
 
     def find_models(self) -> None:
-        """Look for the files of the models before the work begins. LoadError where some are missing."""
-        models = [model for model in (self.sam, self.vlm, self.llm) if model and not is_endpoint(model)]
+        """Look for the models' files, and for VGGT's package, before the work begins. LoadError for what is missing."""
+        if self.vggt:
+            from .backends.vggt import check_package
+
+            check_package()
+        named = (self.sam, self.vggt, self.vlm, self.llm)
+        models = [model for model in named if model and not is_endpoint(model)]
         if models:
             from .backends.local import find_files  # transformers' models take seconds to import
 
@@ -196,6 +208,7 @@ def _claim(work: Path, film: Film, curation: Curation) -> None:
         "size": str(curation.size),
         "detector": curation.detector,
         "sam": curation.sam,
+        "vggt": curation.vggt,
         "vlm": curation.vlm,
         "llm": curation.llm,
     }

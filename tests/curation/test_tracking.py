@@ -183,7 +183,7 @@ def test_frames_and_boxes_are_prepared_as_transformers_own_processor_does(folder
     processor = Sam2VideoProcessor(Sam2ImageProcessor(size=size), Sam2VideoVideoProcessor(size=size))
     model = sam.load_sam(str(folder))
     session = processor.init_video_session([*NOISE])
-    assert (session.get_frame(0) - sam.prepare_frames(NOISE, SIDE)[0]).abs().max() < 0.02  # a grey level is 0.017
+    assert (session.get_frame(0) - sam.square_frames(NOISE, SIDE)[0]).abs().max() < 0.02  # a grey level is 0.017
     start, (left, top, right, bottom) = PROMPTS[0]
     box = [left * WIDTH, top * HEIGHT, right * WIDTH, bottom * HEIGHT]
     processor.add_inputs_to_inference_session(session, start, 1, input_boxes=[[box]])

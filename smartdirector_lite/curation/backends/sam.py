@@ -27,7 +27,7 @@ class Sam2:
         height, width = frames.shape[1:3]
         side, device = self.model.config.image_size, self.model.device
         session = Sam2VideoInferenceSession(
-            prepare_frames(frames, side),
+            square_frames(frames, side),
             height,
             width,
             inference_device=device,
@@ -49,7 +49,7 @@ class Sam2:
         return masks
 
 
-def prepare_frames(frames: NDArray, side: int) -> torch.Tensor:
+def square_frames(frames: NDArray, side: int) -> torch.Tensor:
     """Bring frames, uint8 (T, H, W, 3), into the form that SAM2 was trained on: (T, 3, side, side)."""
     sized = [Image.fromarray(frame).resize((side, side), Image.Resampling.BILINEAR) for frame in frames]
     video = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).float() / 255
