@@ -133,7 +133,7 @@ def frame_jumps(frames):
 frame_jumps = lab.check_frame_jumps(frame_jumps)
 
 # %%
-jumps = frame_jumps(thumbnails)
+jumps = np.array(frame_jumps(thumbnails))
 assert np.allclose(jumps[1:], [thumbnail_difference(*pair) for pair in itertools.pairwise(thumbnails)])
 highest = sorted(np.argsort(jumps)[-4:].tolist())
 show_image(
@@ -177,7 +177,7 @@ find_cuts = lab.check_find_cuts(find_cuts)
 
 # %%
 SEEN = [(102, 102), (259, 259), (313, 321), (345, 363), (443, 453), (572, 572), (609, 609)]
-cuts = find_cuts(jumps)
+cuts = [int(cut) for cut in find_cuts(jumps)]
 show_table(
     [[start, stop, "cut" if start == stop else "transition", "yes" if start in cuts else "no"] for start, stop in SEEN],
     ["from frame", "to", "kind", "found by your function"],
@@ -272,7 +272,7 @@ def find_transitions(single, many, low=0.1, high=0.3):
 find_transitions = lab.check_find_transitions(find_transitions)
 
 # %%
-borders = find_transitions(single, many)
+borders = [(int(start), int(stop)) for start, stop in find_transitions(single, many)]
 contrasts = thumbnails.reshape(len(thumbnails), -1).std(axis=1) / 255
 theirs = transitions(np.stack([single, many], axis=1), contrasts)
 assert borders == [(border.start, border.stop) for border in theirs]
@@ -399,7 +399,7 @@ def scene_numbers(distances, near=0.3, later=0.13):
 scene_numbers = lab.check_scene_numbers(scene_numbers)
 
 # %%
-scenes = scene_numbers(distances)
+scenes = [int(number) for number in scene_numbers(distances)]
 assert scenes == [shot.scene for shot in group_scenes(used)]
 used = [replace(shot, scene=number) for shot, number in zip(used, scenes)]
 show_image(
@@ -460,7 +460,7 @@ def robust_fit(before, after, rounds=4):
     """Fit a similarity to the half of the points that agree best. Returns it, and which points were kept."""
     kept = np.ones(len(before), bool)
     for _ in range(rounds):
-        matrix = fit_similarity(before[kept], after[kept])
+        matrix = np.array(fit_similarity(before[kept], after[kept]))
         errors = np.linalg.norm(before @ matrix[:, :2].T + matrix[:, 2] - after, axis=1)
         kept = errors <= np.median(errors)
     return matrix, kept
@@ -494,8 +494,7 @@ show_table(rows, ["shot", "zoom", "shift right", "shift down", "the library says
 show_image(
     figure_image(viz.arrows_figure(panels)),
     alt="Four frames with a line from each tracked point to where it goes. In shot 2 nearly nothing moves. In shot 3 "
-    "the squirrel and the rabbit's arm move, and most of their points are red. In shots 4 and 5 all points move to "
-    "the left",
+    "the squirrel and the rabbit's arm move; most of their points are red. In shots 4 and 5 all move to the left",
 )
 
 # %% [markdown]

@@ -15,6 +15,8 @@ def curate(
     detector: Literal["transnet", "pyscenedetect", "fast"] = "transnet",
     storyboard: tuple[float, float] | None = None,
     fps: float | None = None,
+    sam: str = "",
+    vggt: str = "",
     vlm: str = "",
     llm: str = "",
     download: bool = False,
@@ -34,6 +36,10 @@ def curate(
         storyboard: START and END in seconds of one film; in place of a dataset, the piece between them becomes a
             storyboard, OUT/storyboard.json, which `smartdirector generate` takes
         fps: frames a second of a storyboard (None: 12, which smartdirector-tiny was made for); clips have the film's
+        sam: the folder or hub id of a SAM2 model of transformers, such as facebook/sam2.1-hiera-tiny, which follows the
+            characters that the default step finds
+        vggt: the folder or hub id of a VGGT model, such as facebook/VGGT-1B, which finds how the camera moves; it needs
+            the package vggt of its authors
         vlm: the folder or hub id of a vision-language model of transformers, such as Qwen/Qwen3-VL-8B-Instruct, which
             looks at the shots: scenes, what happens, cameras, and what characters look like
         llm: the language model that writes the captions' texts: https://host/v1#model for an endpoint of OpenAI's
@@ -60,7 +66,8 @@ def curate(
         raise ValueError(f"curate needs {error.name}; install smartdirector-lite[curation]") from error
     started = time.perf_counter()
     clips = dataset.CLIP if wanted is None or storyboard else wanted
-    curation = dataset.Curation(clips, detector, licence, vlm=vlm, llm=llm, download=download)
+    models = {"sam": sam, "vggt": vggt, "vlm": vlm, "llm": llm}
+    curation = dataset.Curation(clips, detector, licence, **models, download=download)
     if storyboard is not None:
         made = storyboards.write_storyboard(films[0], storyboard, out, curation, wanted, fps, progress=True)
         print(f"{made}: ready in {time.perf_counter() - started:.0f} s; smartdirector generate {made}")

@@ -59,21 +59,36 @@ class Sighting:
 
 def find_characters(shot: ShotRecord, frames: NDArray, fps: float) -> ShotRecord:
     """Return the record with the characters of the shot, the largest first, named A, B, ... A `ShotStep`."""
+    return replace(shot, characters=cast_of(acting_tracks(frames), fps))
+
+
+def acting_tracks(frames: NDArray) -> list[list[Sighting]]:
+    """Find where characters are in a few frames of a shot, uint8 (T, H, W, 3); the largest character comes first."""
     step = max(1, len(frames) // SAMPLES)
     chosen = range(step // 2, len(frames), step)
-    colours = np.stack([cv2.cvtColor(frames[i].astype(np.float32) / 255, cv2.COLOR_RGB2Lab) for i in chosen])
+    colours = np.stack([to_lab(frames[index]) for index in chosen])
     background = _background(colours)
     seen = [_figures(index, lab, background) for index, lab in zip(chosen, colours, strict=True)]
     tracks = [track for track in _link(seen) if len(track) >= MIN_SEEN * len(chosen)]
     acting = [track for track in tracks if _changes(track)]
     acting.sort(key=lambda track: -max(figure.area for figure in track))
-    characters = []
-    for name, track in zip(string.ascii_uppercase, acting[:MAX_CHARACTERS], strict=False):
+    return acting[:MAX_CHARACTERS]
+
+
+def cast_of(tracks: Sequence[list[Sighting]], fps: float) -> tuple[Actor, ...]:
+    """What the record of a shot says of the characters that the tracks are of, named A, B, ..."""
+    cast = []
+    for name, track in zip(string.ascii_uppercase, tracks, strict=False):
         middle = track[len(track) // 2]
         look = tuple(np.mean([figure.look for figure in track], axis=0).round(4).tolist())
         speed = round(_speed(track) * fps, 4)
-        characters.append(Actor(name, describe_figure(middle), middle.box, look, speed))
-    return replace(shot, characters=tuple(characters))
+        cast.append(Actor(name, describe_figure(middle), middle.box, look, speed))
+    return tuple(cast)
+
+
+def to_lab(frame: NDArray) -> NDArray:
+    """A frame, uint8 (H, W, 3), in CIE Lab."""
+    return cv2.cvtColor(frame.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
 
 
 def _background(colours: NDArray) -> NDArray:
@@ -97,15 +112,18 @@ def _figures(frame: int, lab: NDArray, background: NDArray) -> list[Sighting]:
     mask = cv2.morphologyEx((distance > STANDS_OUT).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    found = []
-    for index in range(1, count):
-        x, y, across, down, area = (int(value) for value in boxes[index])
-        if area >= MIN_AREA * height * width:
-            box = (x / width, y / height, (x + across) / width, (y + down) / height)
-            look, colour = _look(lab[labels == index])
-            crop = cv2.resize(lab[y : y + down, x : x + across], CROP, interpolation=cv2.INTER_AREA)
-            found.append(Sighting(frame, box, area / (height * width), look, colour, crop))
-    return found
+    large = [index for index in range(1, count) if boxes[index][cv2.CC_STAT_AREA] >= MIN_AREA * height * width]
+    return [sighting_of(frame, lab, labels == index) for index in large]
+
+
+def sighting_of(frame: int, lab: NDArray, mask: NDArray) -> Sighting:
+    """What is seen where a mask, (H, W), is true in a frame, (H, W, 3) in CIE Lab. The mask is true somewhere."""
+    height, width = mask.shape
+    x, y, across, down = cv2.boundingRect(mask.astype(np.uint8))
+    box = (x / width, y / height, (x + across) / width, (y + down) / height)
+    look, colour = _look(lab[mask])
+    crop = cv2.resize(lab[y : y + down, x : x + across], CROP, interpolation=cv2.INTER_AREA)
+    return Sighting(frame, box, float(mask.mean()), look, colour, crop)
 
 
 def _look(pixels: NDArray) -> tuple[NDArray, NDArray]:

@@ -11,7 +11,6 @@ the same command is called again.
 """
 
 import functools
-import json
 import multiprocessing
 from collections import Counter
 from collections.abc import Sequence
@@ -35,17 +34,18 @@ from .characters import find_characters, name_characters
 from .film import Film
 from .kept import keep, read_kept
 from .keyframes import choose_keyframes
-from .page import write_page
+from .listing import WORK, write_dataset
+from .poses import PoseCamera
 from .records import FilmStep, Passage, ShotRecord, ShotStep
 from .scenes import describe_layout, group_scenes
 from .shots import Detector, TransNet, adaptive_borders, fast_borders, reject_shot
+from .tracking import Tracker
 from .vision import Viewer
 
 CLIP = Size(224, 128)  # smartdirector-tiny's final size
 SMALL = Size(192, 108)  # of the frames that steps look at
 STRIP = 5  # frames of a shot on the page
 MIN_SIDE = 16  # pixels of a clip
-WORK = ".curation"  # the folder of a dataset that holds what was found so far; `datasets` leaves hidden folders out
 SHOT_STEPS: tuple[ShotStep, ...] = (reject_shot, read_camera, find_characters, describe_layout, choose_keyframes)
 FILM_STEPS: tuple[FilmStep, ...] = (group_scenes, name_characters, write_contents)
 DETECTORS = {  # by the name that users give; called when needed, since TransNet loads its weights
@@ -64,6 +64,8 @@ class Curation:
         detector: one of DETECTORS.
         licence: of the films, told with every clip.
         shot_steps, film_steps: what is found out about shots, in order.
+        sam: the folder or hub id of a SAM2 model that follows the characters; "" for none.
+        vggt: the folder or hub id of a VGGT model that finds how the camera moves; "" for none.
         vlm: the folder or hub id of a vision-language model that looks at the shots; "" for none.
         llm: the language model that writes the captions' texts, see `open_language_model`; "" for templates.
         download: whether files of a model that the hub's cache lacks may be fetched.
@@ -77,6 +79,8 @@ class Curation:
     licence: str = "unknown"
     shot_steps: tuple[ShotStep, ...] = SHOT_STEPS
     film_steps: tuple[FilmStep, ...] = FILM_STEPS
+    sam: str = ""
+    vggt: str = ""
     vlm: str = ""
     llm: str = ""
     download: bool = False
@@ -89,6 +93,19 @@ class Curation:
         if is_endpoint(self.llm):
             Endpoint(self.llm)  # nobody is asked yet
 
+    def load_shot_steps(self) -> list[ShotStep]:
+        """Return the shot steps. Where models are wanted, load them, and let them do the steps that they are for."""
+        steps = list(self.shot_steps)
+        if self.sam and find_characters in steps:
+            from .backends.sam import load_sam
+
+            steps[steps.index(find_characters)] = Tracker(load_sam(self.sam, self.download))
+        if self.vggt and read_camera in steps:
+            from .backends.vggt import load_vggt
+
+            steps[steps.index(read_camera)] = PoseCamera(load_vggt(self.vggt, self.download))
+        return steps
+
     def steps_for(self, film: Film, work: Path, progress: bool) -> list[FilmStep]:
         """The film steps, with those of the vision-language model where one is wanted."""
         steps = list(self.film_steps)
@@ -99,11 +116,17 @@ class Curation:
         return steps
 
     def find_models(self) -> None:
-        """Look for the files of the models before the work begins. LoadError where some are missing."""
-        from .backends.local import find_files  # transformers' models take seconds to import
+        """Look for the models' files, and for VGGT's package, before the work begins. LoadError for what is missing."""
+        if self.vggt:
+            from .backends.vggt import check_package
 
-        for model in (self.vlm, self.llm):
-            if model and not is_endpoint(model):
+            check_package()
+        named = (self.sam, self.vggt, self.vlm, self.llm)
+        models = [model for model in named if model and not is_endpoint(model)]
+        if models:
+            from .backends.local import find_files  # transformers' models take seconds to import
+
+            for model in models:
                 find_files(model, self.download)
 
     def open_vision_model(self) -> LanguageModel:
@@ -184,6 +207,8 @@ def _claim(work: Path, film: Film, curation: Curation) -> None:
         "bytes": film.path.stat().st_size,
         "size": str(curation.size),
         "detector": curation.detector,
+        "sam": curation.sam,
+        "vggt": curation.vggt,
         "vlm": curation.vlm,
         "llm": curation.llm,
     }
@@ -194,10 +219,6 @@ def _claim(work: Path, film: Film, curation: Curation) -> None:
         )
 
 
-def _read_shots(path: Path) -> list[ShotRecord]:
-    return [ShotRecord.from_dict(value) for value in read_kept(path)]
-
-
 def _record(work: Path, shot: ShotRecord) -> Path:
     return work / "shots" / f"{shot.start:07}.json"
 
@@ -206,10 +227,11 @@ def _look_at_shots(film: Film, work: Path, shots: Sequence[ShotRecord], curation
     """Write what the shot steps find, and a picture of each shot. The record comes last, so it says that both are."""
     make_folder(work / "shots")
     todo = [shot for shot in shots if not _record(work, shot).exists() and shot.num_frames]
+    steps = curation.load_shot_steps() if todo else []
     spans = film.spans([(shot.start, shot.stop) for shot in todo], SMALL, what)
     for shot, span in zip(todo, spans, strict=True):
         frames = np.stack(list(span))
-        for step in curation.shot_steps:
+        for step in steps:
             if not shot.rejected:
                 shot = step(shot, frames, film.fps)
         _write_strip(_record(work, shot).with_suffix(".jpg"), frames)
@@ -302,62 +324,6 @@ def entry_of(passage: Passage, film: Film, licence: str) -> dict:
     }
 
 
-# -- the dataset -------------------------------------------------------------------------------------------------------
-
-
-def write_dataset(dataset: PathLike) -> int:
-    """Write the list of clips, the card and the page of a dataset, from all films that were curated into it.
-
-    Returns:
-        The number of clips.
-    """
-    dataset = Path(dataset)
-    works = sorted(path.parent for path in (dataset / WORK).glob("*/entries.json"))
-    entries = [entry for work in works for entry in read_kept(work / "entries.json")]
-    with atomic_path(dataset / "metadata.jsonl") as temporary:
-        lines = (json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n" for entry in entries)
-        temporary.write_text("".join(lines), encoding="utf-8")
-    with atomic_path(dataset / "README.md") as temporary:
-        temporary.write_text(_card(entries), encoding="utf-8")
-    films = {work.name: _read_shots(work / "shots.json") for work in works}
-    write_page(dataset / "index.html", f"{WORK}/{{film}}/shots/{{start:07}}.jpg", films, entries)
-    return len(entries)
-
-
-def _card(entries: Sequence[dict]) -> str:
-    """The dataset card, which the hub shows."""
-    seconds = sum(entry["num_frames"] / entry["fps"] for entry in entries)
-    sources = sorted({(entry["source"], entry["licence"]) for entry in entries})
-    lines = [
-        "---",
-        "task_categories:",
-        "- text-to-video",
-        "license: other",
-        f"license_name: {json.dumps('; '.join(sorted({licence for _, licence in sources})))}",
-        "---",
-        "",
-        "# Clips with structured captions",
-        "",
-        f"{len(entries)} clips, {seconds:.0f} seconds in all, of one or more shots of a scene each.",
-        "`smartdirector curate` found shots, scenes, cameras and characters by itself, and nobody has checked them.",
-        "",
-        "| film | licence |",
-        "|---|---|",
-        *(f"| {_cell(film)} | {_cell(licence)} |" for film, licence in sources),
-        "",
-        "`metadata.jsonl` holds for each clip its `caption`, its `shots` (first frame, description, camera and",
-        "characters), its `cuts` and `keyframes` as frames of the clip, and `film_frames`, its place in the film:",
-        "[start, stop) at `fps` frames a second. The clips have no sound.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """A text as it stands in a table of Markdown."""
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 def curate_films(
     films: Sequence[PathLike], dataset: PathLike, curation: Curation = Curation(), jobs: int = 1, progress: bool = False
 ) -> dict[str, Summary]:
@@ -378,8 +344,7 @@ def curate_films(
         raise ValueError(f"films: {names[twice[0]]} are called {twice[0]!r}; rename all but one")
     if jobs < 1:
         raise ValueError(f"jobs must be 1 or more, got {jobs}")
-    if curation.vlm or curation.llm:
-        curation.find_models()
+    curation.find_models()
     calls = [(film, dataset, curation, progress) for film in films]
     found = {}
     try:

@@ -61,8 +61,7 @@ def write_storyboard(
         raise ValueError(f"fps {fps:g}: the film has {film.fps:g} frames a second; give at most that")
     film = film.at(min(film.fps, DEFAULT_FPS) if fps is None else fps)
     first, stop = piece_frames(film, seconds)
-    if curation.vlm or curation.llm:
-        curation.find_models()
+    curation.find_models()
     (span,) = film.spans([(first, stop)], SMALL, "shots" if progress else "")
     small = np.stack([*span])
     if len(small) < stop - first - 1:  # the times in a file's header may be a frame off
@@ -119,10 +118,10 @@ def look_at_piece(frames: NDArray, fps: float, curation: Curation) -> list[ShotR
     """Find the shots of a piece and what is in them. frames: uint8 (T, H, W, 3), small."""
     detector: Detector = DETECTORS[curation.detector]()
     thumbnails = (cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA) for frame in frames)
-    shots = []
+    shots, steps = [], curation.load_shot_steps()
     for shot in shots_between(detector(thumbnails, fps), len(frames), fps, len(frames)):
         if shot.num_frames:
-            for step in curation.shot_steps:
+            for step in steps:
                 shot = step(shot, frames[shot.start : shot.stop], fps)
             shots.append(replace(shot, rejected=""))
     return write_contents(name_characters(shots))

@@ -78,10 +78,14 @@ def _load(kind: type, model: str, folder: Path) -> PreTrainedTokenizerBase | Pro
     return processor
 
 
-def load_weights(kind: type, model: str, folder: Path) -> PreTrainedModel:
-    """Load weights, onto all GPUs where there are any. LoadError for some that are missing, rather than random ones."""
+def load_weights(kind: type, model: str, folder: Path, gpus: str = "auto") -> PreTrainedModel:
+    """Load weights, onto all GPUs where there are any. LoadError for some that are missing, rather than random ones.
+
+    Args:
+        gpus: "cuda" keeps a model that can't be spread on one GPU.
+    """
     options = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True, "dtype": "auto"}
-    options["device_map"] = "auto" if torch.cuda.is_available() else None
+    options["device_map"] = gpus if torch.cuda.is_available() else None
     with loading(model):
         loaded, found = kind.from_pretrained(folder, output_loading_info=True, **options)
         if missing := sorted([*found["missing_keys"], *found["mismatched_keys"]]):
