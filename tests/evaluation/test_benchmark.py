@@ -1,5 +1,6 @@
 """The benchmark's items: the same for every count, and true to their scenes."""
 
+import itertools
 import json
 import random
 
@@ -52,7 +53,7 @@ def test_keyframes_stand_apart_and_every_shot_has_one():
         shots = [(0, 20), (20, 41), (41, 60)]
         frames = draw_keyframes_apart(random.Random(seed), shots, 12.0)
         assert all(any(start <= frame < stop for frame in frames) for start, stop in shots)
-        free = [b - a for a, b in zip(frames, frames[1:])]
+        free = [b - a for a, b in itertools.pairwise(frames)]
         assert sum(gap < CLOSEST for gap in free) <= 2  # only those that the shots' own keyframes leave
         counts.add(len(frames))
     assert counts == {3, 4, 5, 6, 7}
