@@ -16,10 +16,12 @@ from tyro.extras import subcommand_cli_from_dict
 from .. import __version__
 from .curate import curate
 from .demo import demo
+from .evaluate import evaluate
 from .generate import generate
 from .memory import memory
 from .plan import plan
 from .shell import run
+from .study import study
 from .train import stages, train
 from .upscale import upscale
 
@@ -29,6 +31,8 @@ COMMANDS = {
     "plan": plan,
     "upscale": upscale,
     "curate": curate,
+    "evaluate": evaluate,
+    "study": study,
     "memory": memory,
     "train": train,
 }
