@@ -11,7 +11,7 @@ RESAMPLES = 200
 COVERED = 0.95  # of the bootstrap's distribution, by an interval
 
 
-class Estimate(NamedTuple):
+class Interval(NamedTuple):
     """A figure with the ends of its interval. All are NaN where there was nothing to measure."""
 
     value: float
@@ -59,7 +59,7 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
     return float(within(a) + within(b) - 2 * kernel(a, b).mean())
 
 
-def bootstrap(count: int, statistic: Callable[[Sequence[int]], float], seed: int = 0) -> Estimate:
+def bootstrap(count: int, statistic: Callable[[Sequence[int]], float], seed: int = 0) -> Interval:
     """Estimate a statistic of `count` videos, with the basic bootstrap interval.
 
     The basic interval mirrors the resamples' quantiles at the estimate. A resample holds some videos twice, which makes
@@ -71,14 +71,14 @@ def bootstrap(count: int, statistic: Callable[[Sequence[int]], float], seed: int
         seed: of the resamples.
     """
     if count == 0:
-        return Estimate(float("nan"), float("nan"), float("nan"))
+        return Interval(float("nan"), float("nan"), float("nan"))
     rng, value = np.random.default_rng(seed), statistic(range(count))
     found = [statistic(rng.integers(count, size=count).tolist()) for _ in range(RESAMPLES)]
     low, high = np.nanquantile(found, [(1 - COVERED) / 2, (1 + COVERED) / 2])
-    return Estimate(value, float(2 * value - high), float(2 * value - low))
+    return Interval(value, float(2 * value - high), float(2 * value - low))
 
 
-def mean_estimate(values: Sequence[float]) -> Estimate:
+def mean_estimate(values: Sequence[float]) -> Interval:
     """The mean of one figure a video, with its interval."""
     array = np.asarray(values, dtype=float)
     return bootstrap(len(array), lambda chosen: float(array[list(chosen)].mean()))
@@ -86,7 +86,7 @@ def mean_estimate(values: Sequence[float]) -> Estimate:
 
 def set_estimate(
     distance: Callable[[Tensor, Tensor], float], videos: Sequence[Tensor], truths: Sequence[Tensor]
-) -> Estimate:
+) -> Interval:
     """The distance of all videos from their truths, with its interval.
 
     Args:

@@ -60,7 +60,7 @@ def shrink(video: Tensor) -> Tensor:
     return F.interpolate(video, (SEEN.height, SEEN.width), mode="area")
 
 
-def windows(video: Tensor) -> Tensor:
+def clip_windows(video: Tensor) -> Tensor:
     """Cut a video (T, 3, H, W) into windows (N, WINDOW_FRAMES, 3, H, W), one every STEP frames.
 
     Raises:
@@ -81,4 +81,4 @@ def video_features(video: Tensor) -> Tensor:
     Returns:
         (N, 64).
     """
-    return load_video_network().features(windows(shrink(video)))
+    return load_video_network().features(clip_windows(shrink(video)))

@@ -22,7 +22,7 @@ SAME_COLOUR = 0.12  # largest distance of the bodies' mean colours, rgb in [0, 1
 
 
 @dataclass(frozen=True)
-class Sighting:
+class Likeness:
     """A character in one frame of a video, as it was found.
 
     Attributes:
@@ -89,7 +89,7 @@ def is_whole(character: CharacterTruth, truth: FrameTruth, height: int, width: i
     return not any(other and other.overlaps(box) for other in others)
 
 
-def look_for_characters(video: Tensor, frames: Tensor, truths: Sequence[FrameTruth]) -> list[Sighting]:
+def look_for_characters(video: Tensor, frames: Tensor, truths: Sequence[FrameTruth]) -> list[Likeness]:
     """Look for every character that the true video shows whole.
 
     Args:
@@ -105,7 +105,7 @@ def look_for_characters(video: Tensor, frames: Tensor, truths: Sequence[FrameTru
     return found
 
 
-def _look_for(frame: Tensor, true: Tensor, number: int, character: CharacterTruth, reach: int) -> Sighting:
+def _look_for(frame: Tensor, true: Tensor, number: int, character: CharacterTruth, reach: int) -> Likeness:
     eyes, body = eye_box(character), character.body
     pair = correlate(frame, true[(slice(None), *eyes.slices)], eyes, reach)
     outline = correlate(edges(frame), edges(true)[(slice(None), *character.box.slices)], character.box, reach)
@@ -118,7 +118,7 @@ def _look_for(frame: Tensor, true: Tensor, number: int, character: CharacterTrut
     own = frame[:, top : top + size[0], left : left + size[1]].mean(dim=(1, 2))
     colour = float((own - true[(slice(None), *inner.slices)].mean(dim=(1, 2))).norm())
     fits = float(pair.flatten()[best]), float(outline.flatten()[best])
-    return Sighting(number, character.index, *fits, colour, down, across)
+    return Likeness(number, character.index, *fits, colour, down, across)
 
 
 def _moved(box: Box, down: int, across: int, frame: Tensor) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -128,14 +128,14 @@ def _moved(box: Box, down: int, across: int, frame: Tensor) -> tuple[tuple[int, 
     return (box.top + down, limits[0]), (box.left + across, limits[1])
 
 
-def identity(sightings: Sequence[Sighting]) -> dict[str, float]:
-    """The shares of the sightings whose eyes, outline, colour, and all of these are right; {} without sightings."""
-    if not sightings:
+def identity(likenesses: Sequence[Likeness]) -> dict[str, float]:
+    """The shares of the likenesses whose eyes, outline, colour, and all of these are right; {} without likenesses."""
+    if not likenesses:
         return {}
     checks = {
-        "eyes": [one.eyes >= SAME for one in sightings],
-        "outline": [one.outline >= SAME_OUTLINE for one in sightings],
-        "colour": [one.colour <= SAME_COLOUR for one in sightings],
-        "identity": [one.same for one in sightings],
+        "eyes": [one.eyes >= SAME for one in likenesses],
+        "outline": [one.outline >= SAME_OUTLINE for one in likenesses],
+        "colour": [one.colour <= SAME_COLOUR for one in likenesses],
+        "identity": [one.same for one in likenesses],
     }
     return {name: statistics.mean(passed) for name, passed in checks.items()}

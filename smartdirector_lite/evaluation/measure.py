@@ -12,7 +12,7 @@ from .metrics import PooledError, flicker, motion_mask, ssim, warping_error
 from .motion import step_agreement, timing_error, track_errors
 
 
-class Figure(NamedTuple):
+class Quantity(NamedTuple):
     """A figure of an item.
 
     Attributes:
@@ -26,29 +26,29 @@ class Figure(NamedTuple):
     best: float
 
 
-FIGURES = (
-    *(Figure(f"keyframe L1, {place}", "levels", 0) for place in ("first", "middle", "last")),
-    *(Figure(f"keyframe PSNR, {place}", "dB", 60) for place in ("first", "middle", "last")),
-    Figure("border jump", "", 1),
-    Figure("flashes", "a video", 0),
-    Figure("colour shifts", "a video", 0),
-    Figure("frozen", "", 0),
-    Figure("cuts", "", 1),
-    Figure("eyes", "", 1),
-    Figure("outline", "", 1),
-    Figure("colour", "", 1),
-    Figure("identity", "", 1),
-    Figure("track error", "pixels", 0),
-    Figure("jitter", "pixels", 0),
-    Figure("timing", "frames", 0),
-    Figure("steps", "", 1),
-    Figure("caption colours", "", 1),
-    Figure("caption walks", "", 1),
-    Figure("caption cameras", "", 1),
-    Figure("flicker", "", 1),
-    Figure("warping error", "", 1),
-    Figure("PSNR, moving", "dB", 60),
-    Figure("SSIM", "", 1),
+QUANTITIES = (
+    *(Quantity(f"keyframe L1, {place}", "levels", 0) for place in ("first", "middle", "last")),
+    *(Quantity(f"keyframe PSNR, {place}", "dB", 60) for place in ("first", "middle", "last")),
+    Quantity("border jump", "", 1),
+    Quantity("flashes", "a video", 0),
+    Quantity("colour shifts", "a video", 0),
+    Quantity("frozen", "", 0),
+    Quantity("cuts", "", 1),
+    Quantity("eyes", "", 1),
+    Quantity("outline", "", 1),
+    Quantity("colour", "", 1),
+    Quantity("identity", "", 1),
+    Quantity("track error", "pixels", 0),
+    Quantity("jitter", "pixels", 0),
+    Quantity("timing", "frames", 0),
+    Quantity("steps", "", 1),
+    Quantity("caption colours", "", 1),
+    Quantity("caption walks", "", 1),
+    Quantity("caption cameras", "", 1),
+    Quantity("flicker", "", 1),
+    Quantity("warping error", "", 1),
+    Quantity("PSNR, moving", "dB", 60),
+    Quantity("SSIM", "", 1),
 )
 
 
@@ -59,7 +59,7 @@ def measure(video: Tensor, item: Item) -> dict[str, float]:
         video: (T, 3, H, W) in [0, 1], of the item's length and size.
 
     Returns:
-        Values of FIGURES by name. What the item has nothing of, such as a cut or a creature, is left out.
+        Values of QUANTITIES by name. What the item has nothing of, such as a cut or a creature, is left out.
 
     Raises:
         ValueError: the video has another shape.
@@ -68,7 +68,7 @@ def measure(video: Tensor, item: Item) -> dict[str, float]:
         wanted, found = list(item.frames.shape), list(video.shape)
         raise ValueError(f"{item.name}: the video is {found}, where the item is {wanted}; film the item's own size")
     own, true, cuts = as_levels(video), as_levels(item.frames), item.cuts
-    sightings = look_for_characters(video, item.frames, item.truth())
+    likenesses = look_for_characters(video, item.frames, item.truth())
     pooled = PooledError()
     between = [frame for frame in range(item.num_frames) if frame not in item.keyframes]
     pooled.add(video[between], item.frames[between], motion_mask(item.frames)[between])
@@ -78,8 +78,8 @@ def measure(video: Tensor, item: Item) -> dict[str, float]:
         **count_events(own, true, cuts),
         "frozen": frozen_share(video, item.frames, cuts),
         "cuts": exact_cuts(video, item.frames, cuts),
-        **identity(sightings),
-        **track_errors(sightings),
+        **identity(likenesses),
+        **track_errors(likenesses),
         "timing": timing_error(video, item.frames, item.shots),
         "steps": step_agreement(video, item.frames, cuts),
         **caption_adherence(video, item),

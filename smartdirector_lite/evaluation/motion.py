@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .identity import SAME, Sighting
+from .identity import SAME, Likeness
 
 LATEST = 6  # frames, 0.5 s at 12 a second; the farthest that an event is looked for from its time
 TELLING = 1.5 / 255  # least mean difference between true frames one LATEST apart, for a frame that tells the time
@@ -46,7 +46,7 @@ def timing_error(video: Tensor, truth: Tensor, shots: Sequence[tuple[int, int]])
     return statistics.mean(errors) if errors else None
 
 
-def track_errors(sightings: Sequence[Sighting]) -> dict[str, float]:
+def track_errors(likenesses: Sequence[Likeness]) -> dict[str, float]:
     """How far the figures are from their true tracks, and how much they tremble.
 
     Figures whose eyes were not found have no place, and are left out; `identity` counts them.
@@ -56,7 +56,7 @@ def track_errors(sightings: Sequence[Sighting]) -> dict[str, float]:
         vectors, in pixels a frame squared; 0 for a figure that keeps its distance from the true one. What can't be
         measured is left out.
     """
-    seen = [one for one in sightings if one.eyes >= SAME]
+    seen = [one for one in likenesses if one.eyes >= SAME]
     found = {}
     if seen:
         found["track error"] = statistics.mean(math.hypot(one.down, one.across) for one in seen)

@@ -86,7 +86,7 @@ def train_video_network(scenes: int, steps: int, batch: int, seed: int = 0) -> V
     return network
 
 
-def main() -> None:
+def train_and_save() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     for name, default in (("scenes", 3000), ("steps", 3000), ("batch", 32), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -98,4 +98,4 @@ def main() -> None:
 
 assert len(LABELS) == NUM_LABELS
 if __name__ == "__main__":
-    main()
+    train_and_save()

@@ -9,9 +9,9 @@ from smartdirector_lite.evaluation.features import (
     STEP,
     WEIGHTS,
     WINDOW_FRAMES,
+    clip_windows,
     load_video_network,
     video_features,
-    windows,
 )
 from smartdirector_lite.evaluation.train_features import LABELS, draw_batch, draw_scenes, labels_of, mean_precision
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
@@ -20,13 +20,13 @@ from smartdirector_lite.training.tiny import DRAFT
 
 def test_windows_are_runs_of_frames():
     video = torch.arange(37.0).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
-    found = windows(video)
+    found = clip_windows(video)
     assert found.shape == (3, WINDOW_FRAMES, 3, 2, 2)
     assert [window[:, 0, 0, 0].tolist() for window in found] == [
         [*range(start, start + WINDOW_FRAMES)] for start in (0, STEP, 2 * STEP)
     ]
     with pytest.raises(ValueError, match="15 frames has no window of 16"):
-        windows(video[:15])
+        clip_windows(video[:15])
 
 
 def test_labels_say_what_a_clip_shows():
