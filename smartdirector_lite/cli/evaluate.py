@@ -1,6 +1,7 @@
 """`smartdirector evaluate`: a model beside baselines on a benchmark."""
 
 from pathlib import Path
+from typing import Literal
 
 from .options import TINY, Model, Out, Rope
 
@@ -11,6 +12,7 @@ def evaluate(
     dataset: Path | None = None,
     quick: bool = False,
     items: int | None = None,
+    pacing: Literal["", "documentary", "suspense", "action"] = "",
     baselines: tuple[str, ...] = ("cross-fade", "hold"),
     steps: int | None = None,
     guidance_scale: float | None = None,
@@ -26,12 +28,13 @@ def evaluate(
         dataset: what `smartdirector curate` made, whose held-out part is filmed (None: the toy world)
         quick: the small fixed split: 12 videos of each kind of 3 to 5 s, in place of 250 of 3 to 15 s
         items: how many videos of each kind, in place of those numbers
+        pacing: move the keyframes to other times, and measure whether everything happens when it should
         baselines: what is filmed beside the model; none for the model alone
         steps: denoising steps (None: the model's own number)
         guidance_scale: how strictly the text is followed (None: the model's own)
         rope: the scheme of temporal positions
     """
-    from ..evaluation.benchmark import FULL, QUICK, QUICK_SECONDS, SECONDS, FilmBenchmark, ToyBenchmark
+    from ..evaluation.benchmark import FULL, QUICK, QUICK_SECONDS, SECONDS, FilmBenchmark, PacedBenchmark, ToyBenchmark
     from ..evaluation.filmers import BASELINES, DirectorFilmer
     from ..evaluation.records import Record, run_benchmark
     from ..evaluation.results import as_text, write_results
@@ -44,6 +47,7 @@ def evaluate(
     seconds = QUICK_SECONDS if quick else SECONDS
     make_folder(out)
     benchmark = FilmBenchmark(dataset, count, seconds) if dataset else ToyBenchmark(count, seconds)
+    benchmark = PacedBenchmark(benchmark, pacing) if pacing else benchmark
     director = model.load()
     filmers = [DirectorFilmer(director, model.model, steps, guidance_scale, rope), *(BASELINES[b]() for b in baselines)]
     runs = {}

@@ -5,11 +5,13 @@ the readers are simple: a white creature in the snow has no colour to be found.
 """
 
 import statistics
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..toyworld import FrameTruth, Scene
 from ..toyworld.scene import COLOURS, SceneShot
 from .benchmark import Item
 
@@ -68,30 +70,32 @@ def caption_adherence(video: Tensor, item: Item) -> dict[str, float]:
         item: of the toy world; {} for another one.
     """
     asked: dict[str, list[bool]] = {}
-    for shot in item.scene.shots if item.scene else ():
-        own, true = video[shot.start : shot.stop], item.frames[shot.start : shot.stop]
-        for colour in _told_colours(item, shot, true):
+    truths = item.truth()
+    for shot, (start, stop) in zip(item.scene.shots if item.scene else (), item.shots):
+        own, true = video[start:stop], item.frames[start:stop]
+        told = _told_colours(item.scene, shot, true, truths[start:stop])
+        for colour in told:
             amounts = [float(hue_amount(x, colour).mean()) for x in (own, true)]
             asked.setdefault("caption colours", []).append(amounts[0] >= LEFT * amounts[1])
         for role in shot.roles:
             colour = item.scene.characters[role.character].colour
             walks = role.action.startswith("walks") and shot.camera == "static"
-            if walks and colour in _told_colours(item, shot, true) and seen_walk(true, colour) == role.action:
+            if walks and colour in told and seen_walk(true, colour) == role.action:
                 asked.setdefault("caption walks", []).append(seen_walk(own, colour) == role.action)
         if len(true) > 2 * APART and seen_move(true) == shot.camera:
             asked.setdefault("caption cameras", []).append(seen_move(own) == shot.camera)
     return {name: statistics.mean(answers) for name, answers in asked.items()}
 
 
-def _told_colours(item: Item, shot: SceneShot, true: Tensor) -> list[str]:
+def _told_colours(scene: Scene, shot: SceneShot, true: Tensor, truths: Sequence[FrameTruth]) -> list[str]:
     """The colours of a shot's creatures that little else in the true shot has."""
-    truths, told = item.truth()[shot.start : shot.stop], []
+    told = []
     for role in shot.roles:
-        amount = hue_amount(true, item.scene.characters[role.character].colour)
-        on_it = 0.0
+        colour = scene.characters[role.character].colour
+        amount, on_it = hue_amount(true, colour), 0.0
         for frame, truth in zip(amount, truths, strict=True):
             boxes = [one.box for one in truth.characters if one.index == role.character and one.box]
             on_it += sum(float(frame[box.slices].sum()) for box in boxes)
         if on_it > OWN * float(amount.sum()) and on_it > 1.0:
-            told.append(item.scene.characters[role.character].colour)
+            told.append(colour)
     return told

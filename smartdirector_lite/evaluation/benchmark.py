@@ -5,17 +5,20 @@ the toy world, or from the held-out part of a dataset that `smartdirector curate
 number of items, so that a benchmark can grow.
 """
 
+import contextlib
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 from torch import Tensor
 
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
+from ..storyboard.pacing import move_frames, preset_targets
 from ..toyworld import HELD_OUT_SEED, FrameTruth, Scene, render, sample_scene, scene_truth
 from ..training.film import FilmShots
 from ..training.tiny import DRAFT, FPS
@@ -42,6 +45,7 @@ class Item:
         keyframes: the frames that are given, ascending.
         seed: what a filmer draws its noise from.
         scene: what the toy world drew; None for real footage.
+        times: the frame of the scene that each frame shows, where time passes unlike in the scene.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Item:
     keyframes: tuple[int, ...]
     seed: int
     scene: Scene | None = None
+    times: tuple[int, ...] | None = None
 
     @property
     def kind(self) -> str:
@@ -86,7 +91,33 @@ class Item:
 
     def truth(self) -> list[FrameTruth]:
         """Where characters, eyes and letters are in each frame. Nothing is known of real footage, which gives none."""
-        return scene_truth(self.scene, self.size) if self.scene else []
+        truths = scene_truth(self.scene, self.size) if self.scene else []
+        return truths if self.times is None else [truths[time] for time in self.times]
+
+    def retimed(self, pacing: str) -> "Item":
+        """The same keyframes at other times, and the true frames at the times that lie in between.
+
+        Args:
+            pacing: a name in `storyboard.pacing.PACING`.
+
+        Raises:
+            ValueError: the item has fewer than three keyframes, or its cuts leave no room.
+        """
+        lengths = dict.fromkeys(self.keyframes, 1)
+        targets = dict(zip(self.keyframes, preset_targets(self.keyframes, pacing), strict=True))
+        fixed = self.keyframes[0], self.keyframes[-1]
+        moved = move_frames(self.num_frames, lengths, self.cuts, targets, fixed)
+        cuts = [moved[cut] for cut in self.cuts]
+        # Time runs evenly from each keyframe, or end of a shot, to the next one.
+        known = {0: 0, self.num_frames - 1: self.num_frames - 1}
+        known |= {moved[cut] - 1: cut - 1 for cut in self.cuts} | {new: old for old, new in moved.items()}
+        new, old = zip(*sorted(known.items()), strict=True)
+        times = tuple(int(time + 0.5) for time in np.interp(range(self.num_frames), new, old))
+        starts = zip(self.storyboard.shots, (0, *cuts), strict=bool(cuts))
+        shots = tuple(replace(shot, start=None, start_frame=start) for shot, start in starts)
+        keyframes = tuple(moved[frame] for frame in self.keyframes)
+        name, storyboard = f"{self.name}-{pacing}", replace(self.storyboard, shots=shots)
+        return Item(name, storyboard, self.frames[list(times)], keyframes, self.seed, self.scene, times)
 
 
 class Filmer(Protocol):
@@ -228,3 +259,23 @@ class FilmBenchmark:
         keyframes = draw_keyframes_apart(random.Random(f"benchmark-{name}"), bounds, FPS)
         frames = self.film.clip(start, stop - start, size=self.size)
         return Item(name, storyboard, frames, keyframes, start)
+
+
+class PacedBenchmark:
+    """The items of another benchmark with their keyframes at other times; without those that can't be retimed.
+
+    Args:
+        pacing: a name in `storyboard.pacing.PACING`.
+    """
+
+    def __init__(self, benchmark: Benchmark, pacing: str) -> None:
+        self.benchmark, self.pacing, self._places = benchmark, pacing, []
+        self.source = f"{benchmark.source}, retimed: {pacing}"
+        for place in range(len(benchmark.names)):
+            with contextlib.suppress(ValueError):  # fewer than three keyframes, or no room for a cut
+                benchmark[place].retimed(pacing)
+                self._places.append(place)
+        self.names = tuple(f"{benchmark.names[place]}-{pacing}" for place in self._places)
+
+    def __getitem__(self, index: int) -> Item:
+        return self.benchmark[self._places[index]].retimed(self.pacing)

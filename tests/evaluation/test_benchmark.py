@@ -1,11 +1,13 @@
 """The benchmark's items: the same for every count, and true to their scenes."""
 
+import dataclasses
 import itertools
 import json
 import random
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from smartdirector_lite.evaluation.benchmark import (
     CLOSEST,
@@ -15,12 +17,16 @@ from smartdirector_lite.evaluation.benchmark import (
     QUICK_SECONDS,
     SECONDS,
     FilmBenchmark,
+    PacedBenchmark,
     ToyBenchmark,
     draw_keyframes_apart,
 )
+from smartdirector_lite.evaluation.motion import timing_error
 from smartdirector_lite.media import Size, write_video
+from smartdirector_lite.storyboard import Keyframe
+from smartdirector_lite.storyboard.pacing import PACING
 from smartdirector_lite.toyworld import HELD_OUT_SEED
-from smartdirector_lite.training.tiny import FPS
+from smartdirector_lite.training.tiny import DRAFT, FPS
 
 SMALL = Size(14, 8)
 
@@ -40,7 +46,7 @@ def test_items_are_held_out_and_do_not_hang_on_their_number():
 
 def test_lengths_and_shots_are_the_papers():
     for benchmark, seconds in ((ToyBenchmark(size=SMALL), SECONDS), (ToyBenchmark.quick(size=SMALL), QUICK_SECONDS)):
-        items = [benchmark[index] for index in range(0, len(benchmark.names), 33)]
+        items = [benchmark[index] for index in range(0, len(benchmark.names), 51)]
         lengths = [(item.num_frames - 1) / FPS for item in items]
         assert seconds[0] <= min(lengths) and max(lengths) <= seconds[1]
         assert all(len(item.shots) == 1 or 2 <= len(item.shots) <= 4 for item in items)
@@ -57,6 +63,35 @@ def test_keyframes_stand_apart_and_every_shot_has_one():
         assert sum(gap < CLOSEST for gap in free) <= 2  # only those that the shots' own keyframes leave
         counts.add(len(frames))
     assert counts == {3, 4, 5, 6, 7}
+
+
+@pytest.mark.parametrize("pacing", PACING)
+def test_keyframes_move_and_the_truth_moves_with_them(pacing):
+    items = ToyBenchmark.quick(3, SMALL)
+    paced = PacedBenchmark(items, pacing)
+    assert paced.names and all(name.endswith(pacing) for name in paced.names)
+    for index, name in enumerate(paced.names):
+        old, new = items[items.names.index(name.removesuffix(f"-{pacing}"))], paced[index]
+        storyboard = dataclasses.replace(
+            old.storyboard, keyframes=tuple(Keyframe(image=Image.new("RGB", (8, 8)), frame=f) for f in old.keyframes)
+        ).retime(pacing)
+        assert new.keyframes == tuple(condition.frame_index for condition in storyboard.conditions)
+        assert new.cuts == tuple(storyboard.cuts) and new.num_frames == old.num_frames
+        for a, b in zip(old.keyframes, new.keyframes, strict=True):
+            assert (old.frames[a] == new.frames[b]).all()
+        shots = [truth.shot for truth in new.truth()]
+        assert [shots.index(i) for i in range(len(new.shots))] == [start for start, _ in new.shots]
+        assert list(new.times) == sorted(new.times)
+
+
+def test_the_timing_tells_how_late_a_video_is():
+    item = ToyBenchmark.quick(1, DRAFT)[0]
+    late = item.frames[[max(0, frame - 3) for frame in range(item.num_frames)]]
+    assert timing_error(item.frames, item.frames, item.shots) == 0
+    assert 2.5 < timing_error(late, item.frames, item.shots) <= 3
+    paced = item.retimed("suspense")
+    assert timing_error(paced.frames, paced.frames, paced.shots) == 0
+    assert timing_error(item.frames, paced.frames, paced.shots) > 2  # the old times
 
 
 @pytest.fixture(scope="module")
