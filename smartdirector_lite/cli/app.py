@@ -18,6 +18,7 @@ from .curate import curate
 from .demo import demo
 from .evaluate import evaluate
 from .generate import generate
+from .judge import judge_folder
 from .memory import memory
 from .plan import plan
 from .shell import run
@@ -33,6 +34,7 @@ COMMANDS = {
     "curate": curate,
     "evaluate": evaluate,
     "study": study,
+    "judge": judge_folder,
     "memory": memory,
     "train": train,
 }

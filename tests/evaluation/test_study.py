@@ -269,3 +269,8 @@ def test_the_command_reports_without_a_vote_and_refuses_in_one_line(folders, tmp
         assert main(["study", *arguments]) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1 and reason in said
+
+
+def test_the_guide_asks_what_the_page_asks():
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert "".join(f"| {aspect} | {question} |\n" for aspect, question in ASPECTS.items()) in guide

@@ -208,24 +208,22 @@ def answer_all(page, answer: str, picture: Path) -> None:
 
 @pytest.mark.slow
 @needs_browser
-def test_a_vote_in_a_browser_and_the_next_one_after_the_server_was_stopped(root, tmp_path, browser):
-    port, votes, errors = free_port(), Votes(root / "study/votes.sqlite"), []
+def test_a_vote_in_a_browser_which_knows_its_rater_when_it_comes_again(url, root, tmp_path, browser):
+    votes, errors = Votes(root / "study/votes.sqlite"), []
     before = {vote.rater for vote in votes.all()}
     page = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
-    with served(command(root, port), f"http://127.0.0.1:{port}/") as address:
-        page.goto(address)
-        page.locator("#sd-begin").click()
-        answer_all(page, ANSWERS[0], tmp_path / "wide.png")
-        page.get_by_text("Pair 2 of 13").wait_for()
-    with served(command(root, port), f"http://127.0.0.1:{port}/") as address:
-        page.goto(address)  # the browser knows the code
-        page.get_by_text("Pair 2 of 13").wait_for()
-        answer_all(page, ANSWERS[2], tmp_path / "again.png")
-        page.get_by_text("Pair 3 of 13").wait_for()
-        page.locator("#sd-back").click()
-        page.get_by_text("Pair 2 of 13").wait_for()
-        assert all(one.get_by_label(ANSWERS[2], exact=True).is_checked() for one in page.locator("fieldset").all())
+    page.goto(url)
+    page.locator("#sd-begin").click()
+    answer_all(page, ANSWERS[0], tmp_path / "wide.png")
+    page.get_by_text("Pair 2 of 13").wait_for()
+    page.goto(url)
+    page.get_by_text("Pair 2 of 13").wait_for()
+    answer_all(page, ANSWERS[2], tmp_path / "again.png")
+    page.get_by_text("Pair 3 of 13").wait_for()
+    page.locator("#sd-back").click()
+    page.get_by_text("Pair 2 of 13").wait_for()
+    assert all(one.get_by_label(ANSWERS[2], exact=True).is_checked() for one in page.locator("fieldset").all())
     (rater,) = {vote.rater for vote in votes.all()} - before
     study = open_study(root / "study")
     both = zip(study.showings(rater), (0, 2))
