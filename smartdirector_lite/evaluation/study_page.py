@@ -28,7 +28,7 @@ STYLE = """
 .sd-pair { display: flex; flex-wrap: wrap; gap: 12px; }
 .sd-pair figure { flex: 1 1 300px; min-width: 0; margin: 0; }
 .sd-pair video { width: 100%; height: auto; background: #000; }
-.sd-asked { max-width: 100%; max-height: 40vh; }
+.sd-asked { display: block; max-width: 100%; max-height: 40vh; margin: 8px 0; }
 """
 PLAY = "() => document.querySelectorAll('.sd-pair video').forEach((v) => { v.currentTime = 0; v.play(); })"
 SAVED = "() => localStorage.getItem('smartdirector-rater') || ''"

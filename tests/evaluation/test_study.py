@@ -18,6 +18,7 @@ from smartdirector_lite.evaluation.study import (
     Showing,
     Study,
     StudyError,
+    Vote,
     Votes,
     find_sources,
     open_study,
@@ -248,6 +249,8 @@ def test_the_report_says_what_was_voted(made):
         3,
     )
     assert share_of_video_1(votes.all()).value == 0.5
+    sided = [Vote(0, 0, "a", "first", False), Vote(0, 1, "a", "second", True), Vote(0, 2, "a", "same", True)]
+    assert share_of_video_1(sided).value == 1 and share_of_video_1(sided[2:]) is None
     page = write_study_report(made, study, votes.all()).read_text(encoding="utf-8")
     assert "4 raters, 48 votes" in page and "<th>overall quality</th><td>12</td><td>0</td><td>0</td><td>+1.00 [" in page
     told = json.loads((made / "report.json").read_text(encoding="utf-8"))
