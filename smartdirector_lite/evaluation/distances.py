@@ -59,15 +59,17 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
     return float(within(a) + within(b) - 2 * kernel(a, b).mean())
 
 
-def bootstrap(count: int, statistic: Callable[[Sequence[int]], float], seed: int = 0) -> Interval:
-    """Estimate a statistic of `count` videos, with the basic bootstrap interval.
-
-    The basic interval mirrors the resamples' quantiles at the estimate. A resample holds some videos twice, which makes
-    both distances too large. The mirror takes this bias out, where percentiles alone would add it.
+def bootstrap(
+    count: int, statistic: Callable[[Sequence[int]], float], mirrored: bool = False, seed: int = 0
+) -> Interval:
+    """Estimate a statistic of `count` videos, with its interval by the bootstrap.
 
     Args:
         count: of the videos.
         statistic: takes the indices of the videos that count, some of them several times.
+        mirrored: whether the resamples' quantiles are mirrored at the estimate (the basic interval). A resample holds
+            some videos twice, which makes distances of sets too large. The mirror turns this bias round, where the
+            quantiles themselves would add it. The quantiles of a mean need no mirror.
         seed: of the resamples.
     """
     if count == 0:
@@ -75,7 +77,8 @@ def bootstrap(count: int, statistic: Callable[[Sequence[int]], float], seed: int
     rng, value = np.random.default_rng(seed), statistic(range(count))
     found = [statistic(rng.integers(count, size=count).tolist()) for _ in range(RESAMPLES)]
     low, high = np.nanquantile(found, [(1 - COVERED) / 2, (1 + COVERED) / 2])
-    return Interval(value, float(2 * value - high), float(2 * value - low))
+    ends = (2 * value - high, 2 * value - low) if mirrored else (low, high)
+    return Interval(value, *map(float, ends))
 
 
 def mean_estimate(values: Sequence[float]) -> Interval:
@@ -97,4 +100,4 @@ def set_estimate(
     def statistic(chosen: Sequence[int]) -> float:
         return distance(torch.cat([videos[i] for i in chosen]), torch.cat([truths[i] for i in chosen]))
 
-    return bootstrap(len(videos), statistic)
+    return bootstrap(len(videos), statistic, mirrored=True)
