@@ -5,20 +5,9 @@ least 2.5 times the median of those steps.
 """
 
 from common import arguments, generate, held_out_scene, load_director
-from torch import Tensor
 
-from smartdirector_lite.evaluation.metrics import frame_changes
+from smartdirector_lite.evaluation.borders import cut_is_exact
 from smartdirector_lite.training.clips import scene_caption
-
-STANDS_OUT = 2.5  # times the median step
-
-
-def cut_is_exact(video: Tensor, cut: int) -> bool:
-    """Whether the step into frame `cut` of a video (T, 3, H, W) stands out from the steps around it."""
-    changes = frame_changes(video)
-    low, high = max(0, cut - 5), min(len(changes), cut + 4)
-    near = changes[low:high]
-    return int(near.argmax()) + low == cut - 1 and float(changes[cut - 1]) > STANDS_OUT * float(near.median())
 
 
 def main() -> None:

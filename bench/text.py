@@ -9,12 +9,12 @@ middle. Such a keyframe gives the colour away, but not what will move.
 
 from dataclasses import replace
 
-import torch
 from common import DRAFT, HELD_OUT_SEED, arguments, generate, load_director, render, sample_scene, set_scheduler
 from torch import Tensor
 
+from smartdirector_lite.evaluation.adherence import hue_amount, seen_walk
 from smartdirector_lite.toyworld import Scene
-from smartdirector_lite.toyworld.scene import COLOURS, SETTINGS, Character, Role, SceneShot
+from smartdirector_lite.toyworld.scene import SETTINGS, Character, Role, SceneShot
 from smartdirector_lite.training.clips import scene_caption
 
 CHOICES = ("red", "yellow", "blue", "purple")
@@ -33,23 +33,9 @@ def staged_scene(index: int, colour: str, action: str, camera: str) -> Scene:
     return replace(scene, setting=SETTINGS[3], characters=(character,), shots=(shot,), sign=None)
 
 
-def colour_mask(video: Tensor, colour: str) -> Tensor:
-    """How much of a colour's hue each pixel of a video (T, 3, H, W) has: (T, H, W), 0 for grey."""
-    target = torch.tensor(COLOURS[colour]) - torch.tensor(COLOURS[colour]).mean()
-    chroma = video - video.mean(dim=1, keepdim=True)
-    return (chroma * (target / target.norm()).view(1, 3, 1, 1)).sum(dim=1).clamp(min=0.12) - 0.12
-
-
 def seen_colour(video: Tensor) -> str:
     """The colour of CHOICES that a video has most of."""
-    return max(CHOICES, key=lambda colour: float(colour_mask(video, colour).mean()))
-
-
-def seen_direction(video: Tensor, colour: str) -> str:
-    """The direction in which the centre of a colour moves."""
-    weight = colour_mask(video, colour).sum(dim=1) + 1e-6
-    centre = (weight * torch.arange(video.shape[-1])).sum(dim=1) / weight.sum(dim=1)
-    return "walks right" if float(centre[-6:].mean() - centre[:6].mean()) > 0 else "walks left"
+    return max(CHOICES, key=lambda colour: float(hue_amount(video, colour).mean()))
 
 
 def seen_pan(video: Tensor) -> str:
@@ -93,7 +79,7 @@ def main() -> None:
                     generate(director, scene_caption(scene), start, given, seed=index, **call) for scene in scenes
                 )
             tally["colour"] += seen_colour(walk) == colour
-            tally["direction"] += seen_direction(walk, colour) == action
+            tally["direction"] += seen_walk(walk, colour) == action
             tally["camera"] += seen_pan(slide) == camera
     for name, chance in (("colour", 25), ("direction", 50), ("camera", 50)):
         shares = ", ".join(f"{method} {100 * tally[name] / options.videos:.0f} %" for method, tally in right.items())

@@ -17,7 +17,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "bench/README.md", "bench/RESULTS.md"])
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", "docs/architecture.md", "docs/evaluation.md", "bench/README.md", "bench/RESULTS.md"],
+)
 def test_links_inside_the_repository_lead_somewhere(document):
     path = ROOT / document
     targets = set(re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8")))

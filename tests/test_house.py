@@ -27,8 +27,8 @@ ALLOWED_IN_WEIGHTS = {".safetensors", ".json", ".md", ".txt"}
 # First the method, then the workshop and the course, which stand beside it. The command line starts all of them.
 ROOMS = ["timeline", "flow", "report", "media", "storyboard", "vae", "gen", "sr", "director", "loading"]
 ROOMS += ["toyworld", "curation", "training", "evaluation", "course", "cli"]
-ONLY_IN = {  # gradio is imported in space/ alone, outside the package
-    "gradio": set(),
+ONLY_IN = {
+    "gradio": {"evaluation.study_page"},  # and in space/, outside the package
     "IPython": {"course.notebook"},
     "ipywidgets": {"course.widgets"},
     "matplotlib": {"course.figures"},
@@ -281,6 +281,7 @@ GOOD = {
         (libraries_out_of_place, "course.widgets", "import matplotlib"),
         (libraries_out_of_place, "course.figures2", "import matplotlib"),
         (libraries_out_of_place, "course.widgets", "import gradio"),
+        (libraries_out_of_place, "evaluation.study", "import gradio"),
         (private_imports, "media", "from torch._dynamo import config"),
         (private_imports, "media", "from diffusers.hooks import _helpers"),
         (private_imports, "sr.pipeline", "from diffusers.hooks._helpers import Registry"),

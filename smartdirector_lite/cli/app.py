@@ -16,10 +16,13 @@ from tyro.extras import subcommand_cli_from_dict
 from .. import __version__
 from .curate import curate
 from .demo import demo
+from .evaluate import evaluate
 from .generate import generate
+from .judge import judge_folder
 from .memory import memory
 from .plan import plan
 from .shell import run
+from .study import study
 from .train import stages, train
 from .upscale import upscale
 
@@ -29,6 +32,9 @@ COMMANDS = {
     "plan": plan,
     "upscale": upscale,
     "curate": curate,
+    "evaluate": evaluate,
+    "study": study,
+    "judge": judge_folder,
     "memory": memory,
     "train": train,
 }

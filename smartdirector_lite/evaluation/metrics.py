@@ -3,6 +3,7 @@
 How smoothly a video passes a chunk border is measured by `report.border_jump`.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -154,19 +155,18 @@ def warping_error(video: Tensor, truth: Tensor, reach: int = 4, block: int = 8) 
         1 for a video as steady as the truth. 1 / 255 is added to both errors.
     """
     height, width = truth.shape[-2:]
-    shifts = [(dy, dx) for dy in range(-reach, reach + 1) for dx in range(-reach, reach + 1)]
-
-    def at(padded: Tensor, shift: tuple[int, int]) -> Tensor:
-        top, left = reach + shift[0], reach + shift[1]
-        return padded[:, top : top + height, left : left + width]
-
-    totals = [0.0, 0.0]
-    for k in range(len(truth) - 1):
-        moved = [F.pad(x[k][None], [reach] * 4, mode="replicate")[0] for x in (video, truth)]
-        costs = torch.stack([(at(moved[1], shift) - truth[k + 1]).abs().mean(dim=0) for shift in shifts])
-        costs = F.avg_pool2d(costs[None], block + 1, stride=1, padding=block // 2, count_include_pad=False)[0]
-        best = costs.argmin(dim=0)
-        for i, x in enumerate((video, truth)):
-            options = torch.stack([(at(moved[i], shift) - x[k + 1]).abs().mean(dim=0) for shift in shifts])
-            totals[i] += float(options.gather(0, best[None]).mean()) + 1 / 255
-    return totals[0] / totals[1]
+    padded = [F.pad(x[:-1], [reach] * 4, mode="replicate") for x in (video, truth)]
+    least = torch.full_like(truth[1:, :1], math.inf)  # the error of the best shift so far, over blocks
+    errors = [least.clone(), least.clone()]  # at that shift, of the video and of the truth
+    for down, across in itertools.product(range(2 * reach + 1), repeat=2):
+        place = (..., slice(down, down + height), slice(across, across + width))
+        found = [(p[place] - x[1:]).abs().mean(dim=1, keepdim=True) for p, x in zip(padded, (video, truth))]
+        around = found[1]
+        for kernel in ((block + 1, 1), (1, block + 1)):  # a mean over a square, in two passes
+            padding = (kernel[0] // 2, kernel[1] // 2)
+            around = F.avg_pool2d(around, kernel, stride=1, padding=padding, count_include_pad=False)
+        better = around < least
+        least = torch.where(better, around, least)
+        errors = [torch.where(better, new, old) for new, old in zip(found, errors)]
+    own, true = (float(error.mean()) + 1 / 255 for error in errors)
+    return own / true

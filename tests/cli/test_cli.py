@@ -228,8 +228,9 @@ def test_plan_refuses(story, capsys):
 
 def test_commands_that_are_not_there(capsys):
     refused(capsys, "unknown command 'generat'; did you mean generate?", "generat")
-    refused(capsys, "unknown command 'xyz'; give one of demo, generate, plan, upscale, curate, memory, train", "xyz")
-    refused(capsys, "give a command: demo, generate, plan, upscale, curate, memory, train")
+    every = "demo, generate, plan, upscale, curate, evaluate, study, judge, memory, train"
+    refused(capsys, f"unknown command 'xyz'; give one of {every}", "xyz")
+    refused(capsys, f"give a command: {every}")
     refused(capsys, "give a training stage: film, vae, bank, gen, sr, restorer", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")
     refused(capsys, "unknown command 'upscal'; did you mean upscale?", "upscal")
@@ -275,7 +276,7 @@ def test_what_is_wrong_with_options_is_said_in_their_own_names(capsys, monkeypat
     ("arguments", "expected"),
     [
         (["--help"], ["generate", "plan", "demo", "upscale", "train"]),
-        (["-h"], ["usage: smartdirector [-h] {demo,generate,plan,upscale,curate,memory,train}", "--version"]),
+        (["-h"], ["[-h] {demo,generate,plan,upscale,curate,evaluate,study,judge,memory,train}", "--version"]),
         (["--version"], [__version__]),
         (["generate", "--help"], ["--guidance-scale", "denoising steps"]),
         (["plan", "-h"], ["--stride"]),
