@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common import arguments
 
-from smartdirector_lite.evaluation.ablation import NAIVE, START, WAYS, NaiveStage, bank_of, make_banks, open_bank
+from smartdirector_lite.evaluation.ablation import NAIVE, START, WAYS, NaiveStage, bank_of, make_banks, read_bank
 from smartdirector_lite.loading import bundled_folder
 from smartdirector_lite.training.gen import GenConfig, GenStage
 from smartdirector_lite.training.loop import train_stage
@@ -37,7 +37,7 @@ def main() -> None:
         stage = NaiveStage if way == NAIVE else GenStage
         shared = {"seed": options.seed, "minutes": options.minutes, "save_minutes": 5.0, "ema": 0.99, "warmup": 50}
         settings = GenConfig(out=str(run), steps=steps, **SIZES, **shared, **config)
-        train_stage(stage(settings, vae, open_bank(vae, out / "banks", bank_of(way))))
+        train_stage(stage(settings, vae, read_bank(vae, out / "banks", bank_of(way))))
         return run / "export"
 
     start = train(START, out / f"start-{options.seed}", options.start_steps, cut_gap=0.0)

@@ -154,7 +154,7 @@ def naive_anchors(keyframes: Sequence[int], num_frames: int, stride: int) -> lis
     return [index in given for index in range(num_latents_for(num_frames, stride))]
 
 
-def open_bank(vae: AutoencoderKLWan, folder: Path, bank: str) -> LatentBank:
+def read_bank(vae: AutoencoderKLWan, folder: Path, bank: str) -> LatentBank:
     """Read a bank that `make_banks` made."""
     return LatentBank(folder / bank, vae_fingerprint(vae))
 
