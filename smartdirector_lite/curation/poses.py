@@ -5,13 +5,14 @@ A camera that turns, and one that moves sideways, both shift the picture, and bo
 lengths in the distance of the scene (Wang et al., "VGGT", 2025, section 3.4), so what it looks at is 1 away.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import MIN_PAN, MIN_ZOOM, PAIRS_A_SECOND, STRAIGHT
+from .camera import MIN_PAN, MIN_ZOOM, PAIRS_A_SECOND, STRAIGHT, read_camera
 from .records import Camera, ShotRecord
 
 MAX_POSES = 32  # frames of a shot whose poses are asked for; a model of poses looks at all of them at once
@@ -31,6 +32,8 @@ class Poses:
 
 
 PoseModel = Callable[[NDArray], Poses]  # of frames, uint8 (T, H, W, 3)
+
+log = logging.getLogger(__name__)
 
 
 def camera_of(poses: Poses, seconds: float) -> Camera:
@@ -83,6 +86,10 @@ class PoseCamera:
     model: PoseModel
 
     def __call__(self, shot: ShotRecord, frames: NDArray, fps: float) -> ShotRecord:
-        """Return the record with the camera's movement."""
+        """Return the record with the camera's movement; as `read_camera` has it where the poses are no cameras'."""
         step = max(1, round(fps / PAIRS_A_SECOND), -(-len(frames) // MAX_POSES))
-        return replace(shot, camera=camera_of(self.model(frames[::step]), step / fps))
+        poses = self.model(frames[::step])
+        if not (np.isfinite(poses.extrinsics).all() and np.isfinite(poses.focals).all() and np.all(poses.focals > 0)):
+            log.warning(f"frames {shot.start} to {shot.stop - 1}: poses of no camera; points are tracked instead")
+            return read_camera(shot, frames, fps)
+        return replace(shot, camera=camera_of(poses, step / fps))

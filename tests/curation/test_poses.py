@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from smartdirector_lite.curation.backends import vggt
+from smartdirector_lite.curation.camera import read_camera
 from smartdirector_lite.curation.dataset import Curation, curate_films
 from smartdirector_lite.curation.poses import MAX_POSES, PoseCamera, Poses, camera_of, picture_motion
 from smartdirector_lite.curation.records import Camera, ShotRecord
@@ -128,6 +129,15 @@ def test_a_shot_is_looked_at_six_times_a_second_and_not_too_often(num_frames, fp
     assert shot.scene == 2 and shot.camera == (
         Camera("pan right", pytest.approx(FOCAL * RATE)) if step < num_frames else Camera()
     )
+
+
+@pytest.mark.parametrize("focal", [np.inf, np.nan, 0.0])
+def test_poses_of_no_camera_leave_the_default_step(focal, caplog):
+    noise = np.random.default_rng(0).integers(0, 255, (108, 300, 3), dtype=np.uint8)
+    frames = np.stack([noise[:, 4 * index : 4 * index + 192] for index in range(24)])  # it looks to the right
+    shot = PoseCamera(lambda frames: flight(focal=STILL + focal))(ShotRecord(5, 29), frames, 24.0)
+    assert shot == read_camera(ShotRecord(5, 29), frames, 24.0) and shot.camera.kind == "pan right"
+    assert "frames 5 to 28: poses of no camera" in caplog.text
 
 
 # -- VGGT's classes ----------------------------------------------------------------------------------------------------
