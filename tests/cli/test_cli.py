@@ -231,7 +231,7 @@ def test_commands_that_are_not_there(capsys):
     every = "demo, generate, plan, upscale, curate, evaluate, study, judge, memory, train"
     refused(capsys, f"unknown command 'xyz'; give one of {every}", "xyz")
     refused(capsys, f"give a command: {every}")
-    refused(capsys, "give a training stage: film, vae, bank, gen, sr, restorer", "train")
+    refused(capsys, "give a training stage: vae, bank, gen, sr, restorer", "train")
     refused(capsys, "unknown training stage 'dit'", "train", "dit")
     refused(capsys, "unknown command 'upscal'; did you mean upscale?", "upscal")
     refused(capsys, "unknown training stage 'refiner'; did you mean restorer?", "train", "refiner")
@@ -282,7 +282,7 @@ def test_what_is_wrong_with_options_is_said_in_their_own_names(capsys, monkeypat
         (["plan", "-h"], ["--stride"]),
         (["upscale", "--help"], ["--keyframe", "FRAME=IMAGE"]),
         (["demo", "--help"], ["--seed"]),
-        (["train", "--help"], ["film", "vae", "bank", "gen", "sr"]),
+        (["train", "--help"], ["vae", "bank", "gen", "sr"]),
         (["train", "sr", "--help"], ["--at-start"]),
         (["train", "gen", "--help"], ["--minutes", "--sigma-data"]),
         (["train", "gen", "--base", "folder", "--help"], ["--base", "--lora-rank"]),
