@@ -32,12 +32,13 @@ from smartdirector_lite.training.clips import scene_caption
 from smartdirector_lite.training.film import FilmShots
 from smartdirector_lite.vae.multichunk import decode, encode_video
 
+FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."  # smartdirector-tiny learnt this one
 NUM_FRAMES = 37
 KEYFRAMES = (0, 12, 24, 36)
 
 
-def footage(folder: str, shots: int) -> Iterator[tuple[Tensor, str]]:
-    """Yield the true footage (T, 3, H, W) in [0, 1] of each shot, and its caption."""
+def footage(folder: str, shots: int, said: str) -> Iterator[tuple[Tensor, str]]:
+    """Yield the true footage (T, 3, H, W) in [0, 1] of each shot, and its caption; `said` of a film, if that is given."""
     film, rng = FilmShots.load(folder, held_out=True) if folder else None, np.random.default_rng(0)
     for index in range(shots):
         if film is None:
@@ -45,7 +46,7 @@ def footage(folder: str, shots: int) -> Iterator[tuple[Tensor, str]]:
             yield truth, scene_caption(scene)
         else:
             first = film.sample(rng, NUM_FRAMES)
-            yield film.clip(first, NUM_FRAMES, size=DRAFT), film.storyboard(first, NUM_FRAMES).caption()
+            yield film.clip(first, NUM_FRAMES, size=DRAFT), said or film.storyboard(first, NUM_FRAMES).caption()
 
 
 @torch.no_grad()
@@ -54,6 +55,7 @@ def main() -> None:
         __doc__,
         shots=(64, "how many"),
         film=("", "dataset that `curate` made; its held-out shots are taken in place of toy ones"),
+        caption=(FILM_CAPTION, "what is said of every film shot; empty for what its dataset tells of it"),
         steps=(0, "denoising steps; 0 for the model's own"),
         guidance=(0.0, "guidance scale; 0 for the model's own"),
         shift=(0.0, "shift of the scheduler, which spends more steps near noise; 0 for the model's own"),
@@ -72,7 +74,7 @@ def main() -> None:
     names = ("generated", "VAE alone", "cross-fade", "hold nearest")
     errors = {name: PooledError() for name in names}
     jumps: dict[str, list[float]] = {"truth": [], "VAE alone": [], "generated": []}
-    for truth, caption in footage(options.film, options.shots):
+    for truth, caption in footage(options.film, options.shots, options.caption):
         keyframes = truth[list(KEYFRAMES)]
         videos = {
             "truth": truth,

@@ -54,10 +54,11 @@ def test_every_bank_holds_what_the_vae_makes_of_the_same_clip(tiny_vae, clip):
 
 
 @pytest.fixture
-def folder(gen, tmp_path):
+def folder(wan_folder, tmp_path):
     """A tiny random pipeline as a training exports it."""
-    gen.register_modules(scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, stochastic_sampling=True))
-    gen.save_pretrained(tmp_path / "export")
+    pipeline = DirectorGenPipeline.from_pretrained(wan_folder, dtype=torch.float32)
+    pipeline.register_modules(scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, stochastic_sampling=True))
+    pipeline.save_pretrained(tmp_path / "export")
     return tmp_path / "export"
 
 

@@ -375,7 +375,7 @@ def test_pixel_upsampling_starts_from_enlarged_frames(wan_folder, clips, tmp_pat
     base, banks = Base.find(wan_folder), []
     for upsample in ("pixel", "latent"):
         settings = dataclasses.replace(SETTINGS, plans=1, upsample=upsample)
-        banks.append(data.open_clips(base.load_vae, [clips / "a.mp4"], tmp_path / upsample, settings))
+        banks.append(data.open_clips(base.load_vae, [data.Source(clips / "a.mp4")], tmp_path / upsample, settings))
     (pixel, _), (latent, _) = (bank.clips[0] for bank in banks)
     assert pixel.shape == latent.shape and torch.equal(pixel[8:], latent[8:])
     assert not torch.allclose(pixel[:8], latent[:8], atol=0.05)

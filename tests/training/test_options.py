@@ -2,14 +2,12 @@
 
 import math
 from dataclasses import fields
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
 
 from smartdirector_lite.training.bank import BankConfig, build_bank
-from smartdirector_lite.training.film import FilmConfig, cut_film
 from smartdirector_lite.training.finetune import GenFinetune, SRFinetune, finetune
 from smartdirector_lite.training.gen import GenConfig, train_gen
 from smartdirector_lite.training.options import LoopConfig
@@ -66,17 +64,16 @@ def numeric(kind: object) -> bool:
     return kind in (int, float) or any(map(numeric, get_args(kind)))
 
 
-@pytest.mark.parametrize("config", [*CONFIGS, FilmConfig])
+@pytest.mark.parametrize("config", CONFIGS)
 def test_every_number_has_a_range(config):
-    given = {"movie": Path("film.mp4")} if config is FilmConfig else {}
     names = [field.name for field in fields(config) if numeric(field.type)]
     assert len(names) > 1
     for name in names:
-        default = getattr(config(**given), name)
+        default = getattr(config(), name)
         for wrong in (math.nan, "1", True, -math.inf, -1e9, *([math.inf] if isinstance(default, int) else [])):
             value = (wrong, wrong) if isinstance(default, tuple) else wrong
             with pytest.raises(ValueError, match=rf"^{name} = .*: give ") as caught:
-                config(**given, **{name: value})
+                config(**{name: value})
             assert "\n" not in str(caught.value)
 
 
@@ -128,7 +125,6 @@ def test_a_run_that_cannot_write_says_so_before_it_loads_anything(tmp_path):
         (train_restorer, RestorerConfig(out=out)),
         (finetune, SRFinetune(out=out)),
         (build_bank, BankConfig(bank=out)),
-        (cut_film, FilmConfig(tmp_path / "film.mp4", cache=out)),
     ):
         with pytest.raises(
             ValueError, match=r"^.*file/run: can't write there \(Not a directory\); choose another folder$"

@@ -155,7 +155,7 @@ def test_an_untrained_transformer_leaves_the_upsampled_latents(wan_folder, tiny_
 
 def test_folders_that_do_not_fit_are_named_before_anything_is_made(wan_folder, tmp_path):
     missing = str(tmp_path / "missing")
-    for name, message in (("vae", "no VAE there"), ("init", "no pipeline there"), ("film", "no prepared film")):
+    for name, message in (("vae", "no VAE there"), ("init", "no pipeline there"), ("film", "no curated dataset")):
         shards = {"shards": 0} if name == "init" else {}
         bank.write_clips(shard_path(tmp_path / "pairs", 0), made_by(wan_folder), [(torch.zeros(16, 5, 4, 6), ENTRY)])
         with pytest.raises(ValueError, match=f"missing.*{message}|{message}.*missing"):
