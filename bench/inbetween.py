@@ -38,7 +38,7 @@ KEYFRAMES = (0, 12, 24, 36)
 
 
 def footage(folder: str, shots: int, said: str) -> Iterator[tuple[Tensor, str]]:
-    """Yield the true footage (T, 3, H, W) in [0, 1] of each shot, and its caption; `said` of a film, if that is given."""
+    """Yield the true footage (T, 3, H, W) in [0, 1] of each shot, and its caption, or `said` of a film."""
     film, rng = FilmShots.load(folder, held_out=True) if folder else None, np.random.default_rng(0)
     for index in range(shots):
         if film is None:
