@@ -32,7 +32,6 @@ from smartdirector_lite.training.clips import scene_caption
 from smartdirector_lite.training.film import FilmShots
 from smartdirector_lite.vae.multichunk import decode, encode_video
 
-FILM_CAPTION = "A scene of an animated film about a big rabbit in a green forest."  # smartdirector-tiny learnt this one
 NUM_FRAMES = 37
 KEYFRAMES = (0, 12, 24, 36)
 
@@ -55,7 +54,7 @@ def main() -> None:
         __doc__,
         shots=(64, "how many"),
         film=("", "dataset that `curate` made; its held-out shots are taken in place of toy ones"),
-        caption=(FILM_CAPTION, "what is said of every film shot; empty for what its dataset tells of it"),
+        caption=("", "what is said of every film shot; empty for what its dataset tells of it"),
         steps=(0, "denoising steps; 0 for the model's own"),
         guidance=(0.0, "guidance scale; 0 for the model's own"),
         shift=(0.0, "shift of the scheduler, which spends more steps near noise; 0 for the model's own"),
