@@ -40,7 +40,7 @@ def pair_html(study: Study, showing: Showing) -> str:
     picture = study.picture(showing)
     asked = f'<p>What was asked for:</p><img class="sd-asked" alt="the keyframes" src="shown/{picture}">'
     video = '<figure><figcaption>Video {}</figcaption><video src="shown/{}" {}></video></figure>'
-    options = "controls autoplay loop muted playsinline"
+    options = "controls autoplay loop muted playsinline preload=auto"
     both = "".join(video.format(number, name, options) for number, name in enumerate(study.videos(showing), 1))
     return f'{asked if picture else ""}<div class="sd-pair">{both}</div>'
 

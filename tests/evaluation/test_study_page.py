@@ -196,8 +196,10 @@ def browser():
 
 def answer_all(page, answer: str, picture: Path) -> None:
     """Choose one answer to all questions, when both videos are there, and vote."""
-    loaded = "[...document.querySelectorAll('.sd-pair video')].filter((v) => v.readyState >= 2).length == 2"
-    page.wait_for_function(loaded)
+    page.wait_for_function("document.querySelectorAll('.sd-pair video').length == 2")
+    for video in page.locator(".sd-pair video").all():
+        video.scroll_into_view_if_needed()  # a browser loads what is seen, and on a phone that is one of them
+        page.wait_for_function("(video) => video.readyState >= 1 && video.videoWidth > 0", arg=video.element_handle())
     page.locator("#sd-vote").wait_for()
     for question in page.locator("fieldset").all():
         question.get_by_label(answer, exact=True).check()
