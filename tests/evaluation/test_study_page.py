@@ -194,12 +194,19 @@ def browser():
         yield browser
 
 
+def begin(page) -> None:
+    """Press the button that begins, again where the page did not listen yet."""
+    for _ in range(20):
+        if page.locator("#sd-begin").is_visible():
+            page.locator("#sd-begin").click()
+        page.wait_for_timeout(1000)
+        if page.locator(".sd-pair video").count() == 2:
+            return
+
+
 def answer_all(page, answer: str, picture: Path) -> None:
-    """Choose one answer to all questions, when both videos are there, and vote."""
+    """Choose one answer to all questions, when both videos stand there, and vote."""
     page.wait_for_function("document.querySelectorAll('.sd-pair video').length == 2")
-    for video in page.locator(".sd-pair video").all():
-        video.scroll_into_view_if_needed()  # a browser loads what is seen, and on a phone that is one of them
-        page.wait_for_function("(video) => video.readyState >= 1 && video.videoWidth > 0", arg=video.element_handle())
     page.locator("#sd-vote").wait_for()
     for question in page.locator("fieldset").all():
         question.get_by_label(answer, exact=True).check()
@@ -216,7 +223,7 @@ def test_a_vote_in_a_browser_which_knows_its_rater_when_it_comes_again(url, root
     page = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
-    page.locator("#sd-begin").click()
+    begin(page)
     answer_all(page, ANSWERS[0], tmp_path / "wide.png")
     page.get_by_text("Pair 2 of 13").wait_for()
     page.goto(url)
@@ -239,7 +246,7 @@ def test_a_vote_on_a_phone(url, root, tmp_path, browser):
     before = len(Votes(root / "study/votes.sqlite").all())
     page = browser.new_context(viewport={"width": 400, "height": 800}).new_page()
     page.goto(url)
-    page.locator("#sd-begin").click()
+    begin(page)
     answer_all(page, ANSWERS[1], tmp_path / "phone.png")
     page.get_by_text("Pair 2 of 13").wait_for()
     assert [vote.choice for vote in Votes(root / "study/votes.sqlite").all()].count("same") >= 4
