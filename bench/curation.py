@@ -1,10 +1,11 @@
 """How films become a dataset: borders, wall time, memory, and what a killed run loses.
 
-  borders   what each detector finds in held-out toy films, against what is known of them
-  film      the same for 40 positions of a real film that were looked at (results/cuts.json), and the film's curation
-            as a whole: wall time, shots, scenes, and what was left out
-  memory    the peak memory of the curation of a film and of one three times as long
-  kills     20 runs that are killed at random moments, and whether the dataset is then the one of a run that was not
+  borders     what each detector finds in held-out toy films, against what is known of them
+  thresholds  what TransNetV2 finds with other thresholds, in the toy films that its own were chosen on
+  film        the same for 40 positions of a real film that were looked at (results/cuts.json), and the film's curation
+              as a whole: wall time, shots, scenes, and what was left out
+  memory      the peak memory of the curation of a film and of one three times as long
+  kills       20 runs that are killed at random moments, and whether the dataset is then the one of a run that was not
 
 A border is found if one that the detector gives lies within a frame of a cut, or within two of a dissolve or fade.
 The 40 positions are those on which the detectors disagree, and 11 of the others, drawn at random. So precision and
@@ -12,6 +13,7 @@ recall at these positions are lower than over the whole film.
 """
 
 import argparse
+import itertools
 import json
 import random
 import resource
@@ -37,6 +39,7 @@ from smartdirector_lite.curation.shots import (
     TransNet,
     adaptive_borders,
     fast_borders,
+    transitions,
 )
 from smartdirector_lite.media import frame_pixels, write_video
 from smartdirector_lite.media.size import Size
@@ -72,6 +75,17 @@ def count_found(found: Sequence[Border], true: Sequence[Border]) -> int:
     return count
 
 
+def print_scores(films: Sequence[ToyFilm], found: Sequence[Sequence[Border]]) -> None:
+    """Print what was found of the films' cuts, and of their dissolves and fades."""
+    for what, kinds in (("hard cuts", {"cut"}), ("dissolves and fades", {"dissolve", "fade"})):
+        hits = given = there = 0
+        for film, those in zip(films, found, strict=True):
+            true = [Border(*one) for one in film.transitions if one.kind in kinds]
+            mine = [one for one in those if one.kind in kinds]
+            hits, given, there = hits + count_found(mine, true), given + len(mine), there + len(true)
+        print(f"  {what}: {hits} of {there} found, {given - hits} wrong, F1 {2 * hits / max(1, given + there):.3f}")
+
+
 def toy_thumbnails(film: ToyFilm) -> list[NDArray]:
     return [cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA) for frame in film.frames(SIZE)]
 
@@ -85,13 +99,16 @@ def borders(options: argparse.Namespace) -> None:
         found = [detector(pictures, film.fps) for pictures, film in zip(thumbnails, films, strict=True)]
         seconds = time.perf_counter() - began
         print(f"{name}: {sum(map(len, thumbnails)) / seconds:.0f} frames a second")
-        for what, kinds in (("hard cuts", {"cut"}), ("dissolves and fades", {"dissolve", "fade"})):
-            hits = given = there = 0
-            for film, those in zip(films, found, strict=True):
-                true = [Border(*one) for one in film.transitions if one.kind in kinds]
-                mine = [one for one in those if one.kind in kinds]
-                hits, given, there = hits + count_found(mine, true), given + len(mine), there + len(true)
-            print(f"  {what}: {hits} of {there} found, {given - hits} wrong, F1 {2 * hits / max(1, given + there):.3f}")
+        print_scores(films, found)
+
+
+def thresholds(options: argparse.Namespace) -> None:
+    films = [sample_film(seed) for seed in range(1, 9)]
+    detector = TransNet(everywhere=True)
+    judged = [detector.judge(toy_thumbnails(film)) for film in films]
+    for single, many in itertools.product((0.05, 0.1, 0.2, 0.3, 0.5), (0.2, 0.3, 0.5)):
+        print(f"a border from {single} on, a transition's frame from {many} on")
+        print_scores(films, [transitions(*one, single, many) for one in judged])
 
 
 def film(options: argparse.Namespace) -> None:
@@ -182,15 +199,18 @@ def kills(options: argparse.Namespace) -> None:
         print(f"{killed} kills: {lost} of {len(one)} files lost, {more} too many, {changed} different")
 
 
+PARTS = {"borders": borders, "thresholds": thresholds, "film": film, "memory": memory, "kills": kills}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("borders", "film", "memory", "kills"))
+    parser.add_argument("part", choices=tuple(PARTS))
     parser.add_argument("--films", type=int, default=10, help="toy films of 20 shots, for borders (default: 10)")
     parser.add_argument("--film", type=Path, help="a film's file, for film")
     options = parser.parse_args()
     if options.part == "film" and options.film is None:
         parser.error("film needs --film MOVIE")
-    {"borders": borders, "film": film, "memory": memory, "kills": kills}[options.part](options)
+    PARTS[options.part](options)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,10 @@ def curate(
             characters that the default step finds
         vggt: the folder or hub id of a VGGT model, such as facebook/VGGT-1B, which finds how the camera moves; it needs
             the package vggt of its authors
-        vlm: the folder or hub id of a vision-language model of transformers, such as Qwen/Qwen3-VL-8B-Instruct, which
-            looks at the shots: scenes, what happens, cameras, and what characters look like
-        llm: the language model that writes the captions' texts: https://host/v1#model for an endpoint of OpenAI's
-            form (its key in SMARTDIRECTOR_LLM_KEY), or the folder or hub id of a transformers text model
+        vlm: the vision-language model that looks at the shots, for scenes, what happens, cameras and what characters
+            look like: the folder or hub id of one of transformers, such as Qwen/Qwen3-VL-8B-Instruct, or an endpoint
+        llm: the language model that writes the captions' texts: the folder or hub id of a transformers text model, or
+            https://host/v1#model for an endpoint of OpenAI's form (its key in SMARTDIRECTOR_LLM_KEY)
         download: fetch the files of a hub id that the hub's cache lacks
         jobs: how many films are read at once
     """

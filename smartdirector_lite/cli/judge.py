@@ -31,13 +31,13 @@ def judge_folder(
             often the judge prefers the true ones
         download: fetch the files of a hub id that the hub's cache lacks
     """
+    from ..curation.backends.setting import open_model
     from ..evaluation.judge import (
         DIMENSIONS,
         JudgeError,
         Scores,
         VideoJudge,
         find_showpieces,
-        open_judge,
         read_showpiece,
         summarise_scores,
     )
@@ -50,7 +50,7 @@ def judge_folder(
         raise ValueError("give either a folder of videos or a number of videos to --check the judge with")
     found = find_showpieces(videos, stories or videos) if videos else {}
     check_writable(out)
-    judge = VideoJudge(open_judge(model, download), pictures)
+    judge = VideoJudge(open_model(model, sees=True, download=download), pictures)
     if check:
         return _check_judge(judge, check)
     outcomes: dict[str, Scores | JudgeError] = {}

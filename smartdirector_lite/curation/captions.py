@@ -17,7 +17,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from .backends.chat import LanguageModel, ask_until_it_fits, say
-from .backends.endpoint import Endpoint, is_endpoint
 from .records import Actor, Camera, Passage, ShotRecord
 from .scenes import layout_colours
 
@@ -72,10 +71,11 @@ def describe_passage(passage: Passage) -> Passage:
 
 # -- a language model --------------------------------------------------------------------------------------------------
 
-INSTRUCTIONS = """You write captions that a video generator is trained on. Below are notes of the shots of one scene, \
-which programs took down. Write them anew in plain English, in the present tense: first one or two sentences about the \
-whole scene, its place and who is who, then one or two sentences about what happens in each shot. Say nothing that the \
-notes do not say. Call each character by its letter, in a shot only those of this shot. Do not write about cameras.
+INSTRUCTIONS = """You write captions that a video generator is trained on. Below are notes that programs took of the \
+shots of one scene. Write them anew in plain English, in the present tense: first one or two sentences about the \
+whole scene, its place and who is who, then one or two sentences about what happens in each shot. Say nothing that \
+the notes do not say. Call each character by its letter, in a shot only those of this shot. Do not write about \
+cameras.
 
 Answer with JSON alone, in this form:
 {"description": "...", "shots": [{"shot": 1, "description": "..."}]}
@@ -85,21 +85,6 @@ The notes:
 FORM = re.compile(r"\bShot \d|\bCamera:|\bCharacters:")  # what only the form of a caption says
 LETTERS = re.compile(r"(?<![\w-])([B-HJ-Z]\d*|[AI]\d+)(?![\w-])")  # of characters; "A" and "I" may be plain words
 NAMES = re.compile(r"(?<=[\w,;:] )[A-Z][a-z]+")  # capital letters elsewhere than at a sentence's start
-
-
-def open_language_model(setting: str, download: bool = False) -> LanguageModel:
-    """Make the language model that one setting names.
-
-    Args:
-        setting: the address of any endpoint that speaks OpenAI's protocol and behind # the model's name there, such as
-            "http://localhost:11434/v1#qwen3:8b"; or the folder or hub id of a transformers text model.
-        download: whether files of a hub id that are not in the cache may be fetched.
-    """
-    if is_endpoint(setting):
-        return Endpoint(setting)
-    from .backends.local import load_text_model  # transformers' models take seconds to import
-
-    return load_text_model(setting, download)
 
 
 def _plain_text(text: str) -> str:

@@ -28,8 +28,9 @@ from ..media.size import Size
 from ..storyboard import Shot, Storyboard
 from .backends.chat import LanguageModel
 from .backends.endpoint import Endpoint, is_endpoint
+from .backends.setting import open_model
 from .camera import read_camera
-from .captions import Rewriter, describe_passage, open_language_model, write_contents
+from .captions import Rewriter, describe_passage, write_contents
 from .characters import find_characters, name_characters
 from .film import Film
 from .kept import keep, read_kept
@@ -66,8 +67,8 @@ class Curation:
         shot_steps, film_steps: what is found out about shots, in order.
         sam: the folder or hub id of a SAM2 model that follows the characters; "" for none.
         vggt: the folder or hub id of a VGGT model that finds how the camera moves; "" for none.
-        vlm: the folder or hub id of a vision-language model that looks at the shots; "" for none.
-        llm: the language model that writes the captions' texts, see `open_language_model`; "" for templates.
+        vlm: the vision-language model that looks at the shots, see `open_model`; "" for none.
+        llm: the language model that writes the captions' texts, see `open_model`; "" for templates.
         download: whether files of a model that the hub's cache lacks may be fetched.
 
     Raises:
@@ -90,8 +91,8 @@ class Curation:
             raise ValueError(f"size {self.size}: give even sides of {MIN_SIDE} pixels or more")
         if self.detector not in DETECTORS:
             raise ValueError(f"detector {self.detector!r}: give one of {', '.join(DETECTORS)}")
-        if is_endpoint(self.llm):
-            Endpoint(self.llm)  # nobody is asked yet
+        for model in filter(is_endpoint, (self.vlm, self.llm)):
+            Endpoint(model)  # nobody is asked yet
 
     def load_shot_steps(self) -> list[ShotStep]:
         """Return the shot steps. Where models are wanted, load them, and let them do the steps that they are for."""
@@ -131,13 +132,11 @@ class Curation:
 
     def open_vision_model(self) -> LanguageModel:
         """Load the vision-language model."""
-        from .backends.local import load_vision_model
-
-        return load_vision_model(self.vlm, self.download)
+        return open_model(self.vlm, sees=True, download=self.download)
 
     def open_rewriter(self) -> Rewriter:
         """Make what lets the language model write the texts of passages."""
-        return Rewriter(open_language_model(self.llm, self.download))
+        return Rewriter(open_model(self.llm, download=self.download))
 
 
 @dataclass(frozen=True)

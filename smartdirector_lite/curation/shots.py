@@ -130,21 +130,21 @@ class TransNet:
         self.everywhere, self.single, self.many = everywhere, single, many
 
     def __call__(self, thumbnails: Iterable[NDArray], fps: float) -> list[Border]:
-        probabilities, contrasts = [], []
+        probabilities, contrasts = self.judge(thumbnails)
+        return transitions(probabilities, contrasts, self.single, self.many)
+
+    def judge(self, thumbnails: Iterable[NDArray]) -> tuple[NDArray, NDArray]:
+        """Return what `transitions` takes: probabilities (T, 2) and contrasts (T,)."""
+        probabilities, contrasts = [np.zeros((0, 2), np.float32)], []
         for window, count, changes in _windows(thumbnails):
             contrasts += [float(frame.std()) / 255 for frame in window[MARGIN : MARGIN + count]]
-            judge = self.everywhere or changes
-            probabilities.append(self._judge(window)[:count] if judge else np.zeros((count, 2), np.float32))
-        if not probabilities:
-            return []
-        return transitions(np.concatenate(probabilities), np.array(contrasts), self.single, self.many)
+            look = self.everywhere or changes
+            probabilities.append(self._judge(window)[:count] if look else np.zeros((count, 2), np.float32))
+        return np.concatenate(probabilities), np.array(contrasts)
 
     @torch.inference_mode()
     def _judge(self, window: NDArray) -> NDArray:
-        """Return the network's two probabilities for the frames in the middle of a window, (STEP, 2).
-
-        One window at a time takes a CPU less time than several at once, and half a gigabyte in place of more.
-        """
+        """Return the network's two probabilities for the frames in the middle of a window, (STEP, 2)."""
         single, rest = self.network(torch.from_numpy(window[None]).to(self.network.device))
         return torch.cat([single, rest["many_hot"]], dim=-1).sigmoid()[0, MARGIN : MARGIN + STEP].cpu().numpy()
 

@@ -101,7 +101,7 @@ def _small(frame: NDArray | Image.Image) -> Image.Image:
 
 COMPARE = """The first picture shows frames of a shot of a film, from left to right, and the second one frames of the \
 shot after it. Do both shots belong to one scene, at one place and in one go of the story? A close-up and a wide view \
-of one place, or two people who talk in turns, are one scene.
+of one place belong to one scene, and so do shots of two people who talk in turns.
 
 Answer with JSON alone, in this form: {"same_scene": true}"""
 

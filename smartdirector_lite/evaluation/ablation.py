@@ -27,7 +27,7 @@ from ..training.bank import LatentBank, write_clips
 from ..training.clips import ClipData, ClipEntry, draw_clip, encode_clips, vae_fingerprint
 from ..training.film import Footage
 from ..training.gen import GenStage, TrainedGen, caption_of
-from ..training.shards import make_shards, shard_path
+from ..training.shards import fingerprint, make_shards, shard_path
 from ..training.stage import on_device
 from ..training.tiny import DRAFT
 from ..vae import decode, decode_naive, naive_latent_index, replace_naive
@@ -174,20 +174,20 @@ class SmallFilmer:
     """
 
     def __init__(self, folder: Path, way: str, vae: AutoencoderKLWan, cut_gap: float, steps: int = 12) -> None:
-        self.name, self.settings = way, {"folder": str(folder), "cut_gap": cut_gap, "steps": steps}
         self.pipeline = DirectorGenPipeline.from_pretrained(folder, vae=None, dtype=torch.float32)
         parts = self.pipeline.text_encoder, self.pipeline.transformer, self.pipeline.config.sigma_data
-        self.model, self.way, self.vae, self.cut_gap, self.steps = TrainedGen(*parts).eval(), way, vae, cut_gap, steps
+        self.model, self.name, self.vae, self.cut_gap, self.steps = TrainedGen(*parts).eval(), way, vae, cut_gap, steps
+        self.settings = {"weights": fingerprint("", self.model), "cut_gap": cut_gap, "steps": steps}
 
     @torch.no_grad()
     def __call__(self, item: Item) -> Tensor:
         """Film an item: (T, 3, H, W) in [0, 1]."""
         entry = ClipEntry(item.num_frames, item.keyframes, item.cuts, item.caption, item.caption)
         generator, given = torch.Generator().manual_seed(item.seed), item.given
-        if self.way == NAIVE:
+        if self.name == NAIVE:
             return self._film_naive(entry, given, generator)
-        if self.way != CLIP_BY_CLIP:
-            return self._film_chunks(entry, given, generator, self.way)
+        if self.name != CLIP_BY_CLIP:
+            return self._film_chunks(entry, given, generator, self.name)
         pieces = []
         for start, stop in pieces_between(entry.keyframes, item.num_frames):
             piece = piece_of(entry, start, stop)

@@ -4,9 +4,7 @@ The judge sees some frames, not the video. What happens between them, such as a 
 An answer that is not the JSON that was asked for is refused and asked for again. Where none fits, there is no score.
 """
 
-import base64
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..curation.backends.chat import LanguageModel, Message, ask_until_it_fits
-from ..curation.backends.endpoint import Endpoint, is_endpoint
+from ..curation.backends.chat import LanguageModel, ask_until_it_fits
 from ..media import PathLike, Size, read_video, to_image
 from ..storyboard import Storyboard
 from ..storyboard.take import Take
@@ -162,40 +159,7 @@ def _shrink(picture: Image.Image) -> Image.Image:
     return small
 
 
-# -- who judges, and what --------------------------------------------------------------------------------------------
-
-
-class SeeingEndpoint(Endpoint):
-    """An endpoint that takes pictures, in the form of OpenAI's protocol: as addresses that hold a PNG."""
-
-    def __call__(self, messages: list[Message]) -> str:
-        def written(part: dict) -> dict:
-            if part["type"] != "image":
-                return part
-            file = io.BytesIO()
-            part["image"].save(file, "PNG")
-            address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-            return {"type": "image_url", "image_url": {"url": address}}
-
-        contents = [message["content"] for message in messages]
-        contents = [one if isinstance(one, str) else [written(part) for part in one] for one in contents]
-        return super().__call__([message | {"content": one} for message, one in zip(messages, contents, strict=True)])
-
-
-def open_judge(setting: str, download: bool = False) -> LanguageModel:
-    """Make the model that a setting names.
-
-    Args:
-        setting: the address of an endpoint of OpenAI's form and behind # the name of a model there that sees, such as
-            "http://localhost:8000/v1#Qwen/Qwen3-VL-8B-Instruct"; or the folder or hub id of a transformers
-            image-text-to-text model.
-        download: whether files of a hub id that are not in the cache may be fetched.
-    """
-    if is_endpoint(setting):
-        return SeeingEndpoint(setting)
-    from ..curation.backends.local import load_vision_model  # transformers' models take seconds to import
-
-    return load_vision_model(setting, download)
+# -- what is judged ---------------------------------------------------------------------------------------------------
 
 
 def read_showpiece(video: PathLike, story: PathLike) -> Showpiece:

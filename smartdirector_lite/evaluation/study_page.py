@@ -57,7 +57,7 @@ class Booth:
         return (
             self.resume(code)
             if self._rater(code) is not None
-            else self._outside("Nobody has this code. Leave it empty.")
+            else self._outside("Nobody has this code. Leave the field empty to begin anew.")
         )
 
     def resume(self, code: str) -> list:

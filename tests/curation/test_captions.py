@@ -1,9 +1,7 @@
 """Captions: templates that can be read back, and language models whose answers are checked."""
 
-import http.server
 import json
 import re
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +10,12 @@ import pytest
 from smartdirector_lite.curation.backends import endpoint
 from smartdirector_lite.curation.backends.chat import BackendError, parse_answer
 from smartdirector_lite.curation.backends.endpoint import KEY, Endpoint
+from smartdirector_lite.curation.backends.setting import open_model
 from smartdirector_lite.curation.captions import (
     PassageText,
     Rewriter,
     describe_passage,
     describe_shot,
-    open_language_model,
     write_contents,
 )
 from smartdirector_lite.curation.dataset import Curation, curate_films, entry_of, join_shots
@@ -27,6 +25,7 @@ from smartdirector_lite.media import write_video
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.toyworld.films import ToyFilm, sample_film
 from smartdirector_lite.toyworld.scene import ASPECT, FRAMINGS
+from tests.servers import Server
 
 # -- templates ---------------------------------------------------------------------------------------------------------
 
@@ -151,47 +150,12 @@ def changed(**values: object) -> str:
     return json.dumps(GOOD | values)
 
 
-class Server:
-    """An endpoint on this machine that gives prepared answers, the last one for ever, and keeps the questions."""
-
-    def __init__(self, *answers: str | int | bytes) -> None:
-        self.answers, self.asked = list(answers), []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.asked.append((self.path, dict(self.headers), body))
-                answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
-                self.send_response(answer if isinstance(answer, int) else 200)
-                if answer == 302:
-                    self.send_header("Location", "http://127.0.0.1:9/")
-                self.end_headers()
-                if not isinstance(answer, int):
-                    choices = {"choices": [{"message": {"role": "assistant", "content": answer}}]}
-                    self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(choices).encode())
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.setting = f"http://127.0.0.1:{self.server.server_port}/v1#a-model:8b"
-
-    def __enter__(self) -> "Server":
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def test_an_endpoint_that_answers_garbage_then_another_schema_then_right_is_taken_at_its_third_word(monkeypatch):
     monkeypatch.setenv(KEY, "secret")
     with Server(
         "I'd rather not.", '{"description": "A walks."}', f"<think>{{}}</think>```json\n{changed()}\n```"
     ) as server:
-        passage = Rewriter(open_language_model(server.setting))(NOTED)
+        passage = Rewriter(open_model(server.setting))(NOTED)
     assert passage.description == GOOD["description"] and passage.told_by == "a-model:8b"
     assert [shot.content for shot in passage.shots] == ["A waits for B.", "B walks away."]
     assert [replace(shot, content="") for shot in passage.shots] == [replace(shot, content="") for shot in NOTED.shots]
@@ -359,7 +323,7 @@ def test_a_text_model_in_a_folder_answers_and_its_nonsense_leaves_the_template(t
     from smartdirector_lite.curation.backends import local
 
     monkeypatch.setattr(local, "MAX_NEW_TOKENS", 24)
-    model = open_language_model(str(text_model))
+    model = open_model(str(text_model))
     first = model([{"role": "user", "content": "Say something."}])
     assert len(first) > 0 and first == model([{"role": "user", "content": "Say something."}])
     assert first != model([{"role": "user", "content": "Say something else, please."}])
@@ -377,14 +341,14 @@ def test_a_text_model_that_can_not_be_used_is_refused(text_model, tmp_path):
         (str(tmp_path), "can't be loaded"),
     ]:
         with pytest.raises(ValueError, match=reason):
-            open_language_model(setting)
+            open_model(setting)
     for name in ("mute", "partial"):
         shutil.copytree(text_model, tmp_path / name)
     weights = load_file(tmp_path / "partial/model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, tmp_path / "partial/model.safetensors", {"format": "pt"})
     with pytest.raises(ValueError, match=r"model\.norm\.weight is missing"):
-        open_language_model(str(tmp_path / "partial"))
+        open_model(str(tmp_path / "partial"))
     (tmp_path / "mute/chat_template.jinja").unlink()
     with pytest.raises(ValueError, match="no chat template"):
-        open_language_model(str(tmp_path / "mute"))
+        open_model(str(tmp_path / "mute"))

@@ -1,12 +1,9 @@
 """The judge: what it is shown, what is taken of its answers, endpoints, a random model, and planted defects."""
 
 import base64
-import http.server
 import io
 import itertools
 import json
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ from PIL import Image
 from smartdirector_lite.cli import main
 from smartdirector_lite.curation.backends import endpoint, local
 from smartdirector_lite.curation.backends.chat import BackendError
+from smartdirector_lite.curation.backends.setting import open_model
 from smartdirector_lite.evaluation.agreement import PLANTED, agreement_table, check_agreement, plant_defects
 from smartdirector_lite.evaluation.judge import (
     DIMENSIONS,
@@ -25,11 +23,11 @@ from smartdirector_lite.evaluation.judge import (
     Showpiece,
     VideoJudge,
     choose_frames,
-    open_judge,
     read_showpiece,
 )
 from smartdirector_lite.evaluation.preference import wilson
 from smartdirector_lite.media import write_image, write_video
+from tests.servers import Server
 
 GOOD = {name: {"score": 60 + 10 * i, "reason": "It is so."} for i, name in enumerate(DIMENSIONS)}
 FRAMES = np.random.default_rng(0).integers(0, 255, (25, 400, 900, 3), dtype=np.uint8)
@@ -115,44 +113,11 @@ def test_an_answer_that_does_not_fit_is_asked_for_again_and_never_a_score(answer
 # -- endpoints ---------------------------------------------------------------------------------------------------------
 
 
-class Server:
-    """Answers in turn: a text as OpenAI's servers do, a number as a status, and None late."""
-
-    def __init__(self, *answers: str | int | None) -> None:
-        self.answers, self.asked, outer = list(answers), [], self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                outer.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
-                if answer is None:
-                    time.sleep(1)
-                self.send_response(answer if isinstance(answer, int) else 200)
-                self.end_headers()
-                choices = {"choices": [{"message": {"role": "assistant", "content": answer}}]}
-                self.wfile.write(json.dumps(choices).encode())
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.handle_error = lambda *args: None  # whoever was answered late has gone
-        self.setting = f"http://127.0.0.1:{self.server.server_port}/v1#seer"
-
-    def __enter__(self) -> "Server":
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def test_an_endpoint_gets_the_pictures_and_may_answer_badly_first():
     with Server("No.", json.dumps(GOOD)) as server:
-        assert VideoJudge(open_judge(server.setting), pictures=2)(VIDEO).mean == 80
-    assert len(server.asked) == 2 and server.asked[0]["model"] == "seer"
-    parts = server.asked[1]["messages"][0]["content"]
+        assert VideoJudge(open_model(server.setting, sees=True), pictures=2)(VIDEO).mean == 80
+    assert len(server.asked) == 2 and server.asked[0][2]["model"] == "a-model:8b"
+    parts = server.asked[1][2]["messages"][0]["content"]
     urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     assert len(urls) == 4 and {part["type"] for part in parts} == {"text", "image_url"}
     picture = Image.open(io.BytesIO(base64.b64decode(urls[2].removeprefix("data:image/png;base64,"))))
@@ -163,10 +128,10 @@ def test_an_endpoint_that_answers_late_or_is_busy_is_asked_again_and_one_that_st
     monkeypatch.setattr(endpoint, "WAITS", (0.01, 0.01))
     monkeypatch.setattr(endpoint, "TIMEOUT", 0.3)
     with Server(None, 503, json.dumps(GOOD)) as server:
-        assert VideoJudge(open_judge(server.setting), pictures=2)(VIDEO).mean == 80
+        assert VideoJudge(open_model(server.setting, sees=True), pictures=2)(VIDEO).mean == 80
         assert len(server.asked) == 3
     with Server(None) as server, pytest.raises(BackendError, match="timed out; start it or wait"):
-        VideoJudge(open_judge(server.setting), pictures=2)(VIDEO)
+        VideoJudge(open_model(server.setting, sees=True), pictures=2)(VIDEO)
 
 
 # -- planted defects ---------------------------------------------------------------------------------------------------
@@ -245,12 +210,12 @@ def test_the_command_writes_scores_with_the_model_and_the_prompt_and_says_what_h
     with Server("no", "no", "no", json.dumps(GOOD)) as server:
         assert main(["judge", str(folder), "--model", server.setting, "-o", str(out)]) == 0
     told = json.loads(out.read_text(encoding="utf-8"))
-    assert told["judge"] == {"model": "seer", "prompt": PROMPT_VERSION, "pictures": 8} and told["scored"] == 1
+    assert told["judge"] == {"model": "a-model:8b", "prompt": PROMPT_VERSION, "pictures": 8} and told["scored"] == 1
     assert told["mean"] == {name: GOOD[name]["score"] for name in DIMENSIONS}
     assert told["videos"][0]["video"] == "one" and "no JSON object" in told["videos"][0]["error"]
     assert told["videos"][1] == {"video": "two", "scores": GOOD}
     said = capsys.readouterr().out
-    assert "one: no score" in said and "two: 80.0" in said and "1 of 2 videos scored by seer" in said
+    assert "one: no score" in said and "two: 80.0" in said and "1 of 2 videos scored by a-model:8b" in said
 
 
 def test_the_command_checks_a_judge(folder, capsys):
@@ -327,7 +292,7 @@ def test_a_random_model_gives_an_error_after_its_tries_and_no_score(random_model
     monkeypatch.setattr(local, "MAX_NEW_TOKENS", 16)
     told = r"2 answers of .*tiny-llava did not fit; the last one: the answer holds no JSON"
     with pytest.raises(JudgeError, match=told):
-        VideoJudge(open_judge(str(random_model)), pictures=2, tries=2)(VIDEO)
+        VideoJudge(open_model(str(random_model), sees=True), pictures=2, tries=2)(VIDEO)
     out = folder / "out.json"
     assert main(["judge", str(folder), "--model", str(random_model), "--pictures", "2", "-o", str(out)]) == 2
     assert "no answer fitted, so there is no score" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """Language models behind an address: any server that speaks OpenAI's protocol."""
 
+import base64
 import http.client
+import io
 import json
 import os
 import time
@@ -59,7 +61,7 @@ class Endpoint:
             if not (key.isascii() and key.isprintable()):  # http.client would print it
                 raise BackendError(f"endpoint {self.url}: {KEY} holds a character that no key has; set it again")
             headers["Authorization"] = f"Bearer {key}"
-        body = json.dumps({"model": self.name, "messages": messages}).encode()
+        body = json.dumps({"model": self.name, "messages": [*map(_written, messages)]}).encode()
         request = urllib.request.Request(self.url, body, headers)
         for wait in (*WAITS, None):
             try:
@@ -77,6 +79,21 @@ class Endpoint:
             if wait is not None:
                 time.sleep(wait)
         raise BackendError(f"endpoint {self.url}: {reason}; start it or wait, and call the same command again")
+
+
+def _written(message: Message) -> Message:
+    """A message with its pictures in the form of OpenAI's protocol: as addresses that hold a PNG."""
+    content = message["content"]
+    return message if isinstance(content, str) else message | {"content": [_written_part(part) for part in content]}
+
+
+def _written_part(part: dict) -> dict:
+    if part["type"] != "image":
+        return part
+    file = io.BytesIO()
+    part["image"].save(file, "PNG")
+    address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return {"type": "image_url", "image_url": {"url": address}}
 
 
 def _text_of(body: bytes) -> str:
