@@ -146,11 +146,14 @@ def peak_memory() -> float:
 
 
 def curated_apart(movie: Path, folder: Path) -> float:
-    """Curate a film in a process of its own. Returns that process's peak memory in MB."""
+    """Curate a film in a process of its own. Returns that process's peak memory in MB.
+
+    It is read from Linux's /proc: what `resource` tells of a new process includes the peak of the one that started it.
+    """
     program = (
-        "import resource, sys\nfrom smartdirector_lite.curation.dataset import Curation, curate_films\n"
+        "import re, sys\nfrom smartdirector_lite.curation.dataset import Curation, curate_films\n"
         "curate_films([sys.argv[1]], sys.argv[2], Curation())\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024)"
     )
     command = [sys.executable, "-c", program, str(movie), str(folder)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
