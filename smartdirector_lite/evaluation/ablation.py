@@ -171,12 +171,16 @@ class SmallFilmer:
         vae: what encodes keyframes and decodes.
         cut_gap: see `ChunkPlan.tau`.
         steps: of the sampling.
+        name: what tables call it; the way, unless it is given.
     """
 
-    def __init__(self, folder: Path, way: str, vae: AutoencoderKLWan, cut_gap: float, steps: int = 12) -> None:
+    def __init__(
+        self, folder: Path, way: str, vae: AutoencoderKLWan, cut_gap: float, steps: int = 12, name: str = ""
+    ) -> None:
         self.pipeline = DirectorGenPipeline.from_pretrained(folder, vae=None, dtype=torch.float32)
         parts = self.pipeline.text_encoder, self.pipeline.transformer, self.pipeline.config.sigma_data
-        self.model, self.name, self.vae, self.cut_gap, self.steps = TrainedGen(*parts).eval(), way, vae, cut_gap, steps
+        self.model, self.vae = TrainedGen(*parts).eval(), vae
+        self.way, self.name, self.cut_gap, self.steps = way, name or way, cut_gap, steps
         self.settings = {"weights": fingerprint("", self.model), "cut_gap": cut_gap, "steps": steps}
 
     @torch.no_grad()
@@ -184,10 +188,10 @@ class SmallFilmer:
         """Film an item: (T, 3, H, W) in [0, 1]."""
         entry = ClipEntry(item.num_frames, item.keyframes, item.cuts, item.caption, item.caption)
         generator, given = torch.Generator().manual_seed(item.seed), item.given
-        if self.name == NAIVE:
+        if self.way == NAIVE:
             return self._film_naive(entry, given, generator)
-        if self.name != CLIP_BY_CLIP:
-            return self._film_chunks(entry, given, generator, self.name)
+        if self.way != CLIP_BY_CLIP:
+            return self._film_chunks(entry, given, generator, self.way)
         pieces = []
         for start, stop in pieces_between(entry.keyframes, item.num_frames):
             piece = piece_of(entry, start, stop)

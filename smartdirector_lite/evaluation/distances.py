@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 RESAMPLES = 200
 COVERED = 0.95  # of the bootstrap's distribution, by an interval
+
+Statistic = Callable[[Sequence[int]], float]  # a figure of the videos with these indices
 
 
 class Interval(NamedTuple):
@@ -59,9 +62,7 @@ def kernel_distance(a: Tensor, b: Tensor) -> float:
     return float(within(a) + within(b) - 2 * kernel(a, b).mean())
 
 
-def bootstrap(
-    count: int, statistic: Callable[[Sequence[int]], float], mirrored: bool = False, seed: int = 0
-) -> Interval:
+def bootstrap(count: int, statistic: Statistic, mirrored: bool = False, seed: int = 0) -> Interval:
     """Estimate a statistic of `count` videos, with its interval by the bootstrap.
 
     Args:
@@ -81,10 +82,32 @@ def bootstrap(
     return Interval(value, *map(float, ends))
 
 
+def mean_statistic(values: ArrayLike) -> Statistic:
+    """The mean over chosen videos. values: (..., videos), NaN where there is none; all NaN gives NaN."""
+    array = np.asarray(values, dtype=float)
+
+    def statistic(chosen: Sequence[int]) -> float:
+        picked = array[..., list(chosen)]
+        present = picked[~np.isnan(picked)]
+        return float(present.mean()) if present.size else float("nan")
+
+    return statistic
+
+
 def mean_estimate(values: Sequence[float]) -> Interval:
     """The mean of one figure a video, with its interval."""
-    array = np.asarray(values, dtype=float)
-    return bootstrap(len(array), lambda chosen: float(array[list(chosen)].mean()))
+    return bootstrap(len(values), mean_statistic(values))
+
+
+def set_statistic(
+    distance: Callable[[Tensor, Tensor], float], videos: Sequence[Tensor], truths: Sequence[Tensor]
+) -> Statistic:
+    """The distance of chosen videos from their truths. Arguments as in `set_estimate`."""
+
+    def statistic(chosen: Sequence[int]) -> float:
+        return distance(torch.cat([videos[i] for i in chosen]), torch.cat([truths[i] for i in chosen]))
+
+    return statistic
 
 
 def set_estimate(
@@ -96,8 +119,4 @@ def set_estimate(
         distance: `frechet_distance` or `kernel_distance`.
         videos, truths: the features (N, D) of each video's windows, in one order. They are resampled together.
     """
-
-    def statistic(chosen: Sequence[int]) -> float:
-        return distance(torch.cat([videos[i] for i in chosen]), torch.cat([truths[i] for i in chosen]))
-
-    return bootstrap(len(videos), statistic, mirrored=True)
+    return bootstrap(len(videos), set_statistic(distance, videos, truths), mirrored=True)

@@ -12,7 +12,7 @@ from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.benchmark import ToyBenchmark
 from smartdirector_lite.evaluation.filmers import BlendFilmer, DirectorFilmer
 from smartdirector_lite.evaluation.records import Record, record_path, run_benchmark
-from smartdirector_lite.evaluation.results import as_table, as_text, summarize, write_results
+from smartdirector_lite.evaluation.results import as_table, as_text, compare, comparison, summarize, write_results
 
 SHORT = (1.3, 1.5)  # seconds: the shortest videos that have a window
 
@@ -124,3 +124,29 @@ class _First:
 
     def __getitem__(self, index):
         return self.benchmark[index]
+
+
+def test_runs_of_several_seeds_are_averaged_item_by_item():
+    first = [record("s", "single", 2.0, eyes=1.0), record("ss", "single", 4.0)]
+    second = [record("s", "single", 4.0, eyes=0.0), record("ss", "single", 8.0)]
+    found = summarize([*first, *second])
+    assert found["keyframe L1, first"].value == 4.5
+    assert (found["keyframe L1, first"].low, found["keyframe L1, first"].high) == (3, 6)  # of two items, not of four
+    assert found["eyes"].value == 0.5
+    assert "## Single-shot, 2 videos\n" in as_text({"a": [*first, *second]})
+    with pytest.raises(ValueError):
+        summarize([*first, second[0]])  # a run is not whole
+
+
+def test_a_comparison_is_of_the_same_items(tmp_path):
+    ours = [record("s" * n, "single", 10.0 * n) for n in range(1, 6)]
+    worse = [record("s" * n, "single", 10.0 * n + 1) for n in range(1, 6)]
+    assert [*compare(worse, ours)["keyframe L1, first"]] == [1, 1, 1]  # where the two intervals overlap widely
+    assert summarize(ours)["keyframe L1, first"].high > summarize(worse)["keyframe L1, first"].low
+    assert compare(worse, ours)["Frechet distance"].value == pytest.approx(0, abs=1e-6)
+    section = comparison({"ours": ours, "worse": worse}, "ours")
+    assert [*section.data] == ["single"] and [*section.data["single"]] == ["worse"]
+    write_results(tmp_path, {"ours": ours, "worse": worse}, [section])
+    found = json.loads((tmp_path / "results.json").read_text())["comparison"]["single"]["worse"]
+    assert found["keyframe L1, first"] == {"value": 1, "low": 1, "high": 1}
+    assert "## Single-shot, more than ours on the same videos" in (tmp_path / "results.md").read_text()
