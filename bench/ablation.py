@@ -27,7 +27,7 @@ from smartdirector_lite.evaluation.ablation import (
     make_banks,
     read_bank,
 )
-from smartdirector_lite.evaluation.benchmark import QUICK, ToyBenchmark
+from smartdirector_lite.evaluation.benchmark import ToyBenchmark
 from smartdirector_lite.evaluation.filmers import BASELINES
 from smartdirector_lite.evaluation.records import Record, run_benchmark
 from smartdirector_lite.evaluation.results import Section, as_text, comparison, plain, write_results
@@ -71,12 +71,12 @@ def main() -> None:
         __doc__,
         out=("runs/ablation", "folder for banks and runs"),
         ways=(",".join(WAYS), "the ways to train and measure, with commas"),
-        shards=(5, "shards of 128 toy clips"),
-        start_steps=(1600, "steps of the common start"),
-        steps=(500, "steps of each way"),
+        shards=(3, "shards of 128 toy clips"),
+        start_steps=(1000, "steps of the common start"),
+        steps=(400, "steps of each way"),
         seeds=(2, "trainings of each way"),
         minutes=(60.0, "how long each training may take"),
-        items=(QUICK, "videos of each kind, single-shot and multi-shot, to film"),
+        items=(8, "videos of each kind, single-shot and multi-shot, to film"),
     )
     ways = options.ways.split(",")
     for way in ways:
