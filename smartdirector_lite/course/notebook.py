@@ -58,10 +58,10 @@ def pick(full: Value, fast: Value) -> Value:
     return fast if FAST else full
 
 
-def measured(name: str) -> dict | None:
-    """Read what a bench has measured, `bench/results/NAME.json`; None where the package lies in no clone."""
+def bench_results(name: str) -> dict:
+    """Read what a bench has measured, `bench/results/NAME.json`; an empty dict where the package lies in no clone."""
     path = Path(__file__).parents[2] / "bench" / "results" / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def show_figure(fig: Figure, alt: str) -> None:

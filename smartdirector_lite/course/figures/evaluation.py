@@ -51,10 +51,10 @@ def intervals_figure(panels: Mapping[str, Mapping[str, Ends]], best: Mapping[str
 
     Args:
         panels: values with the ends of their intervals, by quantity, and then by system. A system may lack a quantity.
-        best: the value of a true video, by quantity.
+        best: where the line stands, by quantity; a quantity that is missing has none.
     """
     systems = list(dict.fromkeys(system for values in panels.values() for system in values))
-    fig, axes = new_figure(width=1.6 + 2.0 * len(panels), height=1.2 + 0.28 * len(systems), columns=len(panels))
+    fig, axes = new_figure(width=1.4 + 1.6 * len(panels), height=1.2 + 0.28 * len(systems), columns=len(panels))
     for place, (ax, (quantity, values)) in enumerate(zip(np.atleast_1d(axes), panels.items(), strict=True)):
         for row, system in enumerate(systems):
             if system in values:
@@ -62,7 +62,8 @@ def intervals_figure(panels: Mapping[str, Mapping[str, Ends]], best: Mapping[str
                 colour = CYCLE[row % len(CYCLE)]
                 ax.plot([low, high], [row, row], color=colour, linewidth=2)
                 ax.plot(value, row, MARKERS[row % len(MARKERS)], color=colour, markersize=6)
-        ax.axvline(best[quantity], color=GREY, linestyle="--", linewidth=1)
+        if quantity in best:
+            ax.axvline(best[quantity], color=GREY, linestyle="--", linewidth=1)
         ax.set_title(quantity, fontsize=9)
         ax.set_ylim(len(systems) - 0.5, -0.5)
         ax.set_yticks(range(len(systems)), systems if place == 0 else [""] * len(systems))
