@@ -213,8 +213,8 @@ HINTS: dict[str, tuple[str, str, str]] = {
     ),
     "09.3": (
         "Compute the four terms one by one, and print them for two sets whose means and covariances you know.",
-        "torch.cov wants dimensions as rows, so give it a.T. The trace of the matrix root is the sum of the roots of the "
-        "eigenvalues of cov_a @ cov_b.",
+        "torch.cov wants dimensions as rows, so give it a.T. The trace of the matrix root is the sum of the roots of "
+        "the eigenvalues of cov_a @ cov_b.",
         "cross = torch.linalg.eigvals(cov_a @ cov_b).real.clamp(min=0).sqrt().sum(). The distance is the squared "
         "difference of the means, plus both traces, minus 2 * cross.",
     ),
@@ -222,12 +222,12 @@ HINTS: dict[str, tuple[str, str, str]] = {
         "Draw one resample of [1.0, 3.0] by hand. How many values does it have, and which number do you keep of it?",
         "Draw len(values) of the values with replacement, take their mean, and do this `draws` times. Two quantiles of "
         "these means are the ends. What share lies below the lower one?",
-        "means = rng.choice(values, (draws, len(values))).mean(axis=1). The ends are np.quantile(means, [0.025, 0.975]).",
+        "means = rng.choice(values, (draws, len(values))).mean(axis=1). Ends: np.quantile(means, [0.025, 0.975]).",
     ),
     "09.5": (
         "Unblind first: a choice is good if it is the side of ours.",
-        "good = how many choices equal their side, same = how many are 'same', and bad is the rest. GSB divides by all.",
-        "p = (good + same / 2) / n; m = (p + z**2 / (2 * n)) / (1 + z**2 / n); h = z / (1 + z**2 / n) * (p * (1 - p) / n "
-        "+ z**2 / (4 * n**2)) ** 0.5. Return (good - bad) / n, 2 * (m - h) - 1 and 2 * (m + h) - 1.",
+        "good: how many choices equal their side; same: how many are 'same'; bad: the rest. GSB divides by all.",
+        "p = (good + same / 2) / n; m = (p + z**2 / (2 * n)) / (1 + z**2 / n); h = z / (1 + z**2 / n) * "
+        "(p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5. Return (good - bad) / n, 2 * (m - h) - 1 and 2 * (m + h) - 1.",
     ),
 }

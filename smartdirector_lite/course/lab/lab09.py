@@ -23,8 +23,8 @@ CLEAR = 0.3  # dB by which the reference must prefer the fade, for an item to be
 
 def _number(answer: object, of: str) -> float:
     """Return an answer as one number."""
-    if isinstance(answer, Tensor | np.ndarray | list | tuple) and np.size(answer) != 1:
-        raise Hint(f"return one number, {of}; yours has the shape {tuple(np.shape(answer))}")
+    if isinstance(answer, Tensor | np.ndarray | list | tuple) and (math.prod(shape := np.shape(answer)) != 1):
+        raise Hint(f"return one number, {of}; yours has the shape {tuple(shape)}")
     try:
         value = complex(answer.item() if isinstance(answer, Tensor | np.ndarray) else answer)
     except (TypeError, ValueError):
@@ -195,6 +195,7 @@ def check_frechet(frechet: Callable[[Tensor, Tensor], float]) -> None:
 
 # -- 09.4 --------------------------------------------------------------------------------------------------------------
 
+NEAR = 0.06  # of an interval's width by which its ends may be elsewhere by chance
 ENDS = ((1 - COVERED) / 2, (1 + COVERED) / 2)
 
 
@@ -222,7 +223,7 @@ def check_bootstrap_interval(bootstrap_interval: Callable[..., tuple[float, floa
         means = _resampled(values, np.random.default_rng(0), 20000)
         wanted = np.quantile(means, ENDS)
         width, wrong = wanted[1] - wanted[0], max(abs(low - wanted[0]), abs(high - wanted[1]))
-        if wrong > 0.12 * width:
+        if wrong > NEAR * width:
             raise _wrong_interval((low, high), values, means, width)
 
 
@@ -244,10 +245,11 @@ def _wrong_interval(found: tuple[float, float], values: NDArray, means: NDArray,
     ]
     if found[1] - found[0] < 0.01 * width:
         return Hint("the interval has no width: resamples are drawn WITH replacement, and each one anew")
-    if found[0] <= means.min() + 0.05 * width and found[1] >= means.max() - 0.05 * width:
+    outer = np.quantile(means, [0.004, 0.996])
+    if found[0] < outer[0] and found[1] > outer[1]:
         cases.append((found, "those are the least and the largest mean; leave 2.5 % out at each end"))
     for ends, said in cases:
-        if max(abs(found[0] - ends[0]), abs(found[1] - ends[1])) < 0.12 * (ends[1] - ends[0]):
+        if max(abs(found[0] - ends[0]), abs(found[1] - ends[1])) < NEAR * (ends[1] - ends[0]):
             return Hint(said)
     yours = f"[{found[0]:.2f}, {found[1]:.2f}]"
     return Hint(f"for these values the interval is about [{low:.2f}, {high:.2f}], and yours is {yours}")
