@@ -122,7 +122,7 @@ for name, by_label in found.items():
 #
 # **Notice.** In item single-001 the late video has a lower PSNR
 # (10.4<!-- = found["single-001"]["late"]["PSNR, moving"] --> dB) than the cross-fade
-# (10.9<!-- = found["single-001"]["cross-fade"]["PSNR, moving"] --> dB), and it shows everything that the true video
+# (10.7<!-- = found["single-001"]["cross-fade"]["PSNR, moving"] --> dB), and it shows everything that the true video
 # shows. A pixel of the cross-fade is half creature and half meadow, so half wrong. Where the late creature is in the
 # wrong place, a pixel is wholly wrong twice: where the creature is, and where it should be. Squared, two halves are
 # less than one whole. PSNR rewards whoever does not decide.
@@ -157,7 +157,7 @@ for_fade = sum(row[-1] == "cross-fade" for row in rows)
 show_table(rows, ["item", "cross-fade", "late", "preferred"])
 
 # %% [markdown]
-# **Notice.** The figure prefers the cross-fade in 12<!-- = for_fade --> of 12<!-- = len(rows) --> items. Nobody
+# **Notice.** The figure prefers the cross-fade in 11<!-- = for_fade --> of 12<!-- = len(rows) --> items. Nobody
 # cheated: it is an honest error over sensible pixels. Whoever has a figure free to choose can let almost any system
 # win. So a figure should be chosen before the results are known, and more than one should be reported.
 #
@@ -197,7 +197,7 @@ for kind, by_filmer in quick.items():
 planted = defect_item()
 (cut,) = planted.cuts
 spoilt = {name: plant(planted) for name, plant in DEFECTS.items()}
-WHERE = {"swapped keyframe": 3, "frozen stretch": 40, "flash": 37, "colour shift": 37, "late cut": cut - 3}
+WHERE = {"swapped keyframe": 5, "frozen stretch": 40, "flash": 37, "colour shift": 37, "late cut": cut - 3}
 for name, video in spoilt.items():
     first = WHERE.get(name, cut - 3)
     span = slice(first, first + 8)
@@ -355,7 +355,7 @@ show_table(
 # (0.4<!-- = distances["the last second stands still"][0] -->), or that everything is half a second late
 # (1.1<!-- = distances["half a second late"][0] -->). And it does not see at all that every video belongs to another
 # story: the set is the same set, so the distance is
-# 0<!-- = abs(distances["another item's video"][0]) < 1e-6 and 0 -->. A Frechet distance asks whether the videos *look
+# 0<!-- = round(abs(distances["another item's video"][0]), 6) -->. A Frechet distance asks whether the videos *look
 # like* true ones. It does not know what was asked for. That is why keyframes, captions and cuts need figures of their
 # own.
 #
@@ -384,7 +384,7 @@ curves = {
     "kernel distance": [of_true_sets(kernel_distance, count) for count in counts],
 }
 show_figure(
-    viz.bands_figure(counts, curves, "videos in each set, all of them true", "distance"),
+    viz.bands_figure(counts, curves, "true videos in each set"),
     alt=f"The distance of two sets of true videos over their size. The Frechet distance falls from "
     f"{curves['Frechet distance'][0][0]:.0f} for {counts[0]} videos to {curves['Frechet distance'][-1][0]:.0f} for "
     f"{counts[-1]}. The kernel distance stays near 0, and its band becomes narrow",
@@ -392,7 +392,7 @@ show_figure(
 
 # %% [markdown]
 # **Notice.** The true distance is 0, and the Frechet distance of 4 true videos is
-# 100<!-- = curves["Frechet distance"][0][0] -->. Few samples make it too large, always in the same direction: that is
+# 106<!-- = curves["Frechet distance"][0][0] -->. Few samples make it too large, always in the same direction: that is
 # a **bias**. A model that is measured with 1000 videos looks better than the same model with 100. So only sets of one
 # size may be compared, and published numbers hardly ever can.
 #
@@ -473,7 +473,7 @@ show_figure(
 # %% [markdown]
 # **Notice.** The two intervals of the means overlap, and many would say that nothing is shown. But an easy story is
 # easy for both. Story by story, what the story brings drops out, and the interval is
-# 3<!-- = width_apart / width_paired --> times narrower than that of stories drawn separately. It is a **paired**
+# 6<!-- = width_apart / width_paired --> times narrower than that of stories drawn separately. It is a **paired**
 # comparison. It costs nothing but to film the same items with the same seeds, and it is why the benchmark's item
 # number $k$ is always the same.
 #
@@ -538,7 +538,7 @@ for kind, by_way in ablation.items():
 pairs = [
     (f"{name}, against {other}", as_levels(films[name]["tiny"]), as_levels(films[name][other]))
     for name in films
-    for other in ("hold", "cross-fade", "late")
+    for other in ("hold", "cross-fade")
 ]
 vote = blind_vote(pairs, director.defaults.fps)
 vote
@@ -593,7 +593,7 @@ gsb = lab.check_gsb(gsb)
 
 # %%
 mine = [(choice, side) for _, choice, side in vote.votes]
-dice = random.Random(1)
+dice = random.Random(10)
 invented = [
     (rater, scene, dice.choices([side, "same", "AB"[side == "A"]], [0.5, 0.2, 0.3])[0], side)
     for rater in range(4)

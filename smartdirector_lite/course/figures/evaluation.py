@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from .base import BLACK, CYCLE, GREY, LINES, MARKERS, RED, legend_beside, new_figure
+from .base import BLACK, CYCLE, GREY, MARKERS, RED, new_figure
 
 Ends = tuple[float, float, float]  # a value, and the low and the high end of its interval
 
@@ -38,7 +38,7 @@ def alarms_figure(
         if apart > limit:
             corner = column - 0.47, row - 0.47
             ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=RED, linewidth=2.5))
-    ax.imshow(shades, cmap="cividis_r", vmin=0, vmax=1, aspect="auto")
+    ax.imshow(shades, cmap="Blues", vmin=0, vmax=1.1, aspect="auto")
     ax.set_xticks(range(len(quantities)), [f"{name}\n(best: {best[name]:g})" for name in quantities], fontsize=7)
     ax.tick_params(axis="x", rotation=40)
     ax.set_yticks(range(len(defects)), defects)
@@ -71,23 +71,22 @@ def intervals_figure(panels: Mapping[str, Mapping[str, Ends]], best: Mapping[str
     return fig
 
 
-def bands_figure(counts: Sequence[int], curves: Mapping[str, Sequence[Ends]], x_label: str, y_label: str) -> Figure:
-    """Draw curves over a count on a logarithmic axis, each with a band around it.
+def bands_figure(counts: Sequence[int], curves: Mapping[str, Sequence[Ends]], x_label: str) -> Figure:
+    """Draw a panel for each curve over a count on a logarithmic axis, with a band around the curve.
 
     Args:
         counts: where the curves have their points.
         curves: a value, and the low and the high end of its band, for each count, by name.
     """
-    fig, ax = new_figure(width=7.0, height=3.0)
-    for k, (name, ends) in enumerate(curves.items()):
+    fig, axes = new_figure(width=9.0, height=3.0, columns=len(curves))
+    for k, (ax, (name, ends)) in enumerate(zip(np.atleast_1d(axes), curves.items(), strict=True)):
         value, low, high = np.array(ends, dtype=float).T
         ax.fill_between(counts, low, high, color=CYCLE[k], alpha=0.2, linewidth=0)
-        ax.plot(counts, value, marker=MARKERS[k], color=CYCLE[k], linestyle=LINES[k], label=name)
-    ax.axhline(0, color=GREY, linewidth=1)
-    ax.set_xscale("log")
-    ax.set_xticks(counts, [str(count) for count in counts], minor=False)
-    ax.minorticks_off()
-    ax.set_xlabel(x_label)
-    ax.set_ylabel(y_label)
-    legend_beside(ax)
+        ax.plot(counts, value, marker=MARKERS[k], color=CYCLE[k])
+        ax.axhline(0, color=GREY, linestyle="--", linewidth=1)
+        ax.set_xscale("log")
+        ax.set_xticks(counts, [str(count) for count in counts])
+        ax.minorticks_off()
+        ax.set_xlabel(x_label)
+        ax.set_title(name, fontsize=10)
     return fig

@@ -23,7 +23,7 @@ CLEAR = 0.3  # dB by which the reference must prefer the fade, for an item to be
 
 def _number(answer: object, of: str) -> float:
     """Return an answer as one number."""
-    if isinstance(answer, Tensor | np.ndarray | list | tuple) and (math.prod(shape := np.shape(answer)) != 1):
+    if isinstance(answer, Tensor | np.ndarray | list | tuple) and math.prod(shape := np.shape(answer)) != 1:
         raise Hint(f"return one number, {of}; yours has the shape {tuple(shape)}")
     try:
         value = complex(answer.item() if isinstance(answer, Tensor | np.ndarray) else answer)
