@@ -101,7 +101,7 @@ def test_blind_vote_keeps_each_vote_with_the_side_of_ours_and_ends():
 
 
 def test_blind_vote_refuses_what_would_tell_the_videos_apart():
-    with pytest.raises(ValueError, match="scene: the shapes .* would tell"):
+    with pytest.raises(ValueError, match=r"scene: the shapes .* would tell"):
         blind_vote([("scene", VIDEOS[0], VIDEOS[1][:2])], fps=12)
     with pytest.raises(ValueError, match="at least one pair"):
         blind_vote([], fps=12)
