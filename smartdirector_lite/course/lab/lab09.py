@@ -93,6 +93,10 @@ def check_my_figure(my_figure: Callable[[Tensor, Tensor], float]) -> None:
         if best <= max(faded, delayed):
             raise Hint("a wrong video gets as much as the true one; a figure that can be trusted is best for the truth")
         if faded <= delayed:
+            moving = motion_mask(truth)
+            restless = torch.where(moving, truth, 1 - truth)
+            if math.isclose(_number(ask(my_figure, restless, truth), "of one video"), best, rel_tol=1e-6):
+                raise Hint("the right pixels count; square their errors, so that two halves are less than one whole")
             raise Hint(
                 f"the late video gets {delayed:.4g}, and the fade {faded:.4g}; where is the late one right, and where "
                 "is it wrong? Let only those pixels count where it is wrong"
@@ -163,6 +167,10 @@ def _wrong_distances(a: Tensor, b: Tensor) -> list[tuple[float, str]]:
         (right - means, "the means are missing"),
         (right - means + math.sqrt(means), "the distance of the means is not squared"),
         (right - means + means / a.shape[1], "take the sum over the dimensions of the means' squares, not the mean"),
+        (
+            right - means + float((a.mean() - b.mean()).square()),
+            "the mean is a vector, with a number for each dimension: a.mean(dim=0)",
+        ),
         (means, "the covariances are missing; only the means are compared"),
         (means + traces, "the cross term is missing: - 2 tr((A B)^(1/2))"),
         (means + traces - cross, "the cross term counts twice"),
@@ -243,14 +251,25 @@ def _wrong_interval(found: tuple[float, float], values: NDArray, means: NDArray,
         (np.quantile(means, [0, 0.95]), "leave 2.5 % out at each end, and not 5 % at one"),
         ([middle - means.std(), middle + means.std()], "one standard deviation to each side covers 68 %, not 95 %"),
     ]
+    deviation = values.std()
+    for scale, said in (
+        (
+            1.96 / math.sqrt(count),
+            "that is the mean -+ 1.96 standard errors; take the quantiles of the resamples' means",
+        ),
+        (1.96, "that is where most values are; the interval of their mean is much narrower"),
+    ):
+        cases.append(([middle - scale * deviation, middle + scale * deviation], said))
     if found[1] - found[0] < 0.01 * width:
         return Hint("the interval has no width: resamples are drawn WITH replacement, and each one anew")
     outer = np.quantile(means, [0.004, 0.996])
-    if found[0] < outer[0] and found[1] > outer[1]:
+    if 2.0 * width > found[1] - found[0] and found[0] < outer[0] and found[1] > outer[1]:
         cases.append((found, "those are the least and the largest mean; leave 2.5 % out at each end"))
     for ends, said in cases:
         if max(abs(found[0] - ends[0]), abs(found[1] - ends[1])) < NEAR * (ends[1] - ends[0]):
             return Hint(said)
+    if found[1] - found[0] < 0.3 * width:
+        return Hint("far too narrow; is it the mean over the values of one resample, and not over all resamples?")
     yours = f"[{found[0]:.2f}, {found[1]:.2f}]"
     return Hint(f"for these values the interval is about [{low:.2f}, {high:.2f}], and yours is {yours}")
 
@@ -289,6 +308,8 @@ def check_gsb(gsb: Callable[[Sequence[tuple[str, str]]], tuple[float, float, flo
         found, wanted = _numbers(ask(gsb, votes), "gsb, low, high"), _of_counts(*counts)
         if any(value != value for value in found):
             raise Hint("a result is NaN; is there a root of a negative number?")
+        if not np.allclose(found, wanted, atol=1e-4) and np.allclose(sorted(found), sorted(wanted), atol=1e-4):
+            raise Hint("all three numbers are right, and in another order; return (gsb, low, high)")
         if not math.isclose(found[0], wanted[0], rel_tol=1e-6, abs_tol=1e-9):
             raise _wrong_gsb(found[0], votes, counts)
         if not np.allclose(found, wanted, rtol=1e-3, atol=1e-4):
@@ -313,7 +334,7 @@ def _wrong_gsb(found: float, votes: Sequence[tuple[str, str]], counts: tuple[int
             ([good / count], "that is the share of wins; the bad votes are subtracted"),
             ([(good + same / 2) / count], "that is p, from 0 to 1; GSB is 2 p - 1"),
             ([good - bad], "divide by the number of votes"),
-            ([(good - same - bad) / count], "`same` is no bad vote"),
+            ([(good - same - bad) / count], "`same` is no bad vote; the choice is the FIRST part of each vote"),
             ([(good + same - bad) / count], "`same` is no good vote"),
             ([good / bad], "GSB is a difference, not a quotient"),
         ],

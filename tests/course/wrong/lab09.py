@@ -99,6 +99,7 @@ WRONG = [
     (*figure("return -error.mean()"), "Let only those pixels count"),
     (*figure("return -10 * error.mean().log10()"), "Let only those pixels count"),
     (*figure("return -error[~moving].mean()"), "Let only those pixels count"),
+    (*figure("return -error[moving].sqrt().mean()"), "square their errors"),
     (*figure("return 1.0"), "compare `video` with `truth`"),
     (*figure("return moving.float().mean()"), "compare `video` with `truth`"),
     (*figure("return -error"), "one number, of one video; yours has the shape"),
@@ -129,6 +130,7 @@ WRONG = [
     (*distance("A.trace() + B.trace() - 2 * cross"), "the means are missing"),
     (*distance(means="(a.mean(0) - b.mean(0)).norm()"), "not squared"),
     (*distance(means="(a.mean(0) - b.mean(0)).square().mean()"), "not the mean"),
+    (*distance(means="(a.mean() - b.mean()).square()"), "a number for each dimension"),
     (*distance("means"), "covariances are missing"),
     (*distance("means + A.trace() + B.trace()"), "cross term is missing"),
     (*distance("means + A.trace() + B.trace() - cross"), "counts twice"),
@@ -161,6 +163,14 @@ WRONG = [
     (*interval("return np.quantile(means - means.mean(), [0.025, 0.975])"), "distances from the mean"),
     (*interval(means="np.array([rng.permutation(values).mean() for _ in range(draws)])"), "WITH replacement"),
     (*interval("return np.quantile(means, [0, 0.025, 0.975])"), "return 2 numbers"),
+    (*interval(means="rng.choice(values, (draws, len(values))).mean(axis=0)"), "far too narrow"),
+    (
+        *interval(
+            "return values.mean() - means, values.mean() + means",
+            "1.96 * values.std()",
+        ),
+        "where most values are",
+    ),
     (*interval("return means.std()"), "return 2 numbers"),
     (*interval("np.quantile(means, [0.025, 0.975])"), "`return` missing"),
     # 09.5
@@ -172,7 +182,7 @@ WRONG = [
     (*votes("return p, m - h, m + h"), "2 p - 1"),
     (*votes("return good - bad, 2 * (m - h) - 1, 2 * (m + h) - 1"), "divide by"),
     (*votes("return (good - bad) / n, m - h, m + h"), "so are its ends"),
-    (*votes("return (good - bad) / n, 2 * (m + h) - 1, 2 * (m - h) - 1"), "changed places"),
+    (*votes("return (good - bad) / n, 2 * (m + h) - 1, 2 * (m - h) - 1"), "another order"),
     (
         *votes(
             "return (good - bad) / n, 2 * p - 1 - 2 * z * (p * (1 - p) / n) ** 0.5, "
@@ -182,6 +192,7 @@ WRONG = [
     ),
     (*votes(p="good / n"), "half a vote"),
     (*votes("return (good - bad) / n, 200 * (m - h) - 100, 200 * (m + h) - 100"), "not percent"),
+    (*votes("return 2 * (m + h) - 1, 2 * (m - h) - 1, (good - bad) / n"), "another order"),
     (*votes("return (good - bad) / n"), r"\(gsb, low, high\)"),
     (*votes("return (good - bad) / n, 2 * (m - h) - 1"), "yours are 2"),
     (*votes("return (good - bad) / bad, m, h"), "your code raised Zero|votes are good"),
