@@ -50,7 +50,7 @@ def test_storyboard_of_the_readme_loads(tmp_path):
 def test_readme_counts_the_exercises():
     from smartdirector_lite.course.lab import exercises_of
 
-    assert f"{sum(len(exercises_of(f'0{lab}')) for lab in (*range(1, 7), 8))} exercises" in README
+    assert f"{sum(len(exercises_of(f'0{lab}')) for lab in (*range(1, 7), 8, 9))} exercises" in README
 
 
 # -- docs/architecture.md ----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Only this module imports IPython.
 import base64
 import html
 import io
+import json
 import os
 import re
 import tempfile
@@ -55,6 +56,12 @@ PLAYS = """
 def pick(full: Value, fast: Value) -> Value:
     """Return `full`, or `fast` in the fast mode."""
     return fast if FAST else full
+
+
+def bench_results(name: str) -> dict:
+    """Read what a bench has measured, `bench/results/NAME.json`; an empty dict where the package lies in no clone."""
+    path = Path(__file__).parents[2] / "bench" / "results" / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def show_figure(fig: Figure, alt: str) -> None:
@@ -186,12 +193,17 @@ def _is_number(text: str) -> bool:
     return bool(re.fullmatch(r"[-+−]?[\d.,]+(?:e[-+]?\d+)?(?: ?(?:%|dB|s|MB|GB))?|[-–]?", text.strip()))
 
 
-def _show_players(videos: Mapping[str, np.ndarray], fps: float, alt: str, scale: int, poster: bool) -> None:
+def players_tag(videos: Mapping[str, np.ndarray], fps: float, alt: str, scale: int, poster: bool = True) -> str:
+    """Return the HTML of videos side by side; the arguments are those of `show_videos`."""
     players = [
         _player(frames, fps, f"{label}: {alt}" if len(videos) > 1 else alt, label, scale, poster)
         for label, frames in videos.items()
     ]
-    tag = f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(players)}<script>{PLAYS}</script></div>'
+    return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(players)}<script>{PLAYS}</script></div>'
+
+
+def _show_players(videos: Mapping[str, np.ndarray], fps: float, alt: str, scale: int, poster: bool) -> None:
+    tag = players_tag(videos, fps, alt, scale, poster)
     kind = f"video{'s' * (len(videos) > 1)} {', '.join(videos)}".rstrip()
     display({"text/html": tag, "text/plain": f"[{kind}: {alt}]"}, raw=True)
 

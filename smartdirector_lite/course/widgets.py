@@ -1,20 +1,21 @@
-"""Sliders for the notebooks. A widget calculates nothing itself: it asks the library and redraws a figure.
+"""Sliders and votes for the notebooks. A widget calculates nothing itself: it asks the library and redraws a figure.
 
 Only this module imports ipywidgets. Every slider works from the keyboard (Tab, then the arrow keys) and has a label.
 A widget needs a running kernel, so the notebooks show a static figure beside each one.
 """
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
-from ipywidgets import HTML, Dropdown, IntSlider, VBox
+from ipywidgets import HTML, Button, Dropdown, HBox, IntSlider, VBox
 from PIL import Image
 
 from ..storyboard import Storyboard
 from ..timeline import TAU_SCHEMES, ChunkPlan, Condition
 from .figures.base import timeline_figure
-from .notebook import figure_bytes, img_tag, picture_bytes
+from .notebook import figure_bytes, img_tag, picture_bytes, players_tag
 from .words import translate as _
 
 FULL_WIDTH = {"width": "95%"}
@@ -204,6 +205,82 @@ def comparison_slider(
 
     slider = IntSlider(50, 0, 100, description=_("border, percent"), style=LABEL, layout=FULL_WIDTH)
     return PictureSlider(slider, wipe, lambda p: f"{names[0]} in the left {p} percent, {names[1]} in the rest")
+
+
+class BlindVote(VBox):
+    """Two videos, A and B, whose makers are hidden, above three buttons. `blind_vote` makes it.
+
+    Attributes:
+        votes: (pair, choice, side of ours) of each vote: the pair's name; "A", "same" or "B"; and "A" or "B".
+        buttons: "A is better", "both are the same" and "B is better".
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, np.ndarray, np.ndarray]], fps: float, scale: int, seed: int):
+        rng = random.Random(seed)
+        self._pairs = rng.sample(pairs, len(pairs))
+        self._sides = balanced_sides(len(pairs), rng)
+        self._fps, self._scale = fps, scale
+        self.votes: list[tuple[str, str, str]] = []
+        self.picture, self.message = HTML(), HTML()
+        choices = {"A": _("A is better"), "same": _("both are the same"), "B": _("B is better")}
+        self.buttons = [Button(description=text) for text in choices.values()]
+        for button, choice in zip(self.buttons, choices, strict=True):
+            button.on_click(lambda _button, choice=choice: self._voted(choice))
+        super().__init__([self.message, self.picture, HBox(self.buttons)])
+        self._show()
+
+    def _voted(self, choice: str) -> None:
+        place = len(self.votes)
+        if place < len(self._pairs):
+            self.votes.append((self._pairs[place][0], choice, self._sides[place]))
+            self._show()
+
+    def _show(self) -> None:
+        place = len(self.votes)
+        if place == len(self._pairs):
+            self.picture.value = ""
+            self.message.value = f'<span role="status">{_("thank you; all pairs are done")}</span>'
+            for button in self.buttons:
+                button.disabled = True
+            return
+        _name, ours, theirs = self._pairs[place]
+        shown = (ours, theirs) if self._sides[place] == "A" else (theirs, ours)
+        videos = dict(zip("AB", shown, strict=True))
+        self.picture.value = players_tag(videos, self._fps, f"pair {place + 1}", self._scale, poster=False)
+        self.message.value = f'<span role="status">{place + 1} / {len(self._pairs)}</span>'
+
+
+def blind_vote(
+    pairs: Sequence[tuple[str, np.ndarray, np.ndarray]], fps: float, scale: int = 2, seed: int | None = None
+) -> BlindVote:
+    """Vote on pairs of videos without knowing which one is whose: A is better, both are the same, B is better.
+
+    The order of the pairs is random, and the sides are those of `balanced_sides`.
+
+    Args:
+        pairs: a name, our video and theirs, each uint8 (T, H, W, 3), for each pair.
+        scale: the browser enlarges each pixel so many times.
+        seed: of the order and the sides; None takes another one each time.
+
+    Raises:
+        ValueError: there are no pairs, or the two videos of a pair differ in shape, which would tell them apart.
+    """
+    if not pairs:
+        raise ValueError("pairs is empty; give at least one pair of videos")
+    for name, ours, theirs in pairs:
+        if np.shape(ours) != np.shape(theirs):
+            raise ValueError(f"{name}: the shapes {np.shape(ours)} and {np.shape(theirs)} would tell the videos apart")
+    return BlindVote(pairs, fps, scale, seed)
+
+
+def balanced_sides(count: int, rng: random.Random) -> list[str]:
+    """Draw on which side, "A" or "B", the first of two systems is shown in each pair.
+
+    Of any two pairs that follow each other from an even place, each side has one. So after any number of pairs the
+    first system was on one side as often as on the other, or once more.
+    """
+    twos = (rng.sample("AB", 2) for _two in range((count + 1) // 2))
+    return [side for two in twos for side in two][:count]
 
 
 def _enlarge(image: np.ndarray | Image.Image, scale: int) -> Image.Image:

@@ -37,6 +37,10 @@ GERMAN = {
     "clip {number}, frame": "Clip {number}, Bild",
     "index scheme": "Zeitindex",
     "border, percent": "Grenze, Prozent",
+    "A is better": "A ist besser",
+    "both are the same": "beide gleich gut",
+    "B is better": "B ist besser",
+    "thank you; all pairs are done": "danke; alle Paare sind bewertet",
 }
 BUILT_IN = {"de": GERMAN}
 BLANK = re.compile(r"\{(\w+)\}")

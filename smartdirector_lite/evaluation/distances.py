@@ -45,7 +45,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 def kernel_distance(a: Tensor, b: Tensor) -> float:
     """The squared maximum mean discrepancy with the kernel (x y / D + 1)^3 (Binkowski et al. 2018).
 
-    It is unbiased for any number of samples. So it can be a little below 0 for equal distributions.
+    It is unbiased for any number of independent samples, so it can be a little below 0 for equal distributions. Windows
+    of one video are not independent.
 
     Args:
         a, b: (N, D) and (M, D), at least two rows each.

@@ -20,6 +20,7 @@ from smartdirector_lite.course.figures.base import (
     schematic_text,
     timeline_figure,
 )
+from smartdirector_lite.course.figures.evaluation import alarms_figure, bands_figure, intervals_figure
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
 from smartdirector_lite.timeline import TAU_SCHEMES
 
@@ -101,3 +102,25 @@ def test_given_frames_have_the_colour_that_they_have_on_contact_sheets():
     assert GIVEN == KEYFRAME_COLOUR
     gold = tuple(int(KEYFRAME_COLOUR[i : i + 2], 16) for i in (1, 3, 5))
     assert (np.asarray(figure_image(timeline_figure(PLAN))) == gold).all(axis=-1).any()
+
+
+def test_alarms_figure_frames_what_is_beyond_its_tolerance():
+    values = {"flash": {"flashes": 1.0, "cuts": 1.0}, "late cut": {"flashes": 0.0, "cuts": 0.0}}
+    axes = alarms_figure(values, {"flashes": 0, "cuts": 1}, {"flashes": 0.5, "cuts": 0.0}).axes[0]
+    framed = {(patch.get_x() + 0.47, patch.get_y() + 0.47) for patch in axes.patches if isinstance(patch, Rectangle)}
+    assert framed == {(0, 0), (1, 1)}
+
+
+def test_intervals_figure_has_a_panel_for_each_quantity_and_a_row_for_each_system():
+    panels = {"timing": {"ours": (1.0, 0.5, 1.5), "hold": (3.0, 2.0, 4.0)}, "cuts": {"ours": (1.0, 1.0, 1.0)}}
+    timing, cuts = intervals_figure(panels, {"timing": 0}).axes
+    assert [label.get_text() for label in timing.get_yticklabels()] == ["ours", "hold"]
+    assert [list(line.get_xdata()) for line in timing.lines] == [[0.5, 1.5], [1.0], [2.0, 4.0], [3.0], [0, 0]]
+    assert len(cuts.lines) == 2  # no best value, so no line for it
+
+
+def test_bands_figure_has_a_panel_for_each_curve():
+    ends = [(3.0, 2.0, 4.0), (1.0, 0.5, 1.5)]
+    axes = bands_figure([4, 8], {"Frechet": ends, "kernel": ends}, "videos").axes
+    assert [ax.get_title() for ax in axes] == ["Frechet", "kernel"]
+    assert list(axes[0].lines[0].get_ydata()) == [3.0, 1.0]

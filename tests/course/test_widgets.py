@@ -1,11 +1,20 @@
-"""course/widgets.py: sliders that move keyframes and step through pictures."""
+"""course/widgets.py: sliders that move keyframes and step through pictures, and a blind vote."""
+
+import random
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from smartdirector_lite import ChunkPlan, Condition, Storyboard
-from smartdirector_lite.course.widgets import comparison_slider, step_slider, tau_explorer, timeline_editor
+from smartdirector_lite.course.widgets import (
+    balanced_sides,
+    blind_vote,
+    comparison_slider,
+    step_slider,
+    tau_explorer,
+    timeline_editor,
+)
 from smartdirector_lite.storyboard import Keyframe
 
 PLAN = ChunkPlan.build(30, [Condition(0), Condition(13), Condition(23)], 4)
@@ -60,3 +69,39 @@ def test_comparison_slider_shows_what_it_says():
     assert "naive in the left 30 percent, ours in the rest" in wipe.picture.value
     with pytest.raises(ValueError, match="two sizes"):
         comparison_slider(BLACK, WHITE[:4])
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_sides_are_balanced_after_any_number_of_pairs(count):
+    for seed in range(20):
+        sides = balanced_sides(count, random.Random(seed))
+        assert len(sides) == count and abs(2 * sides.count("A") - count) <= count % 2
+    assert len({balanced_sides(2, random.Random(seed))[0] for seed in range(20)}) == 2
+
+
+VIDEOS = [np.full((3, 16, 16, 3), level, np.uint8) for level in (20, 230)]
+
+
+def test_blind_vote_keeps_each_vote_with_the_side_of_ours_and_ends():
+    pairs = [(f"scene {k}", *VIDEOS) for k in range(3)]
+    vote = blind_vote(pairs, fps=12, seed=0)
+    seen = []
+    for choice in (0, 1, 2):
+        seen.append(vote.picture.value)
+        vote.buttons[choice].click()
+    assert [choice for _, choice, _ in vote.votes] == ["A", "same", "B"]
+    assert {name for name, _, _ in vote.votes} == {name for name, *_ in pairs}
+    sides = [side for _, _, side in vote.votes]
+    # All pairs are the same two videos, so what is shown differs exactly where the sides do.
+    bodies = [text.replace(f"pair {k + 1}", "pair") for k, text in enumerate(seen)]
+    assert all((bodies[i] == bodies[j]) == (sides[i] == sides[j]) for i in range(3) for j in range(3))
+    assert "ours" not in seen[0] and "scene" not in seen[0]
+    vote.buttons[0].click()
+    assert len(vote.votes) == 3 and vote.picture.value == "" and all(button.disabled for button in vote.buttons)
+
+
+def test_blind_vote_refuses_what_would_tell_the_videos_apart():
+    with pytest.raises(ValueError, match=r"scene: the shapes .* would tell"):
+        blind_vote([("scene", VIDEOS[0], VIDEOS[1][:2])], fps=12)
+    with pytest.raises(ValueError, match="at least one pair"):
+        blind_vote([], fps=12)

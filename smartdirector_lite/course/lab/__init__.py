@@ -12,6 +12,7 @@ from .lab04 import *
 from .lab05 import *
 from .lab06 import *
 from .lab08 import *
+from .lab09 import *
 from .record import exercises_of, free_text, hint, hints, passed, save_result, summary
 
 __all__ = ["Hint", "exercise", "exercises_of", "free_text", "hint", "hints", "passed", "save_result", "summary"]

@@ -198,4 +198,36 @@ HINTS: dict[str, tuple[str, str, str]] = {
         "Stack all rows (x, -y, 1, 0) and then all rows (y, x, 0, 1). np.linalg.lstsq(rows, right side)[0] gives "
         "a, b, tx, ty, where the right side is all x' and then all y'.",
     ),
+    "09.1": (
+        "Look at the late video: which pixels are right all the time, and which are wrong?",
+        "The backdrop is right in the late video and a little wrong in a cross-fade, so leave it out: an error over "
+        "the moving pixels alone, with a minus.",
+        "error = (video - truth).square().mean(dim=1, keepdim=True); return -float(error[motion_mask(truth)].mean())",
+    ),
+    "09.2": (
+        "Go through the defects, and ask of each figure: would it change? The names of four figures say it.",
+        "The creature that is swapped has another colour, and the caption names it. What stands still is late. A "
+        "keyframe that shows another moment is late or early, too.",
+        "flash: flashes; colour shift: colour shifts; late cut: cuts; frozen stretch: frozen and timing; swapped "
+        "keyframe: keyframe L1, middle, and timing; other creature: identity and caption colours.",
+    ),
+    "09.3": (
+        "Compute the four terms one by one, and print them for two sets whose means and covariances you know.",
+        "torch.cov wants dimensions as rows, so give it a.T. The trace of the matrix root is the sum of the roots of "
+        "the eigenvalues of cov_a @ cov_b.",
+        "cross = torch.linalg.eigvals(cov_a @ cov_b).real.clamp(min=0).sqrt().sum(). The distance is the squared "
+        "difference of the means, plus both traces, minus 2 * cross.",
+    ),
+    "09.4": (
+        "Draw one resample of [1.0, 3.0] by hand. How many values does it have, and which number do you keep of it?",
+        "Draw len(values) of the values with replacement, take their mean, and do this `draws` times. Two quantiles of "
+        "these means are the ends. What share lies below the lower one?",
+        "means = rng.choice(values, (draws, len(values))).mean(axis=1). Ends: np.quantile(means, [0.025, 0.975]).",
+    ),
+    "09.5": (
+        "Unblind first: a choice is good if it is the side of ours.",
+        "good: how many choices equal their side; same: how many are 'same'; bad: the rest. GSB divides by all.",
+        "p = (good + same / 2) / n; m = (p + z**2 / (2 * n)) / (1 + z**2 / n); h = z / (1 + z**2 / n) * "
+        "(p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5. Return (good - bad) / n, 2 * (m - h) - 1 and 2 * (m + h) - 1.",
+    ),
 }
