@@ -73,7 +73,7 @@ def main() -> None:
         ways=(",".join(WAYS), "the ways to train and measure, with commas"),
         shards=(3, "shards of 128 toy clips"),
         start_steps=(1000, "steps of the common start"),
-        steps=(400, "steps of each way"),
+        steps=(300, "steps of each way"),
         seeds=(2, "trainings of each way"),
         minutes=(60.0, "how long each training may take"),
         items=(8, "videos of each kind, single-shot and multi-shot, to film"),
