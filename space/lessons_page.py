@@ -21,9 +21,9 @@ LESSON_FILM = {"interactive": False, "loop": True, "buttons": [], "elem_classes"
 ROPE_TRUTH = (
     "**The same storyboard, filmed with each scheme** (two friends, two shots; same seed; drafts). The model here was "
     "trained with `frame_time` and has never seen the others. Even so `frame_time` is not the sharpest here: at frames "
-    "7 and 14 `continuous` is crisper, and over the whole film the two are equally sharp. Four small models, each "
-    "trained for 500 steps with one scheme, say the same: `continuous` erred a little less than `frame_time`, and "
-    "`restart` most. That is one seed and a short training (`bench/rope.py`), and no proof for longer ones."
+    "7 and 14 `continuous` is crisper, and over the whole film the two are equally sharp. Small models, each trained "
+    "for a short time with one scheme, say the same: `continuous` erred a little less than `frame_time`, and "
+    "`restart` most (`bench/ablation.py`)."
 )
 SLIDER = {"interactive": False, "buttons": ["fullscreen"]}
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TIMES = (0.9, 0.6, 0.3)  # flow times; 1 is pure noise
 LONG_SECONDS = (7.0, 15.0)  # training clips last 6.1 s at most
 BESIDE = "beside keyframes"
-Errors = dict[str, list[float]]  # by figure, one value a video
+Errors = dict[str, list[float | None]]  # by figure, one value a video
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def velocity_errors(filmer: "SmallFilmer", clips: Sequence[NoisyClip]) -> Errors
         filmer: has a model, its tokenizer, its scheme and its `cut_gap`.
 
     Returns:
-        A value a clip. NaN for a clip none of whose free latents is beside a keyframe.
+        A value a clip; None beside keyframes where no free latent is.
     """
     found: Errors = {}
     for clip in clips:
@@ -104,13 +104,14 @@ def velocity_errors(filmer: "SmallFilmer", clips: Sequence[NoisyClip]) -> Errors
             predicted = filmer.model(path(x_0, x_1, t), t, text.input_ids, text.attention_mask, tau)
             error = (predicted - velocity(x_0, x_1)).square().mean(dim=(0, 1, 3, 4))
             found.setdefault(f"t = {time:g}", []).append(float(error[~anchors].mean()))
-            found.setdefault(f"t = {time:g}, {BESIDE}", []).append(float(error[beside].mean()))
+            near = float(error[beside].mean()) if beside.any() else None
+            found.setdefault(f"t = {time:g}, {BESIDE}", []).append(near)
     return found
 
 
 def average(runs: Sequence[Errors]) -> Errors:
     """Average the errors of several trainings, clip by clip."""
-    return {name: np.mean([run[name] for run in runs], axis=0).tolist() for name in runs[0]}
+    return {name: np.mean([np.asarray(run[name], dtype=float) for run in runs], axis=0).tolist() for name in runs[0]}
 
 
 def compare_errors(errors: Mapping[str, Errors], ours: str) -> dict[str, dict[str, Interval]]:

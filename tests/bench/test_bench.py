@@ -94,13 +94,14 @@ def test_quoted_figures_are_those_of_the_results(path, title):
 
 
 def test_table_of_tau_schemes_is_the_file():
-    errors = json.loads((BENCH / "results" / "rope.json").read_text(encoding="utf-8"))["errors"]
+    measured = json.loads((BENCH / "results" / "ablation.json").read_text(encoding="utf-8"))["velocity"]
     header, *table = rows(section(RESULTS, "Tau schemes"))
-    schemes = [name.strip("`") for name in header[2:]]
-    assert sorted(schemes) == sorted(errors) and len(table) == 4
-    for time, latents, *values in table:
-        name = f"t = {time}" + (", beside keyframes" if latents == "just before a keyframe" else "")
-        assert [float(value) for value in values] == [errors[scheme][name] for scheme in schemes]
+    ours, *others = [name.strip("`") for name in header[2:]]
+    assert len(table) == 2 * len(measured)
+    for group, latents, error, *more in table:
+        figures = measured[group]["t = 0.9" + (", beside keyframes" if latents == "just before a keyframe" else "")]
+        assert error == f"{figures[ours]['value']:.4f}"
+        assert more == ["{value:+.1f} % [{low:+.1f}, {high:+.1f}]".format(**figures[scheme]) for scheme in others]
 
 
 def test_figures_of_the_gpu_are_the_file():

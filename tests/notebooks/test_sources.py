@@ -1,7 +1,6 @@
 """The notebooks of the repository: sources run, committed files are what the sources give, labs hold no solutions."""
 
 import ast
-import json
 import re
 from pathlib import Path
 
@@ -145,11 +144,3 @@ def solution_lines(notebook) -> set[str]:
 @pytest.mark.parametrize("path", sorted(build.LABS.glob("*.ipynb")), ids=named)
 def test_no_lab_without_a_source(path):
     assert (ROOT / "notebooks" / f"{path.stem}.py").is_file()
-
-
-def test_notebook_03_quotes_the_short_trainings_of_the_bench():
-    errors = json.loads((ROOT / "bench" / "results" / "rope.json").read_text(encoding="utf-8"))["errors"]
-    (cell,) = [c for c in code_of(build.read_source(*build.sources(["03"]))) if "SHORT_TRAININGS = {" in c.source]
-    assert ast.literal_eval(ast.parse(cell.source).body[0].value) == {
-        scheme: tuple(values[f"t = {t}, beside keyframes"] for t in (0.9, 0.6)) for scheme, values in errors.items()
-    }
