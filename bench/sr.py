@@ -33,9 +33,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from smartdirector_lite.director import Director
+from smartdirector_lite.evaluation.enlargers import enlarge, resized
 from smartdirector_lite.evaluation.metrics import PooledError, flicker, ssim, warping_error
 from smartdirector_lite.evaluation.reading import eye_shift, look, pupil_offset, read_letter
-from smartdirector_lite.gen import VideoCondition
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.toyworld import Scene, scene_truth
@@ -69,12 +69,6 @@ def film_shots(folder: str, count: int) -> Iterator[Tensor]:
         yield film.clip(starts[k], NUM_FRAMES)
 
 
-def resized(footage: Tensor, size: Size, mode: str) -> Tensor:
-    """Footage (T, 3, H, W) at another size."""
-    align = None if mode == "area" else False
-    return F.interpolate(footage, size=(size.height, size.width), mode=mode, align_corners=align).clamp(0, 1)
-
-
 def uncompressed(director: Director, options: argparse.Namespace) -> Iterator[tuple[Tensor, Tensor, list | None]]:
     """Yield the small and the large footage of each shot, (T, 3, H, W) in [0, 1], and what is to be read in it."""
     if options.source == "film":
@@ -106,13 +100,11 @@ def learned_distance(vae, a: Tensor, b: Tensor) -> float:
 @torch.no_grad()
 def candidates(director: Director, small: Tensor, large: Tensor, **options) -> dict[str, Tensor]:
     """Return the footages to compare, (T, 3, H, W) in [0, 1]. `options` are those of Director-SR's call."""
-    director.sr.set_progress_bar_config(disable=True)
     vae = director.gen.vae
-    keyframes = [VideoCondition(image=large[frame] * 2 - 1, frame_index=frame) for frame in KEYFRAMES]
-    video = small.transpose(0, 1) * 2 - 1
+    keyframes = {frame: large[frame] for frame in KEYFRAMES}
     result = {"bicubic": resized(small, FINAL, "bicubic")}
-    for name, conditions in (("without anchors", []), ("with anchors", keyframes)):
-        result[name] = director.sr(video, conditions, output_type="pt", **options).frames[0].float()
+    for name, anchors in (("without anchors", {}), ("with anchors", keyframes)):
+        result[name] = enlarge(director, small, anchors, **options)
     conditions = [Condition(frame) for frame in KEYFRAMES]
     plan = ChunkPlan.build(NUM_FRAMES, conditions, vae.config.scale_factor_temporal)
     result["VAE alone"] = as_footage(decode(vae, plan, encode_video(vae, plan, as_video(large))))

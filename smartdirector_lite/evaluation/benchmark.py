@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
@@ -41,7 +42,8 @@ class Item:
     Attributes:
         name: unlike that of any other item; its record has this name.
         storyboard: what is told of it: length, rate, captions and shots. It holds no keyframes.
-        frames: the true video, (T, 3, H, W) in [0, 1]. A filmer may look at `given` alone.
+        frames: the true video, (T, 3, H, W) in [0, 1]. A filmer may look at `given` alone, and at `small` where it
+            enlarges.
         keyframes: the frames that are given, ascending.
         seed: what a filmer draws its noise from.
         scene: what the toy world drew; None for real footage.
@@ -83,6 +85,11 @@ class Item:
     def given(self) -> dict[int, Tensor]:
         """The keyframes, (3, H, W) in [0, 1], by frame."""
         return {frame: self.frames[frame] for frame in self.keyframes}
+
+    @property
+    def small(self) -> Tensor:
+        """What is to be enlarged: (T, 3, H / 2, W / 2) in [0, 1], each pixel the mean of four, in 256 levels."""
+        return (F.avg_pool2d(self.frames, 2) * 255).round() / 255
 
     @property
     def shots(self) -> list[tuple[int, int]]:
@@ -279,3 +286,19 @@ class PacedBenchmark:
 
     def __getitem__(self, index: int) -> Item:
         return self.benchmark[self._places[index]].retimed(self.pacing)
+
+
+class EnlargedBenchmark:
+    """The items of another benchmark, whose small frames are to be enlarged; their names tell them from those.
+
+    Args:
+        benchmark: of items in the large size, whose sides are even.
+    """
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self.benchmark = benchmark
+        self.source = f"{benchmark.source}, enlarged from half that size"
+        self.names = tuple(f"{name}-enlarged" for name in benchmark.names)
+
+    def __getitem__(self, index: int) -> Item:
+        return replace(self.benchmark[index], name=self.names[index])

@@ -9,10 +9,13 @@ import torch
 from smartdirector_lite.cli import main
 from smartdirector_lite.evaluation import benchmark
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
-from smartdirector_lite.evaluation.benchmark import ToyBenchmark
+from smartdirector_lite.evaluation.benchmark import EnlargedBenchmark, ToyBenchmark
+from smartdirector_lite.evaluation.enlargers import resized
 from smartdirector_lite.evaluation.filmers import BlendFilmer, DirectorFilmer
+from smartdirector_lite.evaluation.measure import measure
 from smartdirector_lite.evaluation.records import Record, record_path, run_benchmark
 from smartdirector_lite.evaluation.results import as_table, as_text, compare, comparison, summarize, write_results
+from smartdirector_lite.training.tiny import DRAFT, FINAL
 
 SHORT = (1.3, 1.5)  # seconds: the shortest videos that have a window
 
@@ -104,8 +107,37 @@ def test_the_command_measures_what_is_asked(two_stage_folder, tmp_path, capsys, 
     assert found["single"][str(two_stage_folder)]["keyframe L1, first"]["value"] > 5
     assert main([*command, "--baselines", "rigid"]) == 2
     assert "baselines must be one of cross-fade, hold" in capsys.readouterr().err
+    assert main([*command, "--baselines", "bicubic"]) == 2
+    assert "'bicubic' belongs to --task enlarge; for --task film choose from cross-fade" in capsys.readouterr().err
     assert main([*command, "--items", "0"]) == 2
     assert "items must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_the_command_measures_enlargement(two_stage_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(benchmark, "QUICK_SECONDS", SHORT)
+    out = tmp_path / "out"
+    command = ["evaluate", "--task", "enlarge", "--quick", "--items", "1", "--out", str(out)]
+    assert main([*command, "--model", str(two_stage_folder), "--steps", "1"]) == 0
+    found = json.loads((out / "results.json").read_text())
+    assert found["source"].endswith(f"{FINAL}, enlarged from half that size")
+    name = str(two_stage_folder)
+    assert set(found["results"]["single"]) == {name, f"{name}, no anchors", "bicubic"}
+    assert found["settings"][name]["anchors"] and not found["settings"][f"{name}, no anchors"]["anchors"]
+    item = EnlargedBenchmark(ToyBenchmark(1, SHORT, FINAL))[0]
+    assert item.small.shape[2:] == (DRAFT.height, DRAFT.width) and item.name == "single-000-enlarged"
+    loss = found["results"]["single"]["bicubic"]["PSNR, moving"]["value"]
+    torch.testing.assert_close(loss, measure(resized(item.small, FINAL, "bicubic"), item)["PSNR, moving"])
+    capsys.readouterr()
+    assert main([*command, "--model", "none"]) == 0  # the baselines alone
+    assert set(json.loads((out / "results.json").read_text())["results"]["single"]) == {"bicubic"}
+    for options, said in (
+        (["--model", "none", "--baselines"], "no baselines, so nothing is measured"),
+        (["--pacing", "action"], "pacing is action, which --task enlarge has no use for"),
+        (["--guidance-scale", "2"], "guidance-scale is 2.0, which --task enlarge has no use for"),
+        (["--baselines", "rife"], "'rife' belongs to --task film; for --task enlarge choose from bicubic"),
+    ):
+        assert main([*command, *options]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_records_are_plain_json(tmp_path):
