@@ -45,26 +45,31 @@ from smartdirector_lite.vae.multichunk import decode, encode_video
 
 DISTANCES = (6, 12, 24, 36, 48, 72)  # frames from the given clip
 OURS, ROUNDS = "in one go", "in rounds"
-FIGURES = {  # with units; the sharpness is a ratio, whose mean is geometric
+FIGURES = {
     "identity": "share",
-    "sharpness": "over the true one's",
+    "creature sharpness": "over the true one's",
     "colour shift": "levels",
+    "sharpness": "over the true frame's",
     "PSNR": "dB",
 }
+RATIOS = ("creature sharpness", "sharpness", "join")  # their means are geometric, and are compared by quotients
 JOINS = ("clip", "rounds", "right clip")
 RESULTS = Path(__file__).parent / "results"
 NOTE = """Means over scenes with 95 % bootstrap intervals over scenes. Each figure is read in the three frames up to its
 distance from the given clip; between two clips the distance is counted from the left one. Identity is the share of the
-creatures that are found anywhere in the frame with their eyes, outline and colour. Sharpness, colour shift and PSNR are
-taken against the true frames. `difference` is in one go less in rounds (for sharpness their ratio), scene by scene. A
-join is the jump of the film where two of its parts meet, over the jump of the true film there; 1 is as smooth."""
+creatures that are found anywhere in the frame with their eyes, outline and colour. Sharpness is the energy of the
+brightness' slopes, of the creature or of the frame, over the true one's. The colour shift is how far the mean colour of
+the creature's body is from the true one. PSNR is taken against the true frames. `difference` is in one go less in
+rounds (of sharpness their quotient), scene by scene. The last table of each direction is the jump of the film where two
+of its parts meet, over the jump of the true film there: 1 is as smooth. `rounds` are the steps at which filming in
+rounds starts anew."""
 
 Scene = Mapping[str, Mapping]  # of one film: its figures by distance, and its joins
 
 
 @dataclass(frozen=True)
 class VaeFilmer:
-    """Passes the true film through the VAE, in the chunks that the given clips ask for, which is the best there can be."""
+    """Passes the true film through the VAE, in the chunks that the given clips ask for: the best that there can be."""
 
     director: Director
     name: str = "VAE alone"
@@ -98,7 +103,7 @@ def measure_film(video: Tensor, item: Item) -> Scene:
 
 def estimate(values: Sequence[float], figure: str) -> Interval:
     """The mean with its interval; of a ratio the geometric one."""
-    if figure in ("sharpness", "join"):
+    if figure in RATIOS:
         return Interval(*(math.exp(value) for value in mean_estimate([math.log(value) for value in values])))
     return mean_estimate(values)
 
@@ -111,7 +116,7 @@ def column(films: Sequence[Scene], figure: str, distance: int) -> dict[int, floa
 
 def difference(ours: Mapping[int, float], other: Mapping[int, float], figure: str) -> Interval:
     """Ours less the other's, scene by scene; of a ratio their quotient."""
-    if figure == "sharpness":
+    if figure in RATIOS:
         return estimate([ours[number] / other[number] for number in ours], figure)
     return estimate([ours[number] - other[number] for number in ours], figure)
 

@@ -5,6 +5,7 @@ Where a creature is far from the clip is often not determined, so it is looked f
 """
 
 import statistics
+from typing import NamedTuple
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,6 +21,22 @@ NEAR = 3  # frames up to a distance that are read together
 POSES = 6  # every so many true frames, for the poses and sizes that a creature may be found in
 
 
+class Find(NamedTuple):
+    """A creature in a frame, as it was found anywhere.
+
+    Attributes:
+        same: whether eyes, outline and colour are right at some place.
+        likeness: the best sum of the correlations of eyes and outline.
+        sharpness: the energy of the slopes where the likeness is best, over that of the true creature.
+        colour: how far the body's mean colour is from the true one there, in levels, in the most changed channel.
+    """
+
+    same: bool
+    likeness: float
+    sharpness: float
+    colour: float
+
+
 def drift_at(video: Tensor, item: Item, distance: int) -> dict[str, float]:
     """Measure a film at a distance from its given clip.
 
@@ -28,28 +45,30 @@ def drift_at(video: Tensor, item: Item, distance: int) -> dict[str, float]:
         distance: in frames, from 1; between two clips it is counted from the left one.
 
     Returns:
-        "identity": the share of the creatures that are there and themselves; left out where the true video shows none
-        whole that a given clip shows. "sharpness": the energy of the brightness' slopes over that of the true frames.
-        "colour shift": the difference of the mean colours from the true ones in levels, in the most changed channel.
-        "PSNR": in dB.
+        "identity": the share of the creatures that are there and themselves. "creature sharpness": the energy of the
+        brightness' slopes where a creature is, over that of the true one. "colour shift": how far the mean colour of
+        its body is from the true one, in levels. All three are left out where the true video shows no creature whole
+        that a given clip shows. "sharpness": that of whole frames, over the true frames. "PSNR": in dB.
     """
     frames = new_frames(item)[max(0, distance - NEAR) : distance]
     error, found = PooledError(), {}
     error.add(video[frames], item.frames[frames])
-    checks = [same for frame in frames for same in creatures_are_same(video[frame], item, frame)]
-    if checks:
-        found["identity"] = statistics.mean(checks)
-    energies = [sum(float(edges(x[frame]).square().sum()) for frame in frames) for x in (video, item.frames)]
-    shifts = (video[frames].mean(dim=(2, 3)) - item.frames[frames].mean(dim=(2, 3))).abs().amax(dim=1)
-    return found | {
-        "sharpness": energies[0] / energies[1],
-        "colour shift": 255 * float(shifts.mean()),
-        "PSNR": min(error.psnr, MAX_PSNR),
-    }
+    finds = [find for frame in frames for find in find_creatures(video[frame], item, frame)]
+    if finds:
+        found["identity"] = statistics.mean(find.same for find in finds)
+        found["creature sharpness"] = statistics.geometric_mean(find.sharpness for find in finds)
+        found["colour shift"] = statistics.mean(find.colour for find in finds)
+    energies = [sum(slope_energy(x[frame]) for frame in frames) for x in (video, item.frames)]
+    return found | {"sharpness": energies[0] / energies[1], "PSNR": min(error.psnr, MAX_PSNR)}
 
 
-def creatures_are_same(frame: Tensor, item: Item, number: int) -> list[bool]:
-    """Whether each creature that the true frame shows whole, and a given one, too, is anywhere in a frame as itself.
+def slope_energy(frame: Tensor) -> float:
+    """The mean squared slope of the brightness of a frame (3, H, W)."""
+    return float(edges(frame).square().mean())
+
+
+def find_creatures(frame: Tensor, item: Item, number: int) -> list[Find]:
+    """Look in the whole frame for each creature that the true frame shows whole, and a given one, too.
 
     The creature may have the pose and the size of any true frame, since the film need not show the same at a time.
 
@@ -59,15 +78,17 @@ def creatures_are_same(frame: Tensor, item: Item, number: int) -> list[bool]:
     truths = item.truth()
     seen = [whole_characters(truth, item.size) for truth in truths]
     known = set().union(*(seen[given] for given in item.keyframes))
-    checks = []
+    found = []
     for index in seen[number] & known:
         times = [at for at in (number, *range(0, item.num_frames, POSES)) if index in seen[at]]
-        checks.append(any(is_shown(frame, item.frames[at], _character(truths[at], index)) for at in times))
-    return checks
+        finds = [find_anywhere(frame, item.frames[at], _character(truths[at], index)) for at in times]
+        best = max(finds, key=lambda find: find.likeness)
+        found.append(best._replace(same=any(find.same for find in finds)))
+    return found
 
 
-def is_shown(frame: Tensor, true: Tensor, character: CharacterTruth) -> bool:
-    """Whether eyes, outline and colour of a creature are found together at some place of a frame.
+def find_anywhere(frame: Tensor, true: Tensor, character: CharacterTruth) -> Find:
+    """Look for a creature in a whole frame.
 
     Args:
         frame, true: (3, H, W); the true frame shows the creature whole.
@@ -86,8 +107,13 @@ def is_shown(frame: Tensor, true: Tensor, character: CharacterTruth) -> bool:
     pair = at_home(correlate_inside(frame, true[(slice(None), *eyes.slices)]), eyes)
     wanted = true[(slice(None), *inner.slices)].mean(dim=(1, 2))[:, None, None]
     means = F.avg_pool2d(frame, (inner.bottom - inner.top, inner.right - inner.left), stride=1)
-    colour = (at_home(means, inner) - wanted).norm(dim=0)
-    return bool(((pair >= SAME) & (outline >= SAME_OUTLINE) & (colour <= SAME_COLOUR)).any())
+    colours = at_home(means, inner) - wanted
+    same = ((pair >= SAME) & (outline >= SAME_OUTLINE) & (colours.norm(dim=0) <= SAME_COLOUR)).any()
+    top, left = divmod(int((pair + outline).argmax()), outline.shape[1])
+    there = Box(top, left, top + box.bottom - box.top, left + box.right - box.left)
+    energies = [slope_energy(x[(slice(None), *part.slices)]) for x, part in ((frame, there), (true, box))]
+    shift = 255 * float(colours[:, top, left].abs().max())
+    return Find(bool(same), float((pair + outline).max()), energies[0] / energies[1], shift)
 
 
 def join_excess(video: Tensor, item: Item) -> dict[str, float]:
