@@ -25,7 +25,7 @@ from smartdirector_lite.director import Director
 from smartdirector_lite.evaluation.baselines import hold_nearest
 from smartdirector_lite.evaluation.benchmark import Filmer, Item
 from smartdirector_lite.evaluation.distances import Interval, mean_estimate
-from smartdirector_lite.evaluation.drift import drift_at, join_excess
+from smartdirector_lite.evaluation.drift import drift, join_excess
 from smartdirector_lite.evaluation.extension import (
     EXTENSION_SEED,
     NEW,
@@ -97,8 +97,7 @@ def film_once(filmer: Filmer, item: Item, source: str, folder: Path) -> Tensor:
 def measure_film(video: Tensor, item: Item) -> Scene:
     """The figures of a film at all distances that it has, and its joins."""
     distances = [distance for distance in DISTANCES if distance <= len(new_frames(item))]
-    drift = {distance: drift_at(video, item, distance) for distance in distances}
-    return {"drift": drift, "joins": join_excess(video, item)}
+    return {"drift": drift(video, item, distances), "joins": join_excess(video, item)}
 
 
 def estimate(values: Sequence[float], figure: str) -> Interval:

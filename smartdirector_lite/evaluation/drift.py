@@ -5,6 +5,7 @@ Where a creature is far from the clip is often not determined, so it is looked f
 """
 
 import statistics
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -37,23 +38,29 @@ class Find(NamedTuple):
     colour: float
 
 
-def drift_at(video: Tensor, item: Item, distance: int) -> dict[str, float]:
-    """Measure a film at a distance from its given clip.
+def drift(video: Tensor, item: Item, distances: Sequence[int]) -> dict[int, dict[str, float]]:
+    """Measure a film at distances from its given clip.
 
     Args:
         video: of the item's length.
-        distance: in frames, from 1; between two clips it is counted from the left one.
+        distances: in frames, from 1; between two clips they are counted from the left one.
 
     Returns:
-        "identity": the share of the creatures that are there and themselves. "creature sharpness": the energy of the
-        brightness' slopes where a creature is, over that of the true one. "colour shift": how far the mean colour of
-        its body is from the true one, in levels. All three are left out where the true video shows no creature whole
-        that a given clip shows. "sharpness": that of whole frames, over the true frames. "PSNR": in dB.
+        The figures at each distance. "identity": the share of the creatures that are there and themselves. "creature
+        sharpness": the energy of the brightness' slopes where a creature is, over that of the true one. "colour
+        shift": how far the mean colour of its body is from the true one, in levels. All three are left out where the
+        true video shows no creature whole that a given clip shows. "sharpness": that of whole frames, over the true
+        frames. "PSNR": in dB.
     """
-    frames = new_frames(item)[max(0, distance - NEAR) : distance]
+    new, truths = new_frames(item), item.truth()
+    return {at: _drift_of(video, item, new[max(0, at - NEAR) : at], truths) for at in distances}
+
+
+def _drift_of(video: Tensor, item: Item, frames: Sequence[int], truths: Sequence[FrameTruth]) -> dict[str, float]:
+    """The figures of some frames together."""
     error, found = PooledError(), {}
     error.add(video[frames], item.frames[frames])
-    finds = [find for frame in frames for find in find_creatures(video[frame], item, frame)]
+    finds = [find for frame in frames for find in find_creatures(video[frame], item, frame, truths)]
     if finds:
         found["identity"] = statistics.mean(find.same for find in finds)
         found["creature sharpness"] = statistics.geometric_mean(find.sharpness for find in finds)
@@ -67,15 +74,15 @@ def slope_energy(frame: Tensor) -> float:
     return float(edges(frame).square().mean())
 
 
-def find_creatures(frame: Tensor, item: Item, number: int) -> list[Find]:
+def find_creatures(frame: Tensor, item: Item, number: int, truths: Sequence[FrameTruth]) -> list[Find]:
     """Look in the whole frame for each creature that the true frame shows whole, and a given one, too.
 
     The creature may have the pose and the size of any true frame, since the film need not show the same at a time.
 
     Args:
         frame: (3, H, W), frame `number` of a film of the item.
+        truths: of all frames of the item.
     """
-    truths = item.truth()
     seen = [whole_characters(truth, item.size) for truth in truths]
     known = set().union(*(seen[given] for given in item.keyframes))
     found = []

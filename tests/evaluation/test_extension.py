@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from smartdirector_lite import load_director
 from smartdirector_lite.evaluation.baselines import hold_nearest
-from smartdirector_lite.evaluation.drift import drift_at, join_excess
+from smartdirector_lite.evaluation.drift import drift, join_excess
 from smartdirector_lite.evaluation.extension import (
     CLIP,
     NEW,
@@ -115,13 +115,18 @@ def test_a_director_films_both_ways(two_stage_folder):
         assert video.shape == item.frames.shape and float(video[new_frames(item)].std()) > 0
 
 
+def drift_24(video, item):
+    """The figures 24 frames from the clip."""
+    return drift(video, item, [24])[24]
+
+
 # -- drift -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("direction", NEW)
 def test_the_true_film_does_not_drift(direction):
     item = ITEMS[direction]
-    found = drift_at(item.frames, item, 24)
+    found = drift_24(item.frames, item)
     true = {"identity": 1, "creature sharpness": 1, "colour shift": 0, "sharpness": 1, "PSNR": 60}
     assert found == pytest.approx(true, abs=1e-3)
     assert set(join_excess(item.frames, item).values()) == {1.0}
@@ -131,24 +136,24 @@ def test_planted_drift_is_seen_by_the_figure_that_should_see_it():
     item = ITEMS["in-between"]
     blurred = F.avg_pool2d(F.pad(item.frames, [1] * 4, mode="replicate"), 3, stride=1)
     tinted = item.frames * torch.tensor([1, 1, 0.9]).view(3, 1, 1)
-    soft, blue = drift_at(blurred, item, 24), drift_at(tinted, item, 24)
+    soft, blue = drift_24(blurred, item), drift_24(tinted, item)
     assert soft["sharpness"] < 0.7 and soft["creature sharpness"] < 0.7 and soft["colour shift"] < 3
     assert blue["sharpness"] > 0.9 and blue["creature sharpness"] > 0.9 and blue["identity"] == 1
     blues = [255 * COLOURS[one.colour][2] for one in item.scene.characters]  # before the light changes them
     assert 0.1 * min(blues) / 1.3 < blue["colour shift"] < 0.1 * max(blues) * 1.3
     cast = tuple(Character("orange", "wide", "horns", 0.92) for _ in item.scene.characters)
-    assert drift_at(render(replace(item.scene, characters=cast), item.size), item, 24)["identity"] == 0
+    assert drift_24(render(replace(item.scene, characters=cast), item.size), item)["identity"] == 0
 
 
 def test_a_creature_is_itself_wherever_and_whenever_it_is_shown():
     item = ITEMS["forward"]
     moved, frames = item.frames.roll(20, dims=3), slice(34, 37)  # farther across than `identity` looks
     assert identity(look_for_characters(moved[frames], item.frames[frames], item.truth()[frames]))["identity"] == 0
-    assert drift_at(moved, item, 24)["identity"] == 1
+    assert drift_24(moved, item)["identity"] == 1
     held = hold_nearest(item.frames[list(item.keyframes)], item.keyframes, item.num_frames)
-    assert drift_at(held, item, 24)["identity"] == 1 and drift_at(held, item, 24)["PSNR"] < 25
+    assert drift_24(held, item)["identity"] == 1 and drift_24(held, item)["PSNR"] < 25
     gone = item.frames.mean(dim=(0, 3), keepdim=True).expand_as(item.frames)  # the backdrop's rows alone
-    assert drift_at(gone, item, 24)["identity"] == 0
+    assert drift_24(gone, item)["identity"] == 0
 
 
 @pytest.mark.parametrize("join", ["clip", "rounds", "right clip"])
