@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from smartdirector_lite import load_director
 from smartdirector_lite.evaluation.baselines import hold_nearest
-from smartdirector_lite.evaluation.drift import drift, join_excess
+from smartdirector_lite.evaluation.drift import drift, find_anywhere, join_excess
 from smartdirector_lite.evaluation.extension import (
     CLIP,
     NEW,
@@ -154,6 +154,14 @@ def test_a_creature_is_itself_wherever_and_whenever_it_is_shown():
     assert drift_24(held, item)["identity"] == 1 and drift_24(held, item)["PSNR"] < 25
     gone = item.frames.mean(dim=(0, 3), keepdim=True).expand_as(item.frames)  # the backdrop's rows alone
     assert drift_24(gone, item)["identity"] == 0
+
+
+def test_eyes_may_stick_out_of_a_creature():
+    item = ITEMS["forward"]
+    (one, *_) = item.truth()[24].characters
+    across = one.box.right - one.eyes[1][0]  # puts the right eye on the edge of the box
+    outside = replace(one, eyes=tuple((column + across, row) for column, row in one.eyes))
+    assert find_anywhere(item.frames[24], item.frames[24], outside).same
 
 
 @pytest.mark.parametrize("join", ["clip", "rounds", "right clip"])
