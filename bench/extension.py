@@ -52,15 +52,16 @@ FIGURES = {
     "sharpness": "over the true frame's",
     "PSNR": "dB",
 }
-RATIOS = ("creature sharpness", "sharpness", "join")  # their means are geometric, and are compared by quotients
+RATIOS = ("sharpness", "join")  # their means are geometric, and they are compared by quotients
 JOINS = ("clip", "rounds", "right clip")
 RESULTS = Path(__file__).parent / "results"
 NOTE = """Means over scenes with 95 % bootstrap intervals over scenes. Each figure is read in the three frames up to its
 distance from the given clip; between two clips the distance is counted from the left one. Identity is the share of the
 creatures that are found anywhere in the frame with their eyes, outline and colour. Sharpness is the energy of the
 brightness' slopes, of the creature or of the frame, over the true one's. The colour shift is how far the mean colour of
-the creature's body is from the true one. PSNR is taken against the true frames. `difference` is in one go less in
-rounds (of sharpness their quotient), scene by scene. The last table of each direction is the jump of the film where two
+the creature's body is from the true one. Both are read where the creature's likeness is best, which is anywhere once
+the creature is lost. PSNR is taken against the true frames. `difference` is in one go less in rounds (of the frames'
+sharpness their quotient), scene by scene. The last table of each direction is the jump of the film where two
 of its parts meet, over the jump of the true film there: 1 is as smooth. `rounds` are the steps at which filming in
 rounds starts anew."""
 

@@ -63,7 +63,7 @@ def _drift_of(video: Tensor, item: Item, frames: Sequence[int], truths: Sequence
     finds = [find for frame in frames for find in find_creatures(video[frame], item, frame, truths)]
     if finds:
         found["identity"] = statistics.mean(find.same for find in finds)
-        found["creature sharpness"] = statistics.geometric_mean(find.sharpness for find in finds)
+        found["creature sharpness"] = statistics.mean(find.sharpness for find in finds)
         found["colour shift"] = statistics.mean(find.colour for find in finds)
     energies = [sum(slope_energy(x[frame]) for frame in frames) for x in (video, item.frames)]
     return found | {"sharpness": energies[0] / energies[1], "PSNR": min(error.psnr, MAX_PSNR)}
