@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..media import to_image
-from ..storyboard import Keyframe
+from ..storyboard import Keyframe, Storyboard
 from ..training.shards import fingerprint
 from .baselines import cross_fade, hold_nearest
 from .benchmark import Filmer, Item
@@ -53,8 +53,11 @@ class DirectorFilmer:
             Keyframe(image=to_image(picture), frame=frame)
             for picture, frame in zip(pictures, item.keyframes, strict=True)
         )
-        storyboard = replace(item.storyboard, keyframes=keyframes, size=item.size)
-        result = self.director(storyboard, seed=item.seed, stage="gen", progress=False, **self._call)
+        return self.film(replace(item.storyboard, keyframes=keyframes, size=item.size), item.seed)
+
+    def film(self, storyboard: Storyboard, seed: int) -> Tensor:
+        """Film the draft of a storyboard: (T, 3, H, W) in [0, 1]."""
+        result = self.director(storyboard, seed=seed, stage="gen", progress=False, **self._call)
         return torch.from_numpy(result.frames).permute(0, 3, 1, 2).float() / 255
 
 

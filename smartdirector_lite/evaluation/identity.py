@@ -57,8 +57,20 @@ def correlate(frame: Tensor, patch: Tensor, box: Box, reach: int) -> Tensor:
         (2 reach + 1, 2 reach + 1) values in [-1, 1].
     """
     padded = F.pad(frame[None], [reach] * 4, mode="replicate")
-    around = padded[..., box.top : box.bottom + 2 * reach, box.left : box.right + 2 * reach]
-    wanted = patch - patch.mean()
+    return correlate_inside(padded[0, :, box.top : box.bottom + 2 * reach, box.left : box.right + 2 * reach], patch)
+
+
+def correlate_inside(area: Tensor, patch: Tensor) -> Tensor:
+    """Correlate a patch with an area at all places at which the patch lies inside.
+
+    Args:
+        area: (C, H, W).
+        patch: (C, h, w).
+
+    Returns:
+        (H - h + 1, W - w + 1) values in [-1, 1], by the patch's top row and left column.
+    """
+    around, wanted = area[None], patch - patch.mean()
     fit = F.conv2d(around, wanted[None])[0, 0]
     count, kernel = patch.numel(), torch.ones_like(patch)[None]
     total, squares = F.conv2d(around, kernel)[0, 0], F.conv2d(around.square(), kernel)[0, 0]

@@ -123,18 +123,28 @@ def as_text(runs: Mapping[str, Sequence[Record]]) -> str:
 
 def provenance(runs: Mapping[str, Sequence[Record]]) -> dict:
     """What results were made by: commit, machine, libraries, and each filmer's settings."""
+    made = [records[0].made_by for records in runs.values() if records]
+    return circumstances(made[0]["source"] if made else "", {one["filmer"]: one["settings"] for one in made})
+
+
+def circumstances(source: str, settings: Mapping[str, Mapping[str, object]]) -> dict:
+    """The commit, the machine and the libraries of this moment, with what is measured.
+
+    Args:
+        source: where the items come from.
+        settings: of each filmer, by its name.
+    """
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    made = [records[0].made_by for records in runs.values() if records]
     return {
         "date": date.today().isoformat(),
         "version": __version__,
         "commit": _commit(),
         "machine": f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores",
         "torch": torch.__version__,
-        "source": made[0]["source"] if made else "",
-        "settings": {one["filmer"]: one["settings"] for one in made},
+        "source": source,
+        "settings": {name: dict(own) for name, own in settings.items()},
     }
 
 

@@ -109,3 +109,33 @@ def test_figures_of_the_gpu_are_the_file():
     ratios = next(row for row in measured if row[0] == "ours / diffusers")
     quoted = {row[0]: row[1] for row in rows(section(RESULTS, "Speed"))}
     assert [quoted["time of a step"], quoted["memory of a step beside the weights"]] == ratios[1:]
+
+
+def test_tables_of_extensions_are_the_file():
+    measured = json.loads((BENCH / "results" / "extension.json").read_text(encoding="utf-8"))["results"]
+    figures = ("identity", "creature sharpness", "colour shift", "PSNR")
+
+    def both(rows_of: dict, key: str) -> str:
+        return " / ".join(f"{rows_of[way][key]['value']:.2f}" for way in ("in one go", "in rounds"))
+
+    _, *table = rows(section(RESULTS, "Extensions"))
+    drift, joins = [row for row in table if len(row) == 6], [row for row in table if len(row) == 3][1:]
+    assert {row[0] for row in drift} == set(measured) == {row[0] for row in joins}
+    for direction, distance, *cells in drift:
+        assert cells == [both(measured[direction][figure], distance) for figure in figures]
+    for direction, join, cell in joins:
+        assert cell == both(measured[direction]["join"], join)
+
+
+def test_table_of_pacings_is_the_file():
+    found = json.loads((BENCH / "results" / "pacing.json").read_text(encoding="utf-8"))
+    measured, text = found["results"], section(RESULTS, "Pacing")
+    header, *table = rows(text)
+    assert [row[0] for row in table] == list(measured["timing"])
+    for name, *cells in table:
+        own = [measured[figure][name] for figure in ("timing", "track error")]
+        assert cells == [" / ".join(f"{one[timing]['value']:.2f}" for one in own) for timing in header[1:]]
+    for worse in found["worse by"].values():
+        assert worse["timing"]["low"] > 0  # the figure can fail: it finds whoever ignores the retiming
+        quoted = "{value:.2f} frames worse ({low:.2f} to {high:.2f})".format(**worse["timing"])
+        assert quoted in " ".join(text.split())
