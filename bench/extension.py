@@ -62,8 +62,8 @@ brightness' slopes, of the creature or of the frame, over the true one's. The co
 the creature's body is from the true one. Both are read where the creature's likeness is best, which is anywhere once
 the creature is lost. PSNR is taken against the true frames. `difference` is in one go less in rounds (of the frames'
 sharpness their quotient), scene by scene. The last table of each direction is the jump of the film where two
-of its parts meet, over the jump of the true film there: 1 is as smooth. `rounds` are the steps at which filming in
-rounds starts anew."""
+of its parts meet, over the jump of the true film there; a film as
+smooth as the true one has 1. `rounds` are the steps at which filming in rounds starts anew."""
 
 Scene = Mapping[str, Mapping]  # of one film: its figures by distance, and its joins
 

@@ -701,6 +701,7 @@ rows = [
     for group, of in trained.items()
 ]
 show_table(rows, ["held-out videos", *OTHERS])
+assert all(of[scheme]["high"] < 0 for of in trained.values() for scheme in ("continuous", "midpoint"))
 
 # %% [markdown]
 # **Notice.** `restart` is clearly the worst: its error is

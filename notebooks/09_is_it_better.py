@@ -135,7 +135,7 @@ for name, by_label in found.items():
 # - gives a cross-fade *more* than the late video.
 #
 # The check has items on which the mean over all pixels prefers the late video. You may use `motion_mask(truth)`,
-# which gives (T, 1, H, W), true for the moving pixels.
+# which gives a mask (T, 1, H, W) that is true at moving pixels.
 
 
 # %%
@@ -191,7 +191,7 @@ for kind, by_filmer in quick.items():
 # **Question.** How do we test a figure?
 #
 # We plant a fault. A true video with exactly one thing wrong must be caught by the figures that are made for this
-# fault, and by no other one. We say that a figure *catches* a video when the figure is further from its best value
+# fault, and by no other one. We say that a figure *catches* a video when it differs from its best value by more
 # than a tolerance.
 
 # %%

@@ -25,7 +25,7 @@ TOLERANCE, FLOOR = 0.05, 1e-3  # relative and absolute: printed numbers may diff
 VARIES = "varies"  # the tag of a cell whose text differs from run to run, such as times
 NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 WIDGET = "application/vnd.jupyter.widget-view+json"
-WIDGET_NOTE = "[a slider, which needs a running kernel; the figure beside it shows the same without one]"
+WIDGET_NOTE = "[a widget, which needs a running kernel; what stands beside it shows the same without one]"
 PROGRESS_BAR = "%|"  # is part of the text of a progress bar only
 
 

@@ -103,21 +103,14 @@ def mean_estimate(values: Sequence[float]) -> Interval:
 def set_statistic(
     distance: Callable[[Tensor, Tensor], float], videos: Sequence[Tensor], truths: Sequence[Tensor]
 ) -> Statistic:
-    """The distance of chosen videos from their truths. Arguments as in `set_estimate`."""
-
-    def statistic(chosen: Sequence[int]) -> float:
-        return distance(torch.cat([videos[i] for i in chosen]), torch.cat([truths[i] for i in chosen]))
-
-    return statistic
-
-
-def set_estimate(
-    distance: Callable[[Tensor, Tensor], float], videos: Sequence[Tensor], truths: Sequence[Tensor]
-) -> Interval:
-    """The distance of all videos from their truths, with its interval.
+    """The distance of chosen videos from their truths. `bootstrap` takes it mirrored.
 
     Args:
         distance: `frechet_distance` or `kernel_distance`.
         videos, truths: the features (N, D) of each video's windows, in one order. They are resampled together.
     """
-    return bootstrap(len(videos), set_statistic(distance, videos, truths), mirrored=True)
+
+    def statistic(chosen: Sequence[int]) -> float:
+        return distance(torch.cat([videos[i] for i in chosen]), torch.cat([truths[i] for i in chosen]))
+
+    return statistic

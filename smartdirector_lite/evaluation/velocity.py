@@ -50,8 +50,7 @@ class NoisyClip:
     @property
     def beside(self) -> Tensor:
         """Which latents end a chunk before a keyframe, and are no anchors: (F,) bools."""
-        chunks = zip(self.plan.chunks, self.plan.chunks[1:], strict=False)
-        before = [later.latent_start - 1 for _, later in chunks if later.condition is not None]
+        before = [later.latent_start - 1 for later in self.plan.chunks[1:] if later.condition is not None]
         beside = torch.zeros(self.plan.num_latents, dtype=torch.bool)
         beside[before] = True
         return beside & ~torch.tensor(self.plan.anchors)

