@@ -108,14 +108,14 @@ def main() -> None:
     out, limit = Path(options.out), {"minutes": options.minutes}
     vae = load_vae(str(bundled_folder() / "director-gen" / "vae"), "vae").eval()
     make_banks(vae, out / "banks", options.shards)
-    start = train(START, out / "start", options.start_steps, out / "banks", vae, cut_gap=0.0, **limit)
+    start = train(START, out / "start", options.start_steps, out / "banks", vae, rope=OURS, cut_gap=0.0, **limit)
     given = {"init": str(start), "cut_gap": CUT_GAP, "drop_anchor": 0.0, "clip_anchor": 0.0, **limit}
     filmers: dict[str, list[SmallFilmer]] = {way: [] for way in ways}
     for seed in range(options.seeds):
         for way in ways:
-            name, scheme = f"{way}, seed {seed}", {"rope": way} if way in TAU_SCHEMES else {}
+            name, scheme = f"{way}, seed {seed}", way if way in TAU_SCHEMES else OURS
             run = out / name.replace(", ", "-").replace(" ", "-")
-            export = train(way, run, options.steps, out / "banks", vae, seed=seed, **given, **scheme)
+            export = train(way, run, options.steps, out / "banks", vae, seed=seed, rope=scheme, **given)
             filmers[way].append(SmallFilmer(export, way, vae, CUT_GAP, name=name))
     benchmark = ToyBenchmark.quick(options.items)
     runs: dict[str, list[Record]] = {name: run_benchmark(benchmark, make(), out) for name, make in BASELINES.items()}

@@ -90,7 +90,7 @@ class Director:
         seed: int = 0,
         steps: int | None = None,
         guidance_scale: float | None = None,
-        rope: str = "frame_time",
+        rope: str | None = None,
         progress: bool = True,
         stage: str = "all",
         watch: Watch | None = None,
@@ -102,7 +102,7 @@ class Director:
         Args:
             seed: from 0 to MAX_SEED.
             steps, guidance_scale: None takes the model's own.
-            rope: a scheme of `ChunkPlan.tau`.
+            rope: a scheme of `ChunkPlan.tau`, for both stages; None takes that of each stage's weights.
             progress: whether to show progress bars.
             stage: "gen" for the draft alone. "all" for the second stage too, where there is one, which makes the video
                 twice as large, with the detail of the keyframes.
@@ -158,7 +158,9 @@ class Director:
 
     # ---------------------------------------------------------------- the stages
 
-    def _generate(self, take: Take, seed: int, steps: int, guidance_scale: float, rope: str, watch: Watch) -> Tensor:
+    def _generate(
+        self, take: Take, seed: int, steps: int, guidance_scale: float, rope: str | None, watch: Watch
+    ) -> Tensor:
         """Stage one: the draft's normalised latents, (1, C, F, h, w)."""
 
         def told(pipeline: DiffusionPipeline, step: int, timestep: Tensor, tensors: dict) -> dict:
@@ -192,7 +194,7 @@ class Director:
         parts = iter_decode(self.gen.vae, plan, latents.to(get_module_execution_device(self.gen.vae)))
         return _collect(((start, to_bytes(part)) for start, part in parts), plan.num_frames, "decode", watch)
 
-    def _upscale(self, take: Take, draft: NDArray, latents: Tensor, rope: str, watch: Watch) -> NDArray:
+    def _upscale(self, take: Take, draft: NDArray, latents: Tensor, rope: str | None, watch: Watch) -> NDArray:
         """Stage two: from the draft, as frames or as latents (1, C, F, h, w), to uint8 (T, 2H, 2W, 3)."""
         source = draft if self.sr.config.upsample == "pixel" else latents
         options = SROptions(steps=self.defaults.sr_steps, rope=rope)

@@ -275,8 +275,8 @@ class ChunkPlan:
         Args:
             scheme: one of TAU_SCHEMES.
                 frame_time: the last frame that the latent shows, over the stride. An ordinary video gets 0, 1, 2, ...
-                    as in Wan. This is the default, and the paper's scheme for chunks of any length.
-                continuous: 0, 1, 2, ... over all latents.
+                    as in Wan. This is the scheme of Wan's weights, and the paper's for chunks of any length.
+                continuous: 0, 1, 2, ... over all latents. New trainings of Director-Gen take it.
                 restart: from 0 in each chunk.
                 midpoint: 0, 1, 2, ... over the latents that are not anchors. An anchor stands half-way between its
                     neighbours, and m anchors in a row divide their unit evenly. An anchor at the start gets -0.5.

@@ -19,7 +19,7 @@ def evaluate(
     baselines: tuple[str, ...] | None = None,
     steps: int | None = None,
     guidance_scale: float | None = None,
-    rope: Rope = "frame_time",
+    rope: Rope | None = None,
 ) -> None:
     """Measure a model on held-out videos, beside baselines that are none of its kind.
 
@@ -37,7 +37,7 @@ def evaluate(
             and realesrgan-x4plus for --task enlarge (None: those that need no package); none for the model alone
         steps: denoising steps (None: the model's own number)
         guidance_scale: how strictly the text is followed (None: the model's own)
-        rope: the scheme of temporal positions
+        rope: the scheme of temporal positions (None: that of the weights)
     """
     from ..evaluation.benchmark import FULL, QUICK, QUICK_SECONDS, SECONDS, FilmBenchmark, PacedBenchmark, ToyBenchmark
     from ..evaluation.tasks import TASKS, Calling, check_baselines

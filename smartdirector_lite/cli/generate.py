@@ -25,7 +25,7 @@ def generate(
     seed: int = 0,
     steps: int | None = None,
     guidance_scale: float | None = None,
-    rope: Rope = "frame_time",
+    rope: Rope | None = None,
     stage: Literal["all", "gen"] = "all",
 ) -> None:
     """Generate the video of a storyboard, with a contact sheet (PNG) and a report (JSON) beside it.
@@ -38,7 +38,7 @@ def generate(
         seed: the same seed gives the same video
         steps: denoising steps; more are slower and finer (None: the model's own number)
         guidance_scale: how strictly the text is followed; at 1 a step takes half the time (None: the model's own)
-        rope: the scheme of temporal positions
+        rope: the scheme of temporal positions (None: that of each stage's weights)
         stage: gen makes the draft alone, in the storyboard's own size; all makes the second stage too, twice as large
     """
     from ..media.files import check_outputs, check_writable, make_folder

@@ -56,19 +56,22 @@ class SRFilmer:
         name: what tables call it.
         anchors: whether the second stage gets the item's keyframes in their large size.
         steps: None takes the model's own.
-        rope: a scheme of `ChunkPlan.tau`.
+        rope: a scheme of `ChunkPlan.tau`; None takes that of the weights.
 
     Raises:
         ValueError: the director has no second stage.
     """
 
     def __init__(
-        self, director: "Director", name: str, anchors: bool, steps: int | None = None, rope: str = "frame_time"
+        self, director: "Director", name: str, anchors: bool, steps: int | None = None, rope: str | None = None
     ) -> None:
         if director.sr is None:
             raise ValueError(f"model {name} has no second stage (director-sr); train one (`train sr`) or name one")
         self.director, self.name, self.anchors = director, name, anchors
-        self._call = {"num_inference_steps": director.defaults.sr_steps if steps is None else steps, "rope": rope}
+        self._call = {
+            "num_inference_steps": director.defaults.sr_steps if steps is None else steps,
+            "rope": director.sr.config.tau_scheme if rope is None else rope,
+        }
         parts = [part for part in (director.sr.transformer, director.sr.vae, director.sr.restorer) if part is not None]
         # Weights that are offloaded are not at hand; a model is then known by its name alone.
         at_hand = not any(tensor.is_meta for part in parts for tensor in part.parameters())

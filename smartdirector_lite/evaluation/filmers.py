@@ -25,7 +25,7 @@ class DirectorFilmer:
         director: what `load_director` gives.
         name: what tables call it.
         steps, guidance_scale: None takes the model's own.
-        rope: a scheme of `ChunkPlan.tau`.
+        rope: a scheme of `ChunkPlan.tau`; None takes that of the weights.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class DirectorFilmer:
         name: str,
         steps: int | None = None,
         guidance_scale: float | None = None,
-        rope: str = "frame_time",
+        rope: str | None = None,
     ) -> None:
         self.director, self.name, defaults = director, name, director.defaults
         self._call = {
             "steps": defaults.steps if steps is None else steps,
             "guidance_scale": defaults.guidance_scale if guidance_scale is None else guidance_scale,
-            "rope": rope,
+            "rope": director.gen.config.tau_scheme if rope is None else rope,
         }
         parts = director.gen.transformer, director.gen.vae
         # Weights that are offloaded are not at hand; a model is then known by its name alone.

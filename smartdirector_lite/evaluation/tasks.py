@@ -24,12 +24,12 @@ class Calling:
     Attributes:
         steps: of the stage that films; None takes the model's own.
         guidance_scale: None takes the model's own. The second stage reads no text and has none.
-        rope: a scheme of `ChunkPlan.tau`.
+        rope: a scheme of `ChunkPlan.tau`; None takes that of the weights.
     """
 
     steps: int | None = None
     guidance_scale: float | None = None
-    rope: str = "frame_time"
+    rope: str | None = None
 
 
 @dataclass(frozen=True)

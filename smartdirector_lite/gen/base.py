@@ -11,7 +11,7 @@ from diffusers import AutoencoderKLWan, DiffusionPipeline, WanPipeline, WanTrans
 from torch import Tensor
 
 from ..media.size import Size
-from ..timeline import ChunkPlan, as_list, check_int
+from ..timeline import TAU_SCHEMES, ChunkPlan, as_list, check_int, check_one_of
 from .conditions import VideoCondition
 from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
 
@@ -61,10 +61,12 @@ class DirectorPipeline(WanPipeline):
             trained: how the weights were trained, see `DirectorTransformer3DModel.adopt`.
 
         Raises:
-            ValueError: for a model of two transformers (Wan 2.2 A14B), an image-to-video one, or another VAE.
+            ValueError: for a model of two transformers (Wan 2.2 A14B), an image-to-video one, another VAE, and
+                an unknown scheme.
         """
         if second is not None:
             raise ValueError("transformer_2: models of two transformers don't run here; use Wan 2.1 T2V or 2.2 TI2V")
+        check_one_of("tau_scheme", {**TRAINED_WITH, **(trained or {})}["tau_scheme"], TAU_SCHEMES)
         if transformer is None:
             return None
         transformer = DirectorTransformer3DModel.adopt(transformer, trained)

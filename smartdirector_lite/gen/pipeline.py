@@ -71,6 +71,7 @@ class DirectorGenPipeline(DirectorPipeline):
         expand_timesteps: bool = False,
         sigma_data: float | None = None,
         cut_gap: float | None = None,
+        tau_scheme: str | None = None,
     ):
         """Make a pipeline of its components. How the weights were trained is taken from the transformer's config.
 
@@ -79,6 +80,8 @@ class DirectorGenPipeline(DirectorPipeline):
                 `flow.precondition`; Wan's have none.
             cut_gap: where the config does not say it: what the temporal index gains at each cut, see `ChunkPlan.tau`; 0
                 or more, 0 for Wan's weights.
+            tau_scheme: where the config does not say it: the scheme of `ChunkPlan.tau` that the weights were trained
+                with; "frame_time" for Wan's.
 
         Raises:
             ValueError: for numbers out of range, and for components that `DirectorPipeline.adopt` refuses.
@@ -87,6 +90,7 @@ class DirectorGenPipeline(DirectorPipeline):
         trained = {
             "sigma_data": own["sigma_data"] if sigma_data is None else sigma_data,
             "cut_gap": own["cut_gap"] if cut_gap is None else cut_gap,
+            "tau_scheme": own["tau_scheme"] if tau_scheme is None else tau_scheme,
         }
         if trained["sigma_data"] is not None and not check_number("sigma_data", trained["sigma_data"], 0):
             raise ValueError("sigma_data = 0: give more than 0, or None")
@@ -146,7 +150,7 @@ class DirectorGenPipeline(DirectorPipeline):
         *,
         conditions: Conditions = (),
         cuts: Cuts = (),
-        rope: str = "frame_time",
+        rope: str | None = None,
     ) -> WanPipelineOutput | tuple:
         """Generate videos. The arguments are those of `WanPipeline`, in its order, except for these.
 
@@ -158,7 +162,7 @@ class DirectorGenPipeline(DirectorPipeline):
                 normalised latents (B, C, F, h, w), anchors included.
             conditions: keyframes and clips, anywhere and in any order; the same for every prompt of a batch.
             cuts: the first frames of the later shots; each begins a chunk.
-            rope: a scheme of `ChunkPlan.tau`.
+            rope: a scheme of `ChunkPlan.tau`; None takes that of the weights.
 
         Raises:
             ValueError: naming the argument, before any model runs.
@@ -180,7 +184,7 @@ class DirectorGenPipeline(DirectorPipeline):
         generator = _generators(generator, num_videos)
         names = self._callback_names(callback_on_step_end, callback_on_step_end_tensor_inputs)
         plan = self.plan(num_frames, conditions, cuts)
-        tau = plan.tau(rope, self.config.cut_gap)
+        tau = plan.tau(self.config.tau_scheme if rope is None else rope, self.config.cut_gap)
         videos = [condition.to_tensor(size) for condition in conditions]
         noise = self._noise(plan, num_videos, size, generator, latents)
 

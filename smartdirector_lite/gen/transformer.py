@@ -29,9 +29,12 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel,
 from diffusers.utils import apply_lora_scale
 from torch import Tensor
 
+from ..timeline import TAU_SCHEMES, check_one_of
+
 Rotary = tuple[Tensor, Tensor]  # cosines and sines, each (1 or B, F*S, 1, D_head)
 # How weights were trained, as their config may say, and what holds where it does not: the values of Wan's own weights.
-TRAINED_WITH = {"sigma_data": None, "cut_gap": 0.0, "upsample": "latent"}
+# The scheme is not called `rope`: diffusers shows config entries as attributes, and `rope` is a module of Wan's.
+TRAINED_WITH = {"sigma_data": None, "cut_gap": 0.0, "tau_scheme": "frame_time", "upsample": "latent"}
 
 
 class DirectorTransformerBlock(WanTransformerBlock):
@@ -84,10 +87,12 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
 
     Args:
         sigma_data, cut_gap: what a `DirectorGenPipeline` of these weights works with.
+        tau_scheme: the scheme of `ChunkPlan.tau` that the pipelines of both stages take, unless a call names another.
         upsample: what a `DirectorSRPipeline` of these weights works with. The others are those of the parent.
 
     Raises:
-        ValueError: for image-to-video checkpoints, which need an image encoder, and for a temporal patch other than 1.
+        ValueError: for image-to-video checkpoints, which need an image encoder; for a temporal patch other than 1; and
+            for an unknown scheme.
     """
 
     _no_split_modules: ClassVar[list[str]] = ["DirectorTransformerBlock"]
@@ -111,6 +116,7 @@ class DirectorTransformer3DModel(WanTransformer3DModel):
                 raise ValueError(f"{name}={value}: this is an image-to-video checkpoint; use a Wan T2V or TI2V one")
         if self.config.patch_size[0] != 1:
             raise ValueError(f"patch_size={tuple(self.config.patch_size)}: the first number, in time, must be 1")
+        check_one_of("tau_scheme", trained_with(self)["tau_scheme"], TAU_SCHEMES)
         for block in self.blocks:
             block.__class__ = DirectorTransformerBlock
 

@@ -30,7 +30,7 @@ from ..gen.prompt import check_floats
 from ..gen.transformer import DirectorTransformer3DModel, trained_with
 from ..media import to_image
 from ..media.size import Size
-from ..timeline import ChunkPlan, as_list, check_int, check_number, check_one_of
+from ..timeline import TAU_SCHEMES, ChunkPlan, as_list, check_int, check_number, check_one_of
 from ..vae.causal import check_shape, encode_clip
 from ..vae.multichunk import iter_decode, iter_encode
 from .frames import FACTOR, pad, resize, small_frame, to_bytes, upsample_latents
@@ -48,7 +48,7 @@ class SROptions:
 
     Attributes:
         steps: steps of the flow; 1 to 8 make sense.
-        rope: a scheme of `ChunkPlan.tau`.
+        rope: a scheme of `ChunkPlan.tau`; None takes that of the weights.
         upsample: "latent" enlarges latents (the paper's way), "pixel" enlarges the frames and encodes them. With
             None the pipeline takes the way that the model was trained with.
         restore: whether decoded frames go through the model's restorer, if it has one. Latents that are given in place
@@ -58,7 +58,7 @@ class SROptions:
     """
 
     steps: int = 4
-    rope: str = "frame_time"
+    rope: str | None = None
     upsample: str | None = None
     restore: bool = True
     window: int = WINDOW
@@ -76,7 +76,7 @@ class _Call:
         padded: the next larger size that the model takes.
         out: the size that was asked for.
         videos: the conditions in HR, (1, 3, L, H, W) each, padded.
-        options: how Director-SR works; `options.upsample` says which way, never None.
+        options: how Director-SR works; `options.rope` and `options.upsample` are never None.
     """
 
     plan: ChunkPlan
@@ -104,6 +104,7 @@ class DirectorSRPipeline(DirectorPipeline):
         expand_timesteps: bool = False,
         upsample: str | None = None,
         restorer: FrameRestorer | None = None,
+        tau_scheme: str | None = None,
     ):
         """Make a pipeline of its components.
 
@@ -111,13 +112,22 @@ class DirectorSRPipeline(DirectorPipeline):
             upsample: how the start of the flow was enlarged when the transformer was trained; one of UPSAMPLING. None
                 takes what the transformer's config says.
             restorer: puts the decoded frames right; None leaves them as they are.
+            tau_scheme: the scheme of `ChunkPlan.tau` that the transformer was trained with; None takes what its config
+                says.
+
+        Raises:
+            ValueError: for another value of these, and for components that `DirectorPipeline.adopt` refuses.
         """
-        upsample = trained_with(transformer)["upsample"] if upsample is None else upsample
-        check_one_of("upsample", upsample, UPSAMPLING)
-        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio, {"upsample": upsample})
+        own = trained_with(transformer)
+        trained = {
+            "upsample": own["upsample"] if upsample is None else upsample,
+            "tau_scheme": own["tau_scheme"] if tau_scheme is None else tau_scheme,
+        }
+        check_one_of("upsample", trained["upsample"], UPSAMPLING)
+        transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio, trained)
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)
         self.register_modules(restorer=restorer)
-        self.register_to_config(upsample=upsample)
+        self.register_to_config(**trained)
 
     @torch.no_grad()
     @in_turn
@@ -131,7 +141,7 @@ class DirectorSRPipeline(DirectorPipeline):
         num_frames: int | None = None,
         num_inference_steps: int = 4,
         cuts: Cuts = (),
-        rope: str = "frame_time",
+        rope: str | None = None,
         upsample: str | None = None,
         restore: bool = True,
         tile: int | None = None,
@@ -219,8 +229,10 @@ class DirectorSRPipeline(DirectorPipeline):
             options,
             steps=self.check_call(options.steps, needs_vae=True),
             tile=None if options.tile is None else check_int("tile", options.tile, 2 * max(self.size_multiple)),
+            rope=self.config.tau_scheme if options.rope is None else options.rope,
             upsample=self.config.upsample if options.upsample is None else options.upsample,
         )
+        check_one_of("tau scheme", options.rope, TAU_SCHEMES)
         check_one_of("upsample", options.upsample, UPSAMPLING)
         given = Size(*size)
         steps = (max(self.vae_scale_factor_spatial, side // FACTOR) for side in self.size_multiple)

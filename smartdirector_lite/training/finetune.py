@@ -7,7 +7,6 @@ losses of the tiny trainings. Several processes share the batches (`accelerate l
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from accelerate import PartialState
@@ -16,6 +15,7 @@ from diffusers.utils import is_peft_available
 from torch import Tensor, nn
 
 from ..gen.base import check_size
+from ..gen.transformer import trained_with
 from ..media.size import Size
 from ..sr import DirectorSRPipeline
 from ..sr.frames import FACTOR
@@ -62,8 +62,6 @@ class FinetuneConfig(LoopConfig):
 class GenFinetune(FinetuneConfig):
     """The options of `train gen --base`."""
 
-    rope: ClassVar[str] = "frame_time"  # not options: the positions that pipelines of Wan's weights use
-    cut_gap: ClassVar[float] = 0.0
     out: str = "runs/wan-lora"  # the run's folder
     text_dropout: Share = 0.1  # how often a clip comes without its caption
     description_only: Share = 0.1  # how often it comes with the first line of its caption alone
@@ -121,6 +119,7 @@ class FinetuneStage(Stage):
         self.fast = mixed_precision(config.precision, PartialState().device) == "bf16"
         torch.manual_seed(config.seed)  # every process begins with the same LoRA
         self.model = self.trained(base.load_transformer(config.lora_rank, self.fast))
+        self.own = trained_with(self.model.transformer)  # for Wan's weights "frame_time", and no gap at cuts
         weights = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizers = [torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay)]
 
@@ -150,7 +149,7 @@ class GenFinetuneStage(FinetuneStage):
         """Draw what `flow_loss` takes. Its `tokens` are embedded texts (B, L, D)."""
         rng = self.rng(number)
         clips = self.bank.draw_alike(rng, self.config.batch)
-        batch = gen_batch(rng, clips, self.stride, self.config, self.captions)
+        batch = gen_batch(rng, clips, self.stride, self.config, self.captions, self.own)
         t, shift = batch["t"], self.config.shift
         return on_device({**batch, "t": shift * t / (1 + (shift - 1) * t)}, device)
 
@@ -169,7 +168,7 @@ class SRFinetuneStage(FinetuneStage):
         """Draw what `sr_loss` takes."""
         rng = self.rng(number)
         clips = self.bank.draw_alike(rng, self.config.batch)
-        return on_device(sr_batch(rng, clips, self.stride, self.config), device)
+        return on_device(sr_batch(rng, clips, self.stride, self.config, self.own["tau_scheme"]), device)
 
     def export_whole(self, transformer: WanTransformer3DModel, folder: Path) -> None:
         """Write a Director-SR, to be named `director-sr` beside a `director-gen`, whose VAE it uses."""

@@ -3,7 +3,7 @@
 The path, the loss and the anchors' part in them are those of `flow`: x_0 is a clip's latents, x_1 is noise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from .. import flow
 from ..gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoCondition
+from ..gen.transformer import trained_with
 from ..timeline import TAU_SCHEMES
 from ..toyworld import render, sample_scene
 from .bank import LatentBank, build_shard
@@ -42,6 +43,7 @@ from .transformer import (
 from .vae import load_vae
 
 CAPTIONS = 3000  # how many captions the tokenizer learns from
+NEW_SCHEME = "continuous"  # of random weights: trained alike, it errs less than the others (`bench/ablation.py`)
 
 
 @dataclass
@@ -56,12 +58,12 @@ class GenConfig(TransformerConfig):
     time_mean: Real = 1.4  # mean of the normal number whose sigmoid is t; near noise it is decided what happens
     time_std: Rate = 1.2  # standard deviation of that number
     shift: Rate = 3.0  # shift of the scheduler that is exported
-    rope: str = "frame_time"  # tau scheme; a model that is trained with another must be called with it
+    rope: str | None = None  # tau scheme; None for that of init, and for continuous with random weights
     cut_gap: Weight = 2.0  # how far a cut sets the next shot apart, in tau
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rope not in TAU_SCHEMES:
+        if self.rope is not None and self.rope not in TAU_SCHEMES:
             raise ValueError(f"rope = {self.rope}: give one of {', '.join(TAU_SCHEMES)}")
 
 
@@ -107,14 +109,16 @@ def gen_batch(
     stride: int,
     config: LoopConfig,
     read_texts: Callable[[list[str]], tuple[Tensor, Tensor]],
+    own: Mapping[str, object],
 ) -> dict[str, Tensor]:
     """Make what `flow_loss` takes, of clips with equally many latents.
 
     Args:
         clips: latents (C, F, h, w) with their entries.
         stride: frames a latent.
-        config: has the options of `GenConfig` that say how captions, anchors, times and tau are drawn.
+        config: has the options of `GenConfig` that say how captions, anchors and times are drawn.
         read_texts: makes `tokens` and `mask` of texts.
+        own: how the transformer is trained, from `trained_with`; its scheme and its gap make tau.
 
     Returns:
         x_0 (B, C, F, h, w), anchors and tau (B, F), t (B,), tokens and mask (B, L).
@@ -125,7 +129,7 @@ def gen_batch(
     return {
         "x_0": torch.stack([latents for latents, _ in clips]).float(),
         "anchors": torch.tensor([draw_anchors(rng, plan, config) for plan in plans]),
-        "tau": torch.tensor([plan.tau(config.rope, config.cut_gap) for plan in plans]),
+        "tau": torch.tensor([plan.tau(own["tau_scheme"], own["cut_gap"]) for plan in plans]),
         "t": t,
         "tokens": tokens,
         "mask": mask,
@@ -195,15 +199,22 @@ class GenStage(Stage):
         torch.manual_seed(config.seed)
         self.config, self.vae, self.bank, self.stride = config, vae, bank, vae.config.scale_factor_temporal
         self.model, self.tokenizer = build_gen(config, vae)
-        # It is the weights' own from now on, also where they were trained differently before.
-        self.model.transformer.register_to_config(sigma_data=config.sigma_data, cut_gap=config.cut_gap)
+        transformer = self.model.transformer
+        scheme = trained_with(transformer)["tau_scheme"] if config.init else NEW_SCHEME
+        # These are the weights' own from now on, also where they were trained differently before.
+        transformer.register_to_config(
+            sigma_data=config.sigma_data,
+            cut_gap=config.cut_gap,
+            tau_scheme=scheme if config.rope is None else config.rope,
+        )
+        self.own = trained_with(transformer)
         self.optimizers = transformer_optimizers(config, self.model, self.model.text_encoder.shared.weight)
 
     def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
         """Draw what `flow_loss` takes."""
         rng = self.rng(number)
         clips = self.bank.draw(rng, self.config.latent_frames)
-        return on_device(gen_batch(rng, clips, self.stride, self.config, self._tokens), device)
+        return on_device(gen_batch(rng, clips, self.stride, self.config, self._tokens, self.own), device)
 
     def _tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
         """Tokens and their mask, (B, L) each, padded as the pipeline pads."""
@@ -240,7 +251,6 @@ class GenStage(Stage):
                 guidance_scale=1.0,
                 output_type="pt",
                 generator=torch.Generator().manual_seed(0),
-                rope=self.config.rope,
             ).frames[0]
             rows += [truth.transpose(0, 1)[:, ::3], video.cpu().transpose(0, 1)[:, ::3] * 2 - 1]
         save_strip(torch.cat(rows, dim=-2), folder / f"{step:06d}.png")

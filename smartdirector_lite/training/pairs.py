@@ -75,7 +75,8 @@ def redraw(rng: np.random.Generator, gen: DirectorGenPipeline, latents: Tensor, 
     device, scale = latents.device, gen.scheduler.config.num_train_timesteps
     t = rng.uniform(*REDRAWN)
     noise = torch.from_numpy(rng.standard_normal(latents.shape, dtype=np.float32)).to(device)
-    state = flow.State(latents, torch.tensor(plan.anchors, device=device), plan.tau(cut_gap=gen.config.cut_gap))
+    tau = plan.tau(gen.config.tau_scheme, gen.config.cut_gap)
+    state = flow.State(latents, torch.tensor(plan.anchors, device=device), tau)
     state = state.moved(flow.path(latents, noise, t))
     embeds = gen.encode_prompt(entry.caption, None, False, max_sequence_length=gen.tokenizer.model_max_length)[0]
     rotary = gen.transformer.rotary(state.tau, *latents.shape[-2:], device=device)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from .. import flow
 from ..gen import DirectorGenPipeline, DirectorTransformer3DModel, VideoCondition
+from ..gen.transformer import trained_with
 from ..sr.pipeline import UPSAMPLING, DirectorSRPipeline
 from ..timeline import check_one_of
 from .bank import LatentBank
@@ -76,13 +77,16 @@ class TrainedSR(TrainedTransformer):
         return run_transformer(self.transformer, latents, t, text, tau).float()
 
 
-def sr_batch(rng: np.random.Generator, clips: list[ClipData], stride: int, config: LoopConfig) -> dict[str, Tensor]:
+def sr_batch(
+    rng: np.random.Generator, clips: list[ClipData], stride: int, config: LoopConfig, scheme: str
+) -> dict[str, Tensor]:
     """Make what `sr_loss` takes, of clips with equally many latents.
 
     Args:
         clips: pairs of latents (2C, F, h, w), LR at HR's size before HR, with their entries.
         stride: frames a latent.
         config: has the options of `SRConfig` that say how anchors and times are drawn.
+        scheme: of tau, one of TAU_SCHEMES.
 
     Returns:
         z_lr and z_hr (B, C, F, h, w), anchors and tau (B, F), t (B,).
@@ -98,7 +102,7 @@ def sr_batch(rng: np.random.Generator, clips: list[ClipData], stride: int, confi
         "z_lr": lr,
         "z_hr": hr,
         "anchors": torch.tensor(anchors),
-        "tau": torch.tensor([plan.tau() for plan in plans]),
+        "tau": torch.tensor([plan.tau(scheme) for plan in plans]),
         "t": torch.tensor(np.where(at_start, 1.0, rng.random(len(clips))), dtype=torch.float32),
     }
 
@@ -147,14 +151,16 @@ class SRStage(Stage):
         torch.manual_seed(config.seed)
         self.config, self.vae, self.bank, self.stride = config, vae, bank, vae.config.scale_factor_temporal
         self.model = TrainedSR(start_transformer(config, vae))
-        self.model.transformer.register_to_config(upsample=config.upsample)
+        # Nothing was measured for stage two: new weights get Wan's scheme, and those of init keep theirs.
+        self.scheme = trained_with(self.model.transformer)["tau_scheme"]
+        self.model.transformer.register_to_config(upsample=config.upsample, tau_scheme=self.scheme)
         self.optimizers = transformer_optimizers(config, self.model)
 
     def batch(self, number: int, device: torch.device | str) -> dict[str, Tensor]:
         """Draw what `sr_loss` takes."""
         rng = self.rng(number)
         clips = self.bank.draw(rng, self.config.latent_frames)
-        return on_device(sr_batch(rng, clips, self.stride, self.config), device)
+        return on_device(sr_batch(rng, clips, self.stride, self.config, self.scheme), device)
 
     def pipeline(self, vae: AutoencoderKLWan | None) -> DirectorSRPipeline:
         """What is sampled from, and exported without the VAE, which is stage one's."""
