@@ -23,7 +23,7 @@ ROPE_TRUTH = (
     "trained with `frame_time` and has never seen the others. Even so `frame_time` is not the sharpest here: at frames "
     "7 and 14 `continuous` is crisper, and over the whole film the two are equally sharp. Small models, each trained "
     "for a short time with one scheme, say the same: `continuous` erred a little less than `frame_time`, and "
-    "`restart` most (`bench/ablation.py`)."
+    "`restart` most (`bench/ablation.py`). New trainings therefore take `continuous`."
 )
 SLIDER = {"interactive": False, "buttons": ["fullscreen"]}
 

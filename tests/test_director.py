@@ -1,6 +1,7 @@
 """From a storyboard to a result: the tiny random model, real storyboards."""
 
 import contextlib
+import dataclasses
 import errno
 import json
 import threading
@@ -16,6 +17,7 @@ from tiny import random_restorer
 from smartdirector_lite.director import Defaults, Director
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
 from smartdirector_lite.loading.loader import load_director
 from smartdirector_lite.media import MediaError, count_frames, probe_video, read_image, write_video
 from smartdirector_lite.media import result as results
@@ -98,6 +100,18 @@ def test_the_same_seed_gives_the_same_video(tiny, story):
         {"seed": 5, "guidance_scale": 6.0},
     ):
         assert not np.array_equal(first.frames[free], make(tiny, story, **change).frames[free]), change
+
+
+def test_each_stage_takes_the_scheme_of_its_weights_unless_one_is_named(both, story, monkeypatch):
+    seen, rotary = [], DirectorTransformer3DModel.rotary
+    spy = lambda self, tau, *args, **options: seen.append(list(tau)) or rotary(self, tau, *args, **options)  # noqa: E731
+    monkeypatch.setattr(DirectorTransformer3DModel, "rotary", spy)
+    gen = DirectorGenPipeline.from_pipe(both.gen, tau_scheme="continuous")
+    for rope, schemes in ((None, ("continuous", "frame_time")), ("restart", ("restart", "restart"))):
+        make(dataclasses.replace(both, gen=gen), story, rope=rope)
+        plan = both.plan(story)
+        assert [*dict.fromkeys(map(tuple, seen))] == [*dict.fromkeys(tuple(plan.tau(scheme)) for scheme in schemes)]
+        seen.clear()
 
 
 def test_the_report_knows_every_given_frame(tiny, story):

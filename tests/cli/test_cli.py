@@ -108,7 +108,7 @@ def test_options_reach_the_director(story, model, monkeypatch):
     out = ("--model", model, "--out", story.parent / "a.mp4")
     given = ["--steps", "1", "--guidance-scale", "1.5", "--rope", "restart", "--seed", "4", "--stage", "gen"]
     assert run("generate", story, *out) == run("generate", story, *out, *given) == 0
-    own = {"seed": 0, "steps": None, "guidance_scale": None, "rope": "frame_time", "stage": "all"}
+    own = {"seed": 0, "steps": None, "guidance_scale": None, "rope": None, "stage": "all"}
     asked = {"seed": 4, "steps": 1, "guidance_scale": 1.5, "rope": "restart", "stage": "gen"}
     assert seen == [{"progress": True, **chosen} for chosen in (own, asked)]
 

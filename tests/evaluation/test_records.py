@@ -15,6 +15,10 @@ from smartdirector_lite.evaluation.filmers import BlendFilmer, DirectorFilmer
 from smartdirector_lite.evaluation.measure import measure
 from smartdirector_lite.evaluation.records import Record, record_path, run_benchmark
 from smartdirector_lite.evaluation.results import as_table, as_text, compare, comparison, summarize, write_results
+from smartdirector_lite.evaluation.tasks import TASKS, Calling
+from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+from smartdirector_lite.loading import load_director
+from smartdirector_lite.media import Size
 from smartdirector_lite.training.tiny import DRAFT, FINAL
 
 SHORT = (1.3, 1.5)  # seconds: the shortest videos that have a window
@@ -83,15 +87,20 @@ def test_tables_hold_means_over_the_videos_of_one_kind(tmp_path):
 
 
 def test_the_two_stages_are_a_filmer(two_stage_folder):
-    from smartdirector_lite.loading import load_director
-    from smartdirector_lite.media import Size
-
     item = ToyBenchmark(1, SHORT, Size(48, 32))[1]
     filmer = DirectorFilmer(load_director(str(two_stage_folder)), "random", steps=1)
     video = filmer(item)
     assert video.shape == item.frames.shape and float(video.min()) >= 0 and float(video.max()) <= 1
     assert filmer.settings["steps"] == 1 and filmer.settings["guidance_scale"] == 2 and filmer.settings["weights"]
     assert (filmer(item) == video).all()
+
+
+def test_filmers_say_the_scheme_that_they_film_with(two_stage_folder):
+    director = load_director(str(two_stage_folder))
+    director.gen = DirectorGenPipeline.from_pipe(director.gen, tau_scheme="continuous")
+    for calling, schemes in ((Calling(), ("continuous", "frame_time")), (Calling(rope="restart"), ("restart",) * 2)):
+        first, second = (TASKS[task].directors(director, "random", calling)[0] for task in ("film", "enlarge"))
+        assert (first.settings["rope"], second.settings["rope"]) == schemes
 
 
 def test_the_command_measures_what_is_asked(two_stage_folder, tmp_path, capsys, monkeypatch):
@@ -101,7 +110,9 @@ def test_the_command_measures_what_is_asked(two_stage_folder, tmp_path, capsys, 
     assert main([*command, "--baselines", "hold"]) == 0
     told = capsys.readouterr().out
     assert "hold, single-000: " in told and "## Single-shot, 1 video\n" in told
-    found = json.loads((tmp_path / "out" / "results.json").read_text())["results"]
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["settings"][str(two_stage_folder)]["rope"] == "frame_time"  # the weights' own
+    found = found["results"]
     assert set(found["single"]) == {str(two_stage_folder), "hold"}
     assert found["single"]["hold"]["keyframe L1, first"]["value"] == 0
     assert found["single"][str(two_stage_folder)]["keyframe L1, first"]["value"] > 5
@@ -117,8 +128,9 @@ def test_the_command_measures_enlargement(two_stage_folder, tmp_path, capsys, mo
     monkeypatch.setattr(benchmark, "QUICK_SECONDS", SHORT)
     out = tmp_path / "out"
     command = ["evaluate", "--task", "enlarge", "--quick", "--items", "1", "--out", str(out)]
-    assert main([*command, "--model", str(two_stage_folder), "--steps", "1"]) == 0
+    assert main([*command, "--model", str(two_stage_folder), "--steps", "1", "--rope", "restart"]) == 0
     found = json.loads((out / "results.json").read_text())
+    assert found["settings"][str(two_stage_folder)]["rope"] == "restart"
     assert found["source"].endswith(f"{FINAL}, enlarged from half that size")
     name = str(two_stage_folder)
     assert set(found["results"]["single"]) == {name, f"{name}, no anchors", "bicubic"}

@@ -4,13 +4,14 @@ import json
 
 import pytest
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from torch.testing import assert_close
 
 from smartdirector_lite.flow import precondition
 from smartdirector_lite.gen.conditions import VideoCondition
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
+from smartdirector_lite.loading import LoadError, load_director
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.vae.multichunk import encode_conditions
 
@@ -170,10 +171,49 @@ def test_a_gap_sets_shots_apart_in_time_and_is_kept_when_saved(gen, tmp_path, mo
         DirectorGenPipeline(**parts, cut_gap=-1)
 
 
+@torch.no_grad()
+def test_weights_are_called_with_the_scheme_that_they_were_trained_with(gen, tmp_path, monkeypatch):
+    parts = {**gen.components, "scheduler": FlowMatchEulerDiscreteScheduler(shift=3.0)}
+    pipeline = DirectorGenPipeline(**parts, tau_scheme="midpoint")
+    pipeline.save_pretrained(tmp_path)
+    index, config = (json.loads((tmp_path / name).read_text()) for name in ("model_index.json", CONFIG))
+    assert config["tau_scheme"] == "midpoint" and "tau_scheme" not in index
+    again = DirectorGenPipeline.from_pretrained(tmp_path)
+    assert again.config.tau_scheme == "midpoint" and again.transformer.rope.t_dim > 0  # `rope` stays Wan's module
+    seen, rotary = [], DirectorTransformer3DModel.rotary
+    spy = lambda self, tau, *args, **options: seen.append(tau) or rotary(self, tau, *args, **options)  # noqa: E731
+    monkeypatch.setattr(DirectorTransformer3DModel, "rotary", spy)
+    condition = VideoCondition(image=torch.zeros(3, HEIGHT, WIDTH), frame_index=5)
+    for made, rope in ((gen, None), (pipeline, None), (again, None), (again, "restart")):
+        made.set_progress_bar_config(disable=True)
+        made(PROMPT, NEGATIVE, **CALL, conditions=[condition], generator=rng(), rope=rope)
+    plan = pipeline.plan(10, [condition])
+    assert seen == [plan.tau(scheme) for scheme in ("frame_time", "midpoint", "midpoint", "restart")]
+    assert len({tuple(tau) for tau in seen}) == 3
+
+
+def test_a_scheme_that_is_none_is_refused_when_weights_are_loaded(gen, tmp_path):
+    said = "tau_scheme must be one of frame_time, continuous, restart, midpoint, got 'sinus'"
+    gen.save_pretrained(tmp_path)
+    path = tmp_path / CONFIG
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tau_scheme": "sinus"}))
+    for kind, folder in ((DirectorGenPipeline, tmp_path), (DirectorTransformer3DModel, tmp_path / "transformer")):
+        with pytest.raises(ValueError, match=said):
+            kind.from_pretrained(folder)
+    with pytest.raises(LoadError, match=said):
+        load_director(tmp_path)
+    plain = WanTransformer3DModel.from_pretrained(tmp_path / "transformer")  # which keeps entries that it does not know
+    for transformer in (plain, None):
+        with pytest.raises(ValueError, match=said):
+            DirectorGenPipeline(**{**gen.components, "transformer": transformer}, tau_scheme="sinus")
+    with pytest.raises(ValueError, match=said):
+        DirectorGenPipeline(**{**gen.components, "transformer": plain})
+
+
 def test_a_pipeline_without_a_skip_is_saved_as_diffusers_own(gen, tmp_path):
     with_skip(gen, None).save_pretrained(tmp_path)
     index = json.loads((tmp_path / "model_index.json").read_text())
-    assert index["_class_name"] == "WanPipeline" and not {"sigma_data", "cut_gap"} & set(index)
+    assert index["_class_name"] == "WanPipeline" and not {"sigma_data", "cut_gap", "tau_scheme"} & set(index)
     assert DirectorGenPipeline.from_pretrained(tmp_path).config.sigma_data is None
 
 

@@ -154,6 +154,7 @@ def test_a_plain_transformer_that_holds_on_to_its_methods_is_refused(wan, change
 
 # ---------------------------------------------------------------- what belongs to the weights
 
+TRAINED = ("sigma_data", "cut_gap", "tau_scheme")
 OTHERS = {
     "components": lambda one: type(one)(**one.components),
     "from_pipe": lambda one: type(one).from_pipe(one),
@@ -169,20 +170,22 @@ OTHERS = {
 
 @pytest.fixture
 def skipped(gen) -> DirectorGenPipeline:
-    return DirectorGenPipeline(**gen.components, sigma_data=0.5, cut_gap=2.0)
+    return DirectorGenPipeline(**gen.components, sigma_data=0.5, cut_gap=2.0, tau_scheme="midpoint")
 
 
 @pytest.mark.parametrize("way", OTHERS)
 def test_how_weights_were_trained_goes_with_them(gen, skipped, way):
     expected = latents(skipped, cuts=[4])
     again = OTHERS[way](skipped)
-    assert (again.config.sigma_data, again.config.cut_gap) == (0.5, 2.0)
+    assert [again.config[name] for name in TRAINED] == [0.5, 2.0, "midpoint"]
     assert torch.equal(latents(again, cuts=[4]), expected)
     assert (latents(gen, cuts=[4]) - expected).abs().max() > 0.1  # the comparison can fail
-    assert (gen.config.sigma_data, gen.config.cut_gap) == (None, 0.0)
-    sr = DirectorSRPipeline(None, None, gen.vae, gen.scheduler, gen.transformer, upsample="pixel")
-    assert OTHERS[way](sr).config.upsample == "pixel"
-    assert DirectorSRPipeline(None, None, gen.vae, gen.scheduler, gen.transformer).config.upsample == "latent"
+    assert [gen.config[name] for name in TRAINED] == [None, 0.0, "frame_time"]
+    parts = (None, None, gen.vae, gen.scheduler, gen.transformer)
+    sr = OTHERS[way](DirectorSRPipeline(*parts, upsample="pixel", tau_scheme="restart"))
+    assert (sr.config.upsample, sr.config.tau_scheme) == ("pixel", "restart")
+    plain = DirectorSRPipeline(*parts)
+    assert (plain.config.upsample, plain.config.tau_scheme) == ("latent", "frame_time")
 
 
 def test_a_saved_transformer_takes_it_along(skipped, tmp_path):
@@ -190,6 +193,7 @@ def test_a_saved_transformer_takes_it_along(skipped, tmp_path):
     read = DirectorTransformer3DModel.from_pretrained(tmp_path / "transformer")
     again = DirectorGenPipeline(**{**skipped.components, "transformer": read})
     assert torch.equal(latents(again), latents(skipped))
+    assert not torch.equal(latents(again), latents(again, rope="frame_time"))
     assert "sigma_data" not in DirectorTransformer3DModel(num_layers=1, num_attention_heads=1).config
 
 
@@ -218,8 +222,9 @@ def test_the_bundled_stages_load_as_their_readme_says():
     lines = (folder / "README.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     names = {"folder": folder, "DirectorGenPipeline": DirectorGenPipeline, "DirectorSRPipeline": DirectorSRPipeline}
     exec(lines, names)
-    assert (names["gen"].config.sigma_data, names["gen"].config.cut_gap) == (0.5, 2.0)
-    assert names["sr"].config.upsample == "pixel" and names["sr"].vae is names["gen"].vae
+    assert [names["gen"].config[name] for name in TRAINED] == [0.5, 2.0, "frame_time"]
+    assert (names["sr"].config.upsample, names["sr"].config.tau_scheme) == ("pixel", "frame_time")
+    assert names["sr"].vae is names["gen"].vae
     plain = DiffusionPipeline.from_pretrained(folder / "director-gen")
     with pytest.raises(ValueError, match="trained behind a skip"):
         latents(plain, height=64, width=64)

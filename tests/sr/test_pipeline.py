@@ -170,6 +170,25 @@ def test_pixel_upsampling_enlarges_the_frames_before_they_are_encoded(idle):
         trained_so(latents=torch.zeros(1, 8, 2, 2, 4), num_frames=5)
 
 
+def test_weights_are_called_with_the_scheme_that_they_were_trained_with(sr, tmp_path):
+    call = {**CALL, "conditions": [large(0, 3)]}
+    counted = sr(footage(9), **call, rope="continuous").frames
+    assert not torch.equal(counted, sr(footage(9), **call).frames)
+    assert torch.equal(sr(footage(9), **call, rope="frame_time").frames, sr(footage(9), **call).frames)
+    with_parts(sr, tau_scheme="continuous").save_pretrained(tmp_path)
+    again = quiet(DirectorSRPipeline.from_pretrained(tmp_path))
+    assert "tau_scheme" not in json.loads((tmp_path / "model_index.json").read_text())
+    assert torch.equal(again(footage(9), **call).frames, counted)
+    assert torch.equal(again(footage(9), **call, rope="frame_time").frames, sr(footage(9), **call).frames)
+    arrays = [np.asarray(image) for image in footage(9)]
+    stream = {"conditions": call["conditions"], "options": SROptions(steps=3)}
+    assert np.array_equal(streamed(again, arrays, 9, **stream), to_bytes(counted[0].transpose(0, 1)[None] * 2 - 1))
+    with pytest.raises(ValueError, match="tau_scheme must be one of frame_time"):
+        with_parts(sr, tau_scheme="sinus")
+    with pytest.raises(ValueError, match="tau scheme must be one of frame_time"):
+        sr.stream(arrays, 9, (WIDTH, HEIGHT), options=SROptions(rope="sinus"))  # at once, and not at the first frame
+
+
 @pytest.fixture(scope="module")
 def restored(sr) -> DirectorSRPipeline:
     return with_parts(sr, restorer=random_restorer())

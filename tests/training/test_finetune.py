@@ -312,6 +312,25 @@ def test_a_resumed_run_takes_the_steps_of_an_unbroken_one(config, rank, tmp_path
     assert [row["step"] for row in log_of(halves)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("scheme", [None, "continuous"])
+def test_a_base_keeps_its_scheme(config, wan_folder, tmp_path, scheme):
+    """Wan's weights say none and have frame_time."""
+    if scheme:
+        DirectorGenPipeline.from_pretrained(wan_folder, tau_scheme=scheme).save_pretrained(tmp_path / "base")
+        config = changed(config, base=str(tmp_path / "base"))
+    config, batches = changed(config, lora_rank=0, steps=1, batch=3), []
+    draw = GenFinetuneStage.batch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GenFinetuneStage, "batch", lambda *args: batches.append((args[0], draw(*args))) or batches[-1][1])
+        finetune(config)
+    ((stage, batch),) = batches
+    plans = [entry.plan(4) for _, entry in stage.bank.draw_alike(stage.rng(0), 3)]
+    assert batch["tau"].tolist() == [plan.tau(scheme or "frame_time") for plan in plans]
+    assert batch["tau"].tolist() != [plan.tau("frame_time" if scheme else "continuous") for plan in plans]
+    export = DirectorGenPipeline.from_pretrained(Path(config.out) / "export")
+    assert export.config.tau_scheme == (scheme or "frame_time")
+
+
 def test_a_checkpoint_of_another_rank_is_refused(config):
     finetune(changed(config, steps=1))
     AcceleratorState._reset_state(reset_partial_state=True)

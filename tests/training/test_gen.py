@@ -85,15 +85,16 @@ def test_captions_are_left_out_as_often_as_asked():
 
 
 @pytest.mark.parametrize("scheme", TAU_SCHEMES)
-def test_batches_carry_the_index_scheme_that_was_asked_for(scheme):
+def test_batches_carry_the_scheme_and_the_gap_of_the_weights(scheme):
     plan = ENTRY.plan(4)
     clips = [(torch.randn(8, plan.num_latents, 4, 4), ENTRY)] * 2
 
     def read_texts(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.zeros(len(texts), 3), torch.ones(len(texts), 3)
 
-    batch = gen.gen_batch(np.random.default_rng(0), clips, 4, gen.GenConfig(rope=scheme), read_texts)
-    assert torch.equal(batch["tau"], torch.tensor([plan.tau(scheme)] * 2))
+    own = {"tau_scheme": scheme, "cut_gap": 3.0}
+    batch = gen.gen_batch(np.random.default_rng(0), clips, 4, gen.GenConfig(), read_texts, own)
+    assert torch.equal(batch["tau"], torch.tensor([plan.tau(scheme, 3.0)] * 2))
 
 
 def test_training_reads_text_as_the_pipeline_does(wan_folder):

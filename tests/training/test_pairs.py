@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
+from smartdirector_lite.gen.transformer import DirectorTransformer3DModel
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.toyworld import HELD_OUT_SEED, render, sample_scene
 from smartdirector_lite.training import bank, clips, pairs
@@ -97,6 +98,16 @@ def test_redrawing_leaves_anchors_alone_and_changes_the_rest(gen):
     assert anchors.sum() == 3 and one.shape == latents[0].shape and torch.equal(one, two)
     assert torch.equal(one[:, anchors], latents[0][:, anchors])
     assert (one != latents[0])[:, ~anchors].all() and (one != other)[:, ~anchors].all()
+
+
+def test_redrawing_takes_the_scheme_of_the_weights(gen, monkeypatch):
+    seen, rotary = [], DirectorTransformer3DModel.rotary
+    spy = lambda self, tau, *args, **options: seen.append(tau) or rotary(self, tau, *args, **options)  # noqa: E731
+    monkeypatch.setattr(DirectorTransformer3DModel, "rotary", spy)
+    latents, plan = torch.zeros(1, 8, ENTRY.plan(4).num_latents, 4, 6), ENTRY.plan(4)
+    for scheme in ("frame_time", "continuous"):
+        pairs.redraw(np.random.default_rng(0), DirectorGenPipeline.from_pipe(gen, tau_scheme=scheme), latents, ENTRY)
+    assert seen == [plan.tau("frame_time"), plan.tau("continuous")] and seen[0] != seen[1]
 
 
 def test_a_stage_one_that_says_nothing_leaves_what_was_noised(wan_folder):

@@ -12,7 +12,9 @@ from launching import check, launch
 
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.media.size import Size
+from smartdirector_lite.timeline import TAU_SCHEMES
 from smartdirector_lite.training import bank, gen, vae, vae_clips
+from smartdirector_lite.training.clips import vae_fingerprint
 from smartdirector_lite.training.film import Footage
 from smartdirector_lite.training.text import CAPTION_TOKENS
 from smartdirector_lite.training.vae_clips import Layout
@@ -74,6 +76,7 @@ def test_training_from_scratch_to_a_pipeline_folder(trained, losses):
     assert pipeline.transformer.proj_out.weight.abs().max() > 0  # begins at zero
     assert torch.equal(pipeline.vae.encoder.conv_in.weight, coder.encoder.conv_in.weight)
     assert pipeline.tokenizer.model_max_length == CAPTION_TOKENS
+    assert pipeline.transformer.config.tau_scheme == pipeline.config.tau_scheme == "continuous"
     weights = [path.suffix for path in (trained / "gen" / "export").rglob("*") if path.is_file()]
     assert set(weights) <= {".json", ".safetensors"}
 
@@ -96,6 +99,35 @@ def test_training_goes_on_and_starts_from_a_trained_pipeline(trained, monkeypatc
     assert list(losses(trained / "vae")) == [1, 2, 3]
     with pytest.raises(ValueError, match="made by another model"):
         gen.train_gen(gen_config(trained, steps=4))
+
+
+def test_a_training_takes_the_scheme_of_its_start_unless_one_is_named(trained, tmp_path, monkeypatch):
+    coder = AutoencoderKLWan.from_pretrained(trained / "vae" / "export")
+    monkeypatch.setattr(bank, "DRAFT", Size(48, 32))
+    bank.build_shard(coder, tmp_path / "bank", 0, clips=4)
+    clips = bank.LatentBank(tmp_path / "bank", vae_fingerprint(coder))
+    other = DirectorGenPipeline.from_pretrained(trained / "gen" / "export", tau_scheme="midpoint")
+    other.save_pretrained(tmp_path / "midpoint")
+    for init, rope, scheme in (
+        ("", None, "continuous"),
+        ("", "restart", "restart"),
+        (str(trained / "gen" / "export"), None, "continuous"),
+        (str(tmp_path / "midpoint"), None, "midpoint"),
+        (str(tmp_path / "midpoint"), "frame_time", "frame_time"),
+    ):
+        config = dataclasses.replace(gen_config(trained, steps=1), init=init, rope=rope)
+        stage = gen.GenStage(config, coder, clips)
+        number = next(number for number in range(99) if len({*drawn_taus(stage, number)}) == len(TAU_SCHEMES))
+        tau = stage.batch(number, "cpu")["tau"][0].tolist()
+        assert tau == [*drawn_taus(stage, number)[TAU_SCHEMES.index(scheme)]]
+        stage.export(tmp_path / "export")
+        assert DirectorGenPipeline.from_pretrained(tmp_path / "export").config.tau_scheme == scheme
+
+
+def drawn_taus(stage: gen.GenStage, number: int) -> list[tuple[float, ...]]:
+    """The positions of a batch's first clip in each scheme."""
+    entry = stage.bank.draw(stage.rng(number), stage.config.latent_frames)[0][1]
+    return [tuple(entry.plan(4).tau(scheme, stage.config.cut_gap)) for scheme in TAU_SCHEMES]
 
 
 def test_the_vae_learns_from_clips_padded_as_chunks_are(monkeypatch, tmp_path):

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from smartdirector_lite.loading.loader import load_director
+from smartdirector_lite.sr.pipeline import DirectorSRPipeline
 from smartdirector_lite.training import bank, pairs, sr
 from smartdirector_lite.training.clips import ClipEntry
 from smartdirector_lite.training.shards import shard_path
@@ -100,7 +101,7 @@ def test_a_step_always_draws_the_same_batch(wan_folder, tiny_vae, pair_bank, tmp
 def test_anchors_and_times_are_drawn_as_often_as_asked(pair_bank):
     def draw(**options) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng(0)
-        return sr.sr_batch(rng, pair_bank.draw(rng, 6000), 4, sr.SRConfig(**options))
+        return sr.sr_batch(rng, pair_bank.draw(rng, 6000), 4, sr.SRConfig(**options), "frame_time")
 
     plain = draw(no_anchor=0.0, drop_anchor=0.0, clip_anchor=0.0, at_start=1.0)
     assert (plain["anchors"] == torch.tensor(ENTRY.plan(4).anchors)).all() and (plain["t"] == 1).all()
@@ -137,12 +138,23 @@ def test_training_from_nothing_to_a_second_stage_of_a_director(
     director = load_director(tmp_path / "model", device="cpu")
     assert director.sr.vae is director.gen.vae and director.sr.config.upsample == upsample
     assert director.sr.transformer.proj_out.weight.abs().max() > 0  # begins at zero
+    assert director.sr.transformer.config.tau_scheme == "frame_time"
     again = {"init": str(export), "upsample": upsample}
     start = sr.start_transformer(config_for(wan_folder, tmp_path, 1, **again), director.gen.vae)
     assert all(torch.equal(a, b) for a, b in zip(start.parameters(), director.sr.transformer.parameters(), strict=True))
     again["upsample"] = {"latent": "pixel", "pixel": "latent"}[upsample]
     with pytest.raises(ValueError, match=f"init was trained with '{upsample}'"):
         sr.start_transformer(config_for(wan_folder, tmp_path, 1, **again), director.gen.vae)
+
+
+def test_weights_of_another_scheme_keep_it(wan_folder, tiny_vae, pair_bank, tmp_path):
+    start = DirectorSRPipeline.from_pretrained(wan_folder, text_encoder=None, tokenizer=None, tau_scheme="continuous")
+    start.save_pretrained(tmp_path / "start")
+    stage = sr.SRStage(config_for(wan_folder, tmp_path, 1, init=str(tmp_path / "start")), tiny_vae, pair_bank)
+    tau = stage.batch(0, CPU)["tau"]
+    assert torch.equal(tau, torch.tensor([ENTRY.plan(4).tau("continuous")] * len(tau)))
+    assert tau[0].tolist() != ENTRY.plan(4).tau()
+    assert stage.pipeline(None).config.tau_scheme == "continuous"
 
 
 def test_an_untrained_transformer_leaves_the_upsampled_latents(wan_folder, tiny_vae, pair_bank, tmp_path):
