@@ -714,10 +714,10 @@ assert all(of[scheme]["high"] < 0 for of in trained.values() for scheme in ("con
 # training, and they contradict the reason that is given for a true index: perhaps it helps more that any two latents
 # are at least half a step apart than that every time is exact.
 #
-# So which index do we use? `smartdirector train gen` takes `continuous` for new weights, because of this measurement, and
-# `--rope frame_time` asks for the other one. The weights that ship were trained with `frame_time`, which has the numbers
-# of the paper's figure, and they go on with it. The transformer's config says how it was trained, and the pipeline takes
-# its index from there. `rope=` in a call overrides that, as above.
+# So which index do we use? Because of this measurement, `smartdirector train gen` takes `continuous` for new weights,
+# and `--rope frame_time` asks for the other one. The weights that ship were trained with `frame_time`, which has the
+# numbers of the paper's figure, and they keep it. The transformer's config says with which index it was trained
+# (`tau_scheme`), and the pipeline takes that index, unless a call names another with `rope=`.
 #
 # **In your own words.** A friend says: "I trained with `restart`, and my keyframes come back exactly. So the index does
 # not matter." What do you answer, in one or two sentences? No program checks this answer.
