@@ -5,6 +5,7 @@ import itertools
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from smartdirector_lite.media.size import Size
 from smartdirector_lite.sr.pipeline import DirectorSRPipeline
 from smartdirector_lite.training import finetune as tuning
 from smartdirector_lite.training import finetune_data as data
+from smartdirector_lite.training.clips import ClipEntry
 from smartdirector_lite.training.finetune import GenFinetune, GenFinetuneStage, SRFinetune, SRFinetuneStage, finetune
 from smartdirector_lite.training.finetune_base import Base
 from smartdirector_lite.training.finetune_data import CacheSettings, Captions, place_keyframes
@@ -318,17 +320,15 @@ def test_a_base_keeps_its_scheme(config, wan_folder, tmp_path, scheme):
     if scheme:
         DirectorGenPipeline.from_pretrained(wan_folder, tau_scheme=scheme).save_pretrained(tmp_path / "base")
         config = changed(config, base=str(tmp_path / "base"))
-    config, batches = changed(config, lora_rank=0, steps=1, batch=3), []
-    draw = GenFinetuneStage.batch
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GenFinetuneStage, "batch", lambda *args: batches.append((args[0], draw(*args))) or batches[-1][1])
-        finetune(config)
-    ((stage, batch),) = batches
-    plans = [entry.plan(4) for _, entry in stage.bank.draw_alike(stage.rng(0), 3)]
-    assert batch["tau"].tolist() == [plan.tau(scheme or "frame_time") for plan in plans]
-    assert batch["tau"].tolist() != [plan.tau("frame_time" if scheme else "continuous") for plan in plans]
-    export = DirectorGenPipeline.from_pretrained(Path(config.out) / "export")
-    assert export.config.tau_scheme == (scheme or "frame_time")
+    entry = ClipEntry(9, (0, 3, 7), (), "", "")
+    plan = entry.plan(4)
+    bank = SimpleNamespace(draw_alike=lambda rng, count: [(torch.zeros(8, plan.num_latents, 4, 4), entry)] * count)
+    texts = torch.zeros(1, 3, 48), torch.ones(1, 3)
+    stage = GenFinetuneStage(changed(config, lora_rank=0), Base.find(config.base), bank, lambda captions: texts)
+    assert stage.batch(0, "cpu")["tau"].tolist() == [plan.tau(scheme or "frame_time")]
+    assert plan.tau("frame_time") != plan.tau("continuous")
+    stage.export(tmp_path / "export")
+    assert DirectorGenPipeline.from_pretrained(tmp_path / "export").config.tau_scheme == (scheme or "frame_time")
 
 
 def test_a_checkpoint_of_another_rank_is_refused(config):
@@ -406,6 +406,7 @@ def test_pixel_upsampling_starts_from_enlarged_frames(wan_folder, clips, tmp_pat
 WORKER = """
 import json, os, sys
 from pathlib import Path
+from types import SimpleNamespace
 import torch
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
