@@ -15,8 +15,8 @@ FEWEST = 6  # videos; fewer all point one way by chance in more than one case of
 NOTE = (
     "Each figure says by how much the one that is named first is nearer to `best` than the one above the column; below "
     "0 it is farther away. Only videos count of which both have the figure. A comparison is lost or won where its "
-    f"whole interval lies on one side of 0. Where fewer than {FEWEST} videos have a figure, their number follows: so "
-    "few make an interval too narrow."
+    f"whole interval lies on one side of 0. Where fewer than {FEWEST} videos have a figure, their number follows in "
+    "brackets: so few make an interval too narrow."
 )
 
 
@@ -34,7 +34,7 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         interval = f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
-        return interval if self.videos >= FEWEST else f"{interval}, {self.videos} videos"
+        return interval if self.videos >= FEWEST else f"{interval} ({self.videos})"
 
 
 def compare(records: Sequence[Record], ours: Sequence[Record]) -> dict[str, Difference]:

@@ -40,7 +40,7 @@ def test_a_difference_is_that_of_the_same_videos():
     assert compare(ours, worse)["timing"] == pytest.approx((-1, -1, -1, COUNT))
     # Of two differences 0 and 2, a quarter of the resamples holds only the one, and another quarter only the other.
     even = compare(records(2, timing=lambda n: 30.0 * n + 2 * n), records(2, timing=lambda n: 30.0 * n))["timing"]
-    assert even == (1, 0, 2, 2) and str(even) == "1 [0, 2], 2 videos"
+    assert even == (1, 0, 2, 2) and str(even) == "1 [0, 2] (2)"
 
 
 def test_nearer_to_the_best_value_is_better_on_both_sides_of_it():
