@@ -29,16 +29,16 @@ from smartdirector_lite.evaluation.ablation import (
     read_bank,
 )
 from smartdirector_lite.evaluation.benchmark import ToyBenchmark
+from smartdirector_lite.evaluation.comparison import comparison
 from smartdirector_lite.evaluation.filmers import BASELINES
 from smartdirector_lite.evaluation.records import Record, run_benchmark
-from smartdirector_lite.evaluation.results import Section, as_text, comparison, plain, write_results
+from smartdirector_lite.evaluation.results import Section, plain, write_results
 from smartdirector_lite.evaluation.velocity import (
     Errors,
-    NoisyClip,
+    NoisyClips,
     average,
     compare_errors,
     held_out_items,
-    noisy_clip,
     velocity_errors,
 )
 from smartdirector_lite.loading import bundled_folder
@@ -62,7 +62,7 @@ def train(way: str, run: Path, steps: int, bank: Path, vae: AutoencoderKLWan, **
     return run / "export"
 
 
-def errors_once(filmer: SmallFilmer, clips: Sequence[NoisyClip], folder: Path, group: str) -> Errors:
+def errors_once(filmer: SmallFilmer, clips: NoisyClips, folder: Path, group: str) -> Errors:
     """Measure a filmer's velocity on a group of clips, or read what was measured before."""
     made_by = {"settings": dict(filmer.settings), "group": group, "clips": len(clips)}
     path = make_folder(folder) / f"{filmer.name}, {group}.json"
@@ -79,7 +79,7 @@ def velocity_section(
     """Measure the velocity of the schemes of MC-RoPE. filmers: those of every seed, by scheme."""
     data, parts = {}, []
     for group, drawn in held_out_items(items).items():
-        clips = [noisy_clip(vae, item) for item in drawn]
+        clips = NoisyClips(vae, drawn)
         errors = {way: average([errors_once(one, clips, folder, group) for one in own]) for way, own in filmers.items()}
         table = compare_errors(errors, OURS)
         data[group] = {figure: plain(row) for figure, row in table.items()}
@@ -124,9 +124,8 @@ def main() -> None:
     sections = []
     if OURS in ways:
         schemes = {way: own for way, own in filmers.items() if way in TAU_SCHEMES}
-        sections = [comparison(runs, OURS), velocity_section(vae, schemes, options.items, out / "velocity")]
-    write_results(out, runs, sections)
-    print("\n\n".join([as_text(runs), *(section.text for section in sections)]))
+        sections = [comparison(runs, [OURS]), velocity_section(vae, schemes, options.items, out / "velocity")]
+    print(write_results(out, runs, sections))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def evaluate(
     guidance_scale: float | None = None,
     rope: Rope | None = None,
 ) -> None:
-    """Measure a model on held-out videos, beside baselines that are none of its kind.
+    """Measure a model on held-out videos, and compare it with baselines that are none of its kind, video by video.
 
     Half of the videos are single-shot and half are multi-shot. When the command is killed, the same command goes on
     from there, and a larger --items measures the new ones alone.
@@ -62,28 +62,35 @@ def evaluate(
     else:
         benchmark = ToyBenchmark(count, seconds, asked.size)
     benchmark = asked.items(PacedBenchmark(benchmark, pacing) if pacing else benchmark)
+    directors = []
     if has_model:
-        filmers = asked.directors(model.load(), model.model, Calling(steps, guidance_scale, rope)) + filmers
-    film_all(benchmark, filmers, out)
+        directors = asked.directors(model.load(), model.model, Calling(steps, guidance_scale, rope))
+    film_all(benchmark, directors, filmers, out)
 
 
-def film_all(benchmark, filmers: list, out: Path) -> None:
-    """Measure filmers one after the other; the tables are written after each.
+def film_all(benchmark, directors: list, baselines: list, out: Path) -> None:
+    """Measure filmers one after the other. The tables are of those that were done, whatever ends the command.
 
     Args:
         benchmark: a `Benchmark`.
-        filmers: of the protocol `Filmer`.
+        directors: of the protocol `Filmer`; each is compared with every baseline.
+        baselines: of the same protocol.
         out: the folder of the tables and the records.
     """
+    from ..evaluation.comparison import comparison
     from ..evaluation.records import Record, run_benchmark
-    from ..evaluation.results import as_text, write_results
+    from ..evaluation.results import write_results
 
-    runs = {}
-    for filmer in filmers:
+    runs: dict[str, list[Record]] = {}
+    try:
+        for filmer in [*directors, *baselines]:
 
-        def told(record: Record, name: str = filmer.name) -> None:
-            print(f"{name}, {record.item}: {record.seconds:.1f} s", flush=True)
+            def told(record: Record, name: str = filmer.name) -> None:
+                print(f"{name}, {record.item}: {record.seconds:.1f} s", flush=True)
 
-        runs[filmer.name] = run_benchmark(benchmark, filmer, out, told)
-        write_results(out, runs)
-    print(f"\n{benchmark.source}\n\n{as_text(runs)}\n\n{out / 'results.md'}, {out / 'results.json'}")
+            runs[filmer.name] = run_benchmark(benchmark, filmer, out, told)
+    finally:
+        if runs:
+            compared = comparison(runs, [filmer.name for filmer in directors if filmer.name in runs])
+            tables = write_results(out, runs, [compared] if compared.text else [])
+            print(f"\n{benchmark.source}\n\n{tables}\n\n{out / 'results.md'}, {out / 'results.json'}")

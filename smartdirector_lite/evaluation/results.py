@@ -3,14 +3,13 @@
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from .. import __version__
 from ..media import atomic_path, write_json
@@ -23,7 +22,6 @@ DISTANCES = {
     Quantity("Frechet distance", "", 0): frechet_distance,
     Quantity("kernel distance", "", 0): kernel_distance,
 }
-DISTANCE_NAMES = [figure.name for figure in DISTANCES]
 SECONDS = Quantity("seconds", "a video", 0)
 TITLES = {"single": "Single-shot", "multi": "Multi-shot"}
 ROWS = (*DISTANCES, *QUANTITIES, SECONDS)
@@ -41,52 +39,40 @@ def split_runs(records: Sequence[Record]) -> list[list[Record]]:
     return [list(run) for run in zip(*by_item.values(), strict=True)]
 
 
-def statistics_of(records: Sequence[Record]) -> dict[str, Statistic]:
-    """Every figure of ROWS as a function of the items that count, for `bootstrap`, in the order of ROWS.
-
-    Figures that no record has are left out. Several runs are averaged.
-    """
-    runs, found = split_runs(records), {}
-    if runs and len(runs[0]) > 1:
-        found = {figure.name: _mean_distance(distance, runs) for figure, distance in DISTANCES.items()}
-    for figure in QUANTITIES:
-        values = np.array([[record.figures.get(figure.name, np.nan) for record in run] for run in runs])
-        if not np.isnan(values).all():
-            found[figure.name] = mean_statistic(values)
-    return found | ({SECONDS.name: mean_statistic([[r.seconds for r in run] for run in runs])} if runs else {})
+def values_of(runs: Sequence[Sequence[Record]], figure: Quantity) -> np.ndarray:
+    """A figure of single videos: (runs, videos), NaN where a record has none."""
+    of_record = (lambda one: one.seconds) if figure is SECONDS else (lambda one: one.figures.get(figure.name, np.nan))
+    return np.array([[of_record(record) for record in run] for run in runs], dtype=float)
 
 
-def _mean_distance(distance: Callable[[Tensor, Tensor], float], runs: list[list[Record]]) -> Statistic:
-    """The mean over runs of the distance of chosen videos from their truths."""
+def distance_of(runs: Sequence[Sequence[Record]], figure: Quantity) -> Statistic:
+    """The mean over runs of the distance of chosen videos from their truths. figure: one of DISTANCES."""
     of_runs = [
-        set_statistic(distance, [torch.tensor(r.features) for r in run], [torch.tensor(r.true_features) for r in run])
+        set_statistic(
+            DISTANCES[figure],
+            [torch.tensor(record.features) for record in run],
+            [torch.tensor(record.true_features) for record in run],
+        )
         for run in runs
     ]
     return lambda chosen: float(np.mean([statistic(chosen) for statistic in of_runs]))
 
 
 def summarize(records: Sequence[Record]) -> dict[str, Interval]:
-    """Estimate every figure of ROWS over one filmer's records of one kind. Figures that no record has are left out."""
-    count = len({record.item for record in records})
-    found = statistics_of(records)
-    return {name: bootstrap(count, statistic, name in DISTANCE_NAMES) for name, statistic in found.items()}
+    """Estimate every figure of ROWS over one filmer's records of one kind. Several runs are averaged.
 
-
-def compare(records: Sequence[Record], ours: Sequence[Record]) -> dict[str, Interval]:
-    """By how much the figures of a filmer are larger than ours, on the same items.
-
-    What makes an item hard is hard for both, so such an interval is narrower than those of the two figures.
-
-    Args:
-        records, ours: of one kind, and of the same items in the same order.
+    Figures that no record has are left out, and so are the distances of a single video.
     """
-    count = len({record.item for record in records})
-    own, other = statistics_of(ours), statistics_of(records)
-
-    def difference(name: str) -> Statistic:
-        return lambda chosen: other[name](chosen) - own[name](chosen)
-
-    return {name: bootstrap(count, difference(name)) for name in other if name in own}
+    runs, found = split_runs(records), {}
+    count = len(runs[0]) if runs else 0
+    for figure in ROWS if runs else ():
+        if figure not in DISTANCES:
+            values = values_of(runs, figure)
+            if not np.isnan(values).all():
+                found[figure.name] = bootstrap(count, mean_statistic(values))
+        elif count > 1:
+            found[figure.name] = bootstrap(count, distance_of(runs, figure), mirrored=True)
+    return found
 
 
 def summarize_all(runs: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, dict[str, Interval]]]:
@@ -111,13 +97,13 @@ def as_table(summaries: Mapping[str, Mapping[str, Interval]]) -> str:
     return "\n".join(f"| {row} |" for row in rows)
 
 
-def as_text(runs: Mapping[str, Sequence[Record]]) -> str:
-    """The tables of both kinds, with their numbers of videos."""
+def as_text(runs: Mapping[str, Sequence[Record]], summaries: Mapping[str, Mapping[str, Mapping[str, Interval]]]) -> str:
+    """The tables of both kinds, with their numbers of videos. summaries: of `summarize_all`."""
     parts = []
-    for kind, summaries in summarize_all(runs).items():
+    for kind, by_name in summaries.items():
         count = max(len({record.item for record in records if record.kind == kind}) for records in runs.values())
         if count:
-            parts.append(f"## {TITLES[kind]}, {count} video{'s' * (count > 1)}\n\n{as_table(summaries)}")
+            parts.append(f"## {TITLES[kind]}, {count} video{'s' * (count > 1)}\n\n{as_table(by_name)}")
     return "\n\n".join(parts)
 
 
@@ -165,38 +151,28 @@ class Section(NamedTuple):
     text: str
 
 
-def comparison(runs: Mapping[str, Sequence[Record]], ours: str) -> Section:
-    """By how much every filmer's figures are larger than ours. runs: the records of each filmer, by its name."""
-    data, parts = {}, []
-    for kind in KINDS:
-        of_kind = {name: [record for record in records if record.kind == kind] for name, records in runs.items()}
-        if of_kind[ours]:
-            found = {name: compare(records, of_kind[ours]) for name, records in of_kind.items() if name != ours}
-            data[kind] = {name: plain(one) for name, one in found.items()}
-            parts.append(f"## {TITLES[kind]}, more than {ours} on the same videos\n\n{as_table(found)}")
-    return Section("comparison", data, "\n\n".join(parts))
-
-
-def write_results(folder: Path, runs: Mapping[str, Sequence[Record]], sections: Sequence[Section] = ()) -> None:
+def write_results(folder: Path, runs: Mapping[str, Sequence[Record]], sections: Sequence[Section] = ()) -> str:
     """Write results.md and results.json.
 
     Args:
         sections: what else they hold.
+
+    Returns:
+        The tables and the sections' texts.
     """
-    made = provenance(runs)
-    summaries = {
-        kind: {name: plain(one) for name, one in by_name.items()} for kind, by_name in summarize_all(runs).items()
-    }
+    made, summaries = provenance(runs), summarize_all(runs)
+    results = {kind: {name: plain(one) for name, one in by_name.items()} for kind, by_name in summaries.items()}
     others = {section.name: section.data for section in sections}
-    write_json(folder / "results.json", {**made, "results": summaries, **others})
+    write_json(folder / "results.json", {**made, "results": results, **others})
     settings = [
         f"- {name}: {', '.join(f'{k} {v}' for k, v in own.items()) or '-'}" for name, own in made["settings"].items()
     ]
     about = f"{made['source']}; commit {made['commit'] or made['version']}; {made['machine']}; {made['date']}"
-    tables = "\n\n".join([as_text(runs), *(section.text for section in sections)])
+    tables = "\n\n".join([as_text(runs, summaries), *(section.text for section in sections)])
     text = "\n".join(["# Results", "", f"{about}.", "", *settings, "", NOTE, "", tables, ""])
     with atomic_path(folder / "results.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
+    return tables
 
 
 def plain(summary: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:

@@ -6,9 +6,10 @@ chosen to be where a scheme can matter: clips as in training, clips longer than 
 each other that the schemes give them quite different places.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -56,13 +57,22 @@ class NoisyClip:
         return beside & ~torch.tensor(self.plan.anchors)
 
 
-def held_out_items(count: int = QUICK, size: Size = DRAFT) -> Mapping[str, Iterator[Item]]:
-    """The groups of items to measure on, drawn when they are asked for: 2 x count, of long ones `count`."""
+class Group(NamedTuple):
+    """Items to measure on. `items` draws them when they are asked for, once."""
+
+    count: int
+    items: Iterator[Item]
+
+
+def held_out_items(count: int = QUICK, size: Size = DRAFT) -> Mapping[str, Group]:
+    """The groups of items to measure on: 2 x count, of long ones `count`."""
     short, long = ToyBenchmark.quick(count, size), ToyBenchmark(count, LONG_SECONDS, size)
     return {
-        "as in training": (short[index] for index in range(2 * count)),
-        "longer than in training": (long[index] for index in range(count)),
-        "keyframes 1 to 3 frames apart": (with_neighbours(short[index]) for index in range(2 * count)),
+        "as in training": Group(2 * count, (short[index] for index in range(2 * count))),
+        "longer than in training": Group(count, (long[index] for index in range(count))),
+        "keyframes 1 to 3 frames apart": Group(
+            2 * count, (with_neighbours(short[index]) for index in range(2 * count))
+        ),
     }
 
 
@@ -82,8 +92,31 @@ def noisy_clip(vae: AutoencoderKLWan, item: Item) -> NoisyClip:
     return NoisyClip(entry.plan(vae.config.scale_factor_temporal), latents, noise, item.caption)
 
 
+@dataclass(frozen=True, eq=False)
+class NoisyClips:
+    """The noisy clips of a group. All are encoded when the first one is asked for, and none if none ever is.
+
+    Attributes:
+        vae: what encodes.
+        group: whose items are drawn then.
+    """
+
+    vae: AutoencoderKLWan
+    group: Group
+
+    def __len__(self) -> int:
+        return self.group.count
+
+    def __iter__(self) -> Iterator[NoisyClip]:
+        return iter(self._encoded)
+
+    @cached_property
+    def _encoded(self) -> list[NoisyClip]:
+        return [noisy_clip(self.vae, item) for item in self.group.items]
+
+
 @torch.no_grad()
-def velocity_errors(filmer: "SmallFilmer", clips: Sequence[NoisyClip]) -> Errors:
+def velocity_errors(filmer: "SmallFilmer", clips: Iterable[NoisyClip]) -> Errors:
     """The mean squared error of the velocity at each of TIMES, over all free latents and over those beside keyframes.
 
     Args:

@@ -139,3 +139,77 @@ def test_table_of_pacings_is_the_file():
         assert worse["timing"]["low"] > 0  # the figure can fail: it finds whoever ignores the retiming
         quoted = "{value:.2f} frames worse ({low:.2f} to {high:.2f})".format(**worse["timing"])
         assert quoted in " ".join(text.split())
+
+
+BESIDE = section(RESULTS, "The benchmark, beside what one could take instead")
+FIGURES = {
+    "PSNR of moving pixels, dB": ["PSNR, moving"],
+    "Frechet distance in the small network's features": ["Frechet distance"],
+    "jump at keyframes": ["border jump"],
+    "flashes a video": ["flashes"],
+    "track error, pixels": ["track error"],
+    "timing, frames": ["timing"],
+    "motion over the truth's": ["steps"],
+    "error of keyframes, levels of 255": [f"keyframe L1, {place}" for place in ("first", "middle", "last")],
+}
+COLUMNS = {
+    "keyframe held": "hold",
+    "with anchors": "smartdirector-tiny",
+    "without anchors": "smartdirector-tiny, no anchors",
+    "the same, colours matched": "Real-ESRGAN, matched",
+}
+SETS = {"film, single shots": ("-film", ["single"]), "toy world, single / multi": ("", ["single", "multi"])}
+
+
+def evaluated(name: str) -> dict:
+    return json.loads((BENCH / "results" / f"evaluate-{name}.json").read_text(encoding="utf-8"))
+
+
+def test_tables_beside_others_are_the_files():
+    header, compared = [], 0
+    for first, *cells in rows(BESIDE):
+        if first == "what":
+            header = [COLUMNS.get(cell.strip("`"), cell.strip("`")) for cell in cells]
+            continue
+        where, _, what = first.partition(": ")
+        suffix, kinds = SETS[where]
+        file = f"enlarge{suffix}" if "bicubic" in header else suffix.strip("-") or "quick"
+        results = evaluated(file)["results"]
+        figures = [FIGURES.get(one, [one]) for one in ([what] if what in FIGURES else what.split(" / "))]
+        for name, cell in zip(header, cells, strict=True):
+            measured = [[results[kind][name][key]["value"] for key in keys] for kind in kinds for keys in figures]
+            for quoted, values in zip(cell.split(" / "), measured, strict=True):
+                decimals = len(quoted.partition(".")[2])
+                assert quoted == f"{sum(values) / len(values):.{decimals}f}", (first, name)
+                compared += 1
+    assert compared > 100
+
+
+def test_sure_differences_from_rife_are_the_files():
+    """The figures in prose; those that it calls sure are, and the others are not."""
+    text = " ".join(BESIDE.split())
+    kinds = {
+        kind: found["RIFE"] for kind, found in evaluated("quick")["comparison"]["smartdirector-tiny"].items()
+    } | {"film": evaluated("film")["comparison"]["smartdirector-tiny"]["single"]["RIFE"]}
+    for kind, figure, sentence in (
+        ("film", "SSIM", "SSIM is {0:.3f} worse ({1:.3f} to {2:.3f})"),
+        ("film", "flicker", "flicker {0:.2f} ({1:.2f} to {2:.2f})"),
+        ("film", "border jump", "the jump at keyframes {0:.2f} ({1:.2f} to {2:.2f})"),
+        ("multi", "identity", "{0:.2f} worse than RIFE's in multi-shot videos ({1:.2f} to {2:.2f})"),
+        ("single", "PSNR, moving", "PSNR is {0:.2f} dB better than RIFE's in single-shot videos ({1:.2f} to {2:.2f})"),
+        ("multi", "PSNR, moving", "and {0:.2f} dB in multi-shot ones ({1:.2f} to {2:.2f})"),
+    ):
+        one = kinds[kind][figure]
+        assert (one["low"] > 0) == ("better" in sentence or "and " in sentence) and one["low"] * one["high"] > 0
+        low, high = sorted((abs(one["low"]), abs(one["high"])))
+        assert sentence.format(abs(one["value"]), low, high) in text
+    assert f"PSNR ({-kinds['film']['PSNR, moving']['value']:.2f} dB worse)" in text
+    unsure = [("film", figure) for figure in ("PSNR, moving", "warping error", "Frechet distance")]
+    for kind, figure in [*unsure, ("single", "identity"), ("multi", "SSIM")]:
+        assert kinds[kind][figure]["low"] < 0 < kinds[kind][figure]["high"]
+    for kind in ("single", "multi"):
+        won = [kinds[kind][figure]["low"] > 0 for figure in ("Frechet distance", "track error", "timing", "steps")]
+        assert all(won)
+    means = evaluated("quick")["results"]
+    for by_filmer in means.values():
+        assert by_filmer["RIFE"]["PSNR, moving"]["high"] > by_filmer["smartdirector-tiny"]["PSNR, moving"]["low"]

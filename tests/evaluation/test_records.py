@@ -14,7 +14,7 @@ from smartdirector_lite.evaluation.enlargers import resized
 from smartdirector_lite.evaluation.filmers import BlendFilmer, DirectorFilmer
 from smartdirector_lite.evaluation.measure import measure
 from smartdirector_lite.evaluation.records import Record, record_path, run_benchmark
-from smartdirector_lite.evaluation.results import as_table, as_text, compare, comparison, summarize, write_results
+from smartdirector_lite.evaluation.results import as_table, as_text, summarize, summarize_all, write_results
 from smartdirector_lite.evaluation.tasks import TASKS, Calling
 from smartdirector_lite.gen.pipeline import DirectorGenPipeline
 from smartdirector_lite.loading import load_director
@@ -77,13 +77,14 @@ def test_tables_hold_means_over_the_videos_of_one_kind(tmp_path):
     assert {len(line) for line in table} == {len(table[0])}
     row = next(line for line in table if line.startswith("| keyframe L1, first (levels)"))
     assert [cell.strip() for cell in row.split("|")[2:-1]] == ["0", "3 [2, 4]", "9 [9, 9]"]
-    write_results(tmp_path, {"a": records})
+    written = write_results(tmp_path, {"a": records})
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["results"]["multi"]["a"]["keyframe L1, first"] == {"value": 9, "low": 9, "high": 9}
     assert found["settings"] == {"a": {"steps": 2}} and found["source"] == "toy"
     assert found["commit"] and found["machine"]
     text = (tmp_path / "results.md").read_text()
-    assert as_text({"a": records}) in text and "## Multi-shot, 1 video\n" in text and "- a: steps 2" in text
+    assert written == as_text({"a": records}, summarize_all({"a": records})) and written in text
+    assert "## Multi-shot, 1 video\n" in text and "- a: steps 2" in text
 
 
 def test_the_two_stages_are_a_filmer(two_stage_folder):
@@ -141,7 +142,8 @@ def test_the_command_measures_enlargement(two_stage_folder, tmp_path, capsys, mo
     torch.testing.assert_close(loss, measure(resized(item.small, FINAL, "bicubic"), item)["PSNR, moving"])
     capsys.readouterr()
     assert main([*command, "--model", "none"]) == 0  # the baselines alone
-    assert set(json.loads((out / "results.json").read_text())["results"]["single"]) == {"bicubic"}
+    found = json.loads((out / "results.json").read_text())
+    assert set(found["results"]["single"]) == {"bicubic"} and "comparison" not in found
     for options, said in (
         (["--model", "none", "--baselines"], "no baselines, so nothing is measured"),
         (["--pacing", "action"], "pacing is action, which --task enlarge has no use for"),
@@ -177,20 +179,7 @@ def test_runs_of_several_seeds_are_averaged_item_by_item():
     assert found["keyframe L1, first"].value == 4.5
     assert (found["keyframe L1, first"].low, found["keyframe L1, first"].high) == (3, 6)  # of two items, not of four
     assert found["eyes"].value == 0.5
-    assert "## Single-shot, 2 videos\n" in as_text({"a": [*first, *second]})
+    runs = {"a": [*first, *second]}
+    assert "## Single-shot, 2 videos\n" in as_text(runs, summarize_all(runs))
     with pytest.raises(ValueError):
         summarize([*first, second[0]])  # a run is not whole
-
-
-def test_a_comparison_is_of_the_same_items(tmp_path):
-    ours = [record("s" * n, "single", 10.0 * n) for n in range(1, 6)]
-    worse = [record("s" * n, "single", 10.0 * n + 1) for n in range(1, 6)]
-    assert [*compare(worse, ours)["keyframe L1, first"]] == [1, 1, 1]  # where the two intervals overlap widely
-    assert summarize(ours)["keyframe L1, first"].high > summarize(worse)["keyframe L1, first"].low
-    assert compare(worse, ours)["Frechet distance"].value == pytest.approx(0, abs=1e-6)
-    section = comparison({"ours": ours, "worse": worse}, "ours")
-    assert [*section.data] == ["single"] and [*section.data["single"]] == ["worse"]
-    write_results(tmp_path, {"ours": ours, "worse": worse}, [section])
-    found = json.loads((tmp_path / "results.json").read_text())["comparison"]["single"]["worse"]
-    assert found["keyframe L1, first"] == {"value": 1, "low": 1, "high": 1}
-    assert "## Single-shot, more than ours on the same videos" in (tmp_path / "results.md").read_text()

@@ -9,7 +9,9 @@ import torch
 
 from smartdirector_lite.evaluation.benchmark import ToyBenchmark
 from smartdirector_lite.evaluation.velocity import (
+    Group,
     NoisyClip,
+    NoisyClips,
     average,
     compare_errors,
     held_out_items,
@@ -76,9 +78,9 @@ def test_clips_are_encoded_in_chunks_with_noise_of_the_item(wan_folder):
 
 
 def test_groups_are_what_their_names_say():
-    groups = held_out_items(1, SIZE)
-    trained, long, near = (list(items) for items in groups.values())
-    assert [len(trained), len(long), len(near)] == [2, 1, 2]
+    groups = held_out_items(1, SIZE).values()
+    trained, long, near = (list(group.items) for group in groups)
+    assert [group.count for group in groups] == [len(trained), len(long), len(near)] == [2, 1, 2]
     assert all(item.num_frames <= 73 for item in trained) and all(item.num_frames > 73 for item in long)
     for item, plain in zip(near, trained, strict=True):
         gaps = np.diff(item.keyframes)
@@ -94,3 +96,21 @@ def test_schemes_are_compared_clip_by_clip():
     assert row["frame_time"].value == pytest.approx(8 / 3) and row["frame_time"].low < row["frame_time"].high
     assert [*row["restart"]] == [pytest.approx(10)] * 3  # every clip is 10 % worse, so nothing is uncertain
     assert average([ours, other])["t = 0.9"][:2] == [pytest.approx(1.05), pytest.approx(2.1)]
+
+
+def test_clips_of_a_group_are_encoded_once_and_only_when_they_are_needed(wan_folder):
+    from diffusers import AutoencoderKLWan
+
+    vae = AutoencoderKLWan.from_pretrained(wan_folder, subfolder="vae").eval()
+    benchmark, drawn = ToyBenchmark(1, (1.0, 1.1), SIZE), []
+
+    def items():
+        for index in range(2):
+            drawn.append(index)
+            yield benchmark[index]
+
+    clips = NoisyClips(vae, Group(2, items()))
+    assert len(clips) == 2 and drawn == []
+    first, again = list(clips), list(clips)
+    assert drawn == [0, 1] and first == again
+    torch.testing.assert_close(first[1].latents, noisy_clip(vae, benchmark[1]).latents)
