@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Path:
+class Curve:
     """A number that changes smoothly with time.
 
     Attributes:
@@ -35,6 +35,9 @@ class Path:
         return self.start + self.speed * seconds + self.gain / 2 * seconds.square() + self.swing * oscillation
 
 
+STILL = Curve()
+
+
 @dataclass(frozen=True)
 class Pose:
     """Where something is.
@@ -45,10 +48,10 @@ class Pose:
         zoom: natural logarithm of its size.
     """
 
-    x: Path = Path()
-    y: Path = Path()
-    angle: Path = Path()
-    zoom: Path = Path()
+    x: Curve = STILL
+    y: Curve = STILL
+    angle: Curve = STILL
+    zoom: Curve = STILL
 
     def matrix(self, seconds: Tensor) -> Tensor:
         """Return the maps from its own coordinates to those that it is in."""
@@ -59,20 +62,20 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Camera:
+class CameraMove:
     """What the camera does, with its middle at (x, y).
 
     Attributes:
         name: what captions call it.
-        x, y, roll, zoom: its path. A positive zoom enlarges.
+        x, y, roll, zoom: its curves. A positive zoom enlarges.
         dolly: whether near things grow faster than far ones, as they do when a camera moves and does not zoom.
     """
 
     name: str = "static"
-    x: Path = Path()
-    y: Path = Path()
-    roll: Path = Path()
-    zoom: Path = Path()
+    x: Curve = STILL
+    y: Curve = STILL
+    roll: Curve = STILL
+    zoom: Curve = STILL
     dolly: bool = False
 
     def matrix(self, seconds: Tensor, depth: float) -> Tensor:
@@ -94,8 +97,8 @@ def _rows(first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> Tensor:
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
 
-def sample_path(rng: np.random.Generator, reach: float, seconds: float, start: float = 0.0) -> Path:
-    """Draw a path that is even, gains or loses speed, or swings.
+def sample_curve(rng: np.random.Generator, reach: float, seconds: float, start: float = 0.0) -> Curve:
+    """Draw a curve that is even, gains or loses speed, or swings.
 
     Args:
         reach: about how far it goes in a second, and at most in the whole shot.
@@ -104,14 +107,14 @@ def sample_path(rng: np.random.Generator, reach: float, seconds: float, start: f
     speed = rng.choice((-1, 1)) * reach * rng.uniform(0.2, 1) / max(1.0, seconds)
     kind = rng.random()
     if kind < 0.5:
-        return Path(start, speed)
+        return Curve(start, speed)
     if kind < 0.7:
-        return Path(start, speed, gain=rng.uniform(-2, 2) * speed / max(1.0, seconds))
+        return Curve(start, speed, gain=rng.uniform(-2, 2) * speed / max(1.0, seconds))
     beats = rng.uniform(0.2, 0.9)
-    return Path(start, speed * (rng.random() < 0.4), 0.0, reach * rng.uniform(0.1, 0.35), beats, rng.random())
+    return Curve(start, speed * (rng.random() < 0.4), 0.0, reach * rng.uniform(0.1, 0.35), beats, rng.random())
 
 
-def sample_camera(rng: np.random.Generator, seconds: float) -> Camera:
+def sample_camera(rng: np.random.Generator, seconds: float) -> CameraMove:
     """Draw a camera: often one that stands, else a pan, a zoom, a dolly or a hand that turns and shakes a little.
 
     Args:
@@ -119,16 +122,17 @@ def sample_camera(rng: np.random.Generator, seconds: float) -> Camera:
     """
     kind = rng.random()
     if kind < 0.35:
-        return Camera()
+        return CameraMove()
     speed = rng.uniform(0.15, 0.7) / max(1.0, 0.5 * seconds)
     if kind < 0.6:
         name = str(rng.choice(("pan right", "pan left", "pan up", "pan down")))
-        along = Path(speed=speed if name in ("pan right", "pan up") else -speed)
-        sideways = Path(speed=speed * rng.uniform(-0.2, 0.2))
-        return Camera(name, sideways, along) if name in ("pan up", "pan down") else Camera(name, along, sideways)
+        along = Curve(speed=speed if name in ("pan right", "pan up") else -speed)
+        across = Curve(speed=speed * rng.uniform(-0.2, 0.2))
+        x, y = (across, along) if name in ("pan up", "pan down") else (along, across)
+        return CameraMove(name, x, y)
     if kind < 0.85:
         name = str(rng.choice(("zoom in", "zoom out")))
-        zoom = Path(speed=0.6 * speed * (1 if name == "zoom in" else -1))
-        return Camera(name, zoom=zoom, dolly=rng.random() < 0.5)
-    shake, turn = [sample_path(rng, 0.15, seconds) for _ in range(2)], sample_path(rng, 0.2, seconds)
-    return Camera("handheld", *shake, turn, sample_path(rng, 0.2, seconds))
+        zoom = Curve(speed=0.6 * speed * (1 if name == "zoom in" else -1))
+        return CameraMove(name, zoom=zoom, dolly=rng.random() < 0.5)
+    shake, turn = [sample_curve(rng, 0.15, seconds) for _ in range(2)], sample_curve(rng, 0.2, seconds)
+    return CameraMove("handheld", *shake, turn, sample_curve(rng, 0.2, seconds))

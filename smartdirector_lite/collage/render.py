@@ -16,7 +16,7 @@ SMALLEST = 8  # side of a texture that is not halved again
 SHADOW_OFFSET, SHADOW_HALVINGS = (0.06, -0.06), 3  # in units of half the frame's height; a shadow is so much coarser
 
 
-def render(
+def render_collage(
     collage: Collage, size: Size, frames: slice | None = None, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Draw frames of a collage.
@@ -140,10 +140,11 @@ def _bent(local: Tensor, layer: Layer, seconds: Tensor) -> Tensor:
 
 def _shine(light: Light, size: Size, seconds: Tensor) -> Tensor:
     """Return what the light multiplies the frames by, (T, 3, 1 or H, 1 or W)."""
-    gain = torch.stack([path.at(seconds) for path in light.channels], dim=1).exp()[:, :, None, None]
+    gain = torch.stack([curve.at(seconds) for curve in light.channels], dim=1).exp()[:, :, None, None]
     if not light.spot:
         return gain
     x = (2 * torch.arange(size.width, device=seconds.device) + 1 - size.width) / size.height
     y = (size.height - 2 * torch.arange(size.height, device=seconds.device) - 1) / size.height
-    dx, dy = x.view(1, 1, -1) - light.x.at(seconds).view(-1, 1, 1), y.view(1, -1, 1) - light.y.at(seconds).view(-1, 1, 1)
+    dx = x.view(1, 1, -1) - light.x.at(seconds).view(-1, 1, 1)
+    dy = y.view(1, -1, 1) - light.y.at(seconds).view(-1, 1, 1)
     return gain * (1 + light.spot * (-(dx.square() + dy.square()) / 0.5).exp()[:, None])

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from ..media.size import Size
 from .cutouts import Cutout, sample_cutout
-from .motion import Camera, Path, Pose, sample_camera, sample_path
+from .motion import STILL, CameraMove, Curve, Pose, sample_camera, sample_curve
 from .pictures import Picture, sample_picture
 
 BACKGROUND = Size(448, 256)  # of a background's texture
 EXTENT = (1.0, 1.7)  # how much larger than the frame a background is; outside it goes on mirrored
 HALF_WIDTH = 1.75  # of the frame that collages are composed for, in units of half its height
-MOST_CUTOUTS = 6
+MOST_CUTOUTS = 5  # of a shot
+LIMB_OFF = 0.7  # how far from the middle of a cut-out its limb is, in units of the cut-out's half height
 MIN_FRAMES_CUT = 24  # a shorter collage has one shot
 
 
@@ -50,7 +51,7 @@ class Layer:
         name: what captions call it.
         texture: (1 or T, 4, h, w), RGBA in [0, 1], colours multiplied by opacity. It reaches from -1 to 1 in y.
         pose: where it is, in the world, or on its parent.
-        depth: see `Camera.matrix`.
+        depth: see `CameraMove.matrix`.
         endless: whether it goes on mirrored outside of its texture.
         bend: how it bends.
         parent: the pose of what it is fixed to.
@@ -74,17 +75,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Light:
-    """How the light changes: each channel is multiplied by the exponential of its path.
+    """How the light changes: each channel is multiplied by the exponential of its curve.
 
     Attributes:
         channels: of red, green and blue.
         spot: how much brighter it is around the middle of a spot, whose place is (x, y).
     """
 
-    channels: tuple[Path, Path, Path] = (Path(), Path(), Path())
+    channels: tuple[Curve, Curve, Curve] = (STILL, STILL, STILL)
     spot: float = 0.0
-    x: Path = Path()
-    y: Path = Path()
+    x: Curve = STILL
+    y: Curve = STILL
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class CollageShot:
     start: int
     stop: int
     layers: tuple[Layer, ...]
-    camera: Camera = Camera()
-    light: Light = Light()
+    camera: CameraMove
+    light: Light
 
     @property
     def description(self) -> str:
@@ -171,16 +172,16 @@ def _sample_shot(
     else:
         picture = sample_picture(rng, BACKGROUND, brought)
         background = Layer("", torch.cat([picture, torch.ones_like(picture[:1])])[None], Pose(), endless=True)
-        count = int(rng.integers(0, MOST_CUTOUTS)) if rng.random() < 0.9 else 0
+        count = int(rng.integers(MOST_CUTOUTS + 1)) if rng.random() < 0.9 else 0
         drawn = [sample_cutout(rng, stop - start, fps, brought) for _ in range(count)]
         named = [(cutout.name, cutout.texture) for cutout in drawn]
     extent = float(np.log(rng.uniform(*EXTENT)))
     still = rng.random() < 0.7
     pose = Pose(
-        Path(rng.uniform(-0.4, 0.4)) if still else sample_path(rng, 0.5, seconds),
-        Path(rng.uniform(-0.2, 0.2)) if still else sample_path(rng, 0.3, seconds),
-        Path(rng.normal(0, 0.1)),
-        Path(extent),
+        Curve(rng.uniform(-0.4, 0.4)) if still else sample_curve(rng, 0.5, seconds),
+        Curve(rng.uniform(-0.2, 0.2)) if still else sample_curve(rng, 0.3, seconds),
+        Curve(rng.normal(0, 0.1)),
+        Curve(extent),
     )
     bend = _sample_bend(rng, 0.04) if rng.random() < 0.25 else Bend()
     layers = [replace(background, pose=pose, bend=bend, depth=rng.uniform(0.3, 1))]
@@ -192,37 +193,41 @@ def _sample_shot(
 def _sample_layers(
     rng: np.random.Generator, cutout: Cutout, num_frames: int, fps: float, brought: Picture | None
 ) -> list[Layer]:
-    """Place a cut-out and, on some, a limb that swings or turns with it."""
+    """Place a cut-out and, on some, a limb that moves with it."""
     seconds = num_frames / fps
     moves = rng.random() < 0.75
     reach = float(np.exp(rng.uniform(np.log(0.15), np.log(1.6)))) if moves else 0.0
     x, y = rng.uniform(-0.8 * HALF_WIDTH, 0.8 * HALF_WIDTH), rng.uniform(-0.8, 0.8)
     upright = len(cutout.texture) > 1 or rng.random() < 0.4  # figures stay on their feet
-    turn = Path(rng.normal(0, 0.1)) if upright else sample_path(rng, 1.2 * moves, seconds, rng.uniform(-np.pi, np.pi))
+    turn = Curve(rng.normal(0, 0.1)) if upright else sample_curve(rng, 1.2 * moves, seconds, rng.uniform(-np.pi, np.pi))
     size = float(np.exp(rng.uniform(np.log(0.18), np.log(0.75))))
     pose = Pose(
-        sample_path(rng, reach, seconds, x),
-        sample_path(rng, 0.6 * reach, seconds, y),
+        sample_curve(rng, reach, seconds, x),
+        sample_curve(rng, 0.6 * reach, seconds, y),
         turn,
-        sample_path(rng, 0.3 * moves * (rng.random() < 0.5), seconds, float(np.log(size))),
+        sample_curve(rng, 0.3 * moves * (rng.random() < 0.5), seconds, float(np.log(size))),
     )
     bend = _sample_bend(rng, 0.12) if rng.random() < 0.25 else Bend()
     depth, shadow = rng.uniform(0.6, 1.4), rng.uniform(0.2, 0.5) * (rng.random() < 0.3)
     layers = [Layer(cutout.name, cutout.texture, pose, depth, bend=bend, shadow=shadow)]
     if rng.random() < 0.35:
-        limb = sample_cutout(rng, num_frames, fps, brought)
-        angle = rng.uniform(0, 2 * np.pi)
-        turns = rng.random() < 0.3  # as a wheel does; others swing as wings and arms do
-        swing = Path(angle, rng.uniform(-4, 4)) if turns else Path(
-            angle, swing=rng.uniform(0.2, 0.9), beats=rng.uniform(0.3, 1.5), phase=rng.random()
-        )
-        reach = 0.7
-        place = Pose(
-            Path(reach * np.cos(angle)), Path(reach * np.sin(angle)), swing, Path(float(np.log(rng.uniform(0.25, 0.6))))
-        )
-        limb_layer = Layer(limb.name, limb.texture, place, depth, parent=pose)
-        layers.insert(int(rng.integers(2)), limb_layer)
+        layers.insert(int(rng.integers(2)), _sample_limb(rng, pose, depth, num_frames, fps, brought))
     return layers
+
+
+def _sample_limb(
+    rng: np.random.Generator, parent: Pose, depth: float, num_frames: int, fps: float, brought: Picture | None
+) -> Layer:
+    """Draw a cut-out that is fixed to another one, and swings as a wing does or turns as a wheel does."""
+    cutout = sample_cutout(rng, num_frames, fps, brought)
+    angle = rng.uniform(0, 2 * np.pi)
+    if rng.random() < 0.3:
+        turn = Curve(angle, rng.uniform(-4, 4))
+    else:
+        turn = Curve(angle, swing=rng.uniform(0.2, 0.9), beats=rng.uniform(0.3, 1.5), phase=rng.random())
+    x, y = LIMB_OFF * np.cos(angle), LIMB_OFF * np.sin(angle)
+    pose = Pose(Curve(x), Curve(y), turn, Curve(float(np.log(rng.uniform(0.25, 0.6)))))
+    return Layer(cutout.name, cutout.texture, pose, depth, parent=parent)
 
 
 def _sample_bend(rng: np.random.Generator, height: float) -> Bend:
@@ -235,6 +240,6 @@ def _sample_light(rng: np.random.Generator, seconds: float) -> Light:
     if rng.random() < 0.7:
         return Light()
     common, tint = rng.normal(0, 0.35), rng.normal(0, 0.12, 3)
-    channels = tuple(Path(speed=float(common + own) / max(1.0, seconds)) for own in tint)
+    channels = tuple(Curve(speed=float(common + own) / max(1.0, seconds)) for own in tint)
     spot = rng.uniform(0.2, 0.7) * (rng.random() < 0.5)
-    return Light(channels, spot, sample_path(rng, 1.2, seconds), sample_path(rng, 0.6, seconds))
+    return Light(channels, spot, sample_curve(rng, 1.2, seconds), sample_curve(rng, 0.6, seconds))

@@ -1,4 +1,4 @@
-"""Training clips: of the toy world, a film or collages, with keyframes of every kind, and encoded under a chunk plan."""
+"""Training clips: toy scenes, film and collages, with keyframes of every kind, and encoded under a chunk plan."""
 
 import json
 from dataclasses import dataclass
@@ -8,8 +8,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
-from ..collage import Collage
-from ..collage import render as render_collage
+from ..collage import Collage, render_collage
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
 from ..timeline import ChunkPlan, Condition
@@ -127,7 +126,7 @@ def draw_clip(
         video, mirrored = film_clip(rng, footage.film, first, num_frames, size)
         keyframes = draw_keyframes(rng, num_frames, (), sparse)
         return video.to(device), film_entry(footage.film, first, num_frames, keyframes, mirrored)
-    collage = footage.collage(rng, num_frames) if footage.collage_share else None
+    collage = footage.collage(rng, num_frames)
     if collage is not None:
         entry = collage_entry(collage, draw_keyframes(rng, num_frames, collage.cuts, sparse))
         return render_collage(collage, size, device=device), entry

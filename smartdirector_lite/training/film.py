@@ -209,8 +209,11 @@ class Footage:
         return self.film.sample(rng, num_frames)
 
     def collage(self, rng: np.random.Generator, num_frames: int) -> Collage | None:
-        """Draw a collage, whose pictures may be the film's. None where the clip is to come from the toy world."""
-        if rng.random() >= self.collage_share:
+        """Draw a collage, whose pictures may be the film's. None where the clip is to come from the toy world.
+
+        Without a share nothing is drawn, so that the toy clips of a seed stay as they were before there were collages.
+        """
+        if not self.collage_share or rng.random() >= self.collage_share:
             return None
         brought = self.film.picture if self.film else None
         return sample_collage(int(rng.integers(HELD_OUT_SEED)), num_frames, FPS, brought)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import flow
-from ..collage import render as render_collage
+from ..collage import render_collage
 from ..gen import DirectorGenPipeline
 from ..media.size import Size
 from ..sr.frames import FACTOR, resize, upsample_latents
@@ -56,7 +56,7 @@ def draw_pair(
         large = footage.film.clip(first, num_frames).to(device)
         entry = film_entry(footage.film, first, num_frames, draw_keyframes(rng, num_frames, ()))
         return F.avg_pool2d(large, FACTOR), large, entry
-    collage = footage.collage(rng, num_frames) if footage.collage_share else None
+    collage = footage.collage(rng, num_frames)
     if collage is not None:
         large = render_collage(collage, FINAL, device=device)
         entry = collage_entry(collage, draw_keyframes(rng, num_frames, collage.cuts))

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from ..collage import render as render_collage
+from ..collage import render_collage
 from ..media.size import Size
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots, Footage
@@ -85,7 +85,7 @@ def _draw_clip(rng: np.random.Generator, footage: Footage, layout: Layout, devic
     start = footage.sample(rng, span)
     if start is not None:
         return film_crop(footage.film, slice(start, start + span, apart), size, crop).to(device)
-    collage = footage.collage(rng, span) if footage.collage_share else None
+    collage = footage.collage(rng, span)
     if collage is not None:
         video = render_collage(collage, size, slice(0, span, apart), device)
         return video[:, :, top : top + layout.rows, left : left + layout.columns]
