@@ -9,16 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..media.size import Size
 from ..toyworld.canvas import Canvas
 from ..toyworld.figures import paint_character
-from ..toyworld.glyphs import ALPHABET, glyph_texture
+from ..toyworld.glyphs import ALPHABET, CELL_HEIGHT, glyph_texture
 from ..toyworld.scene import ACTIONS, BODIES, COLOURS, HEADGEAR, NAMES, Character, Role
 from ..toyworld.tracks import ShotTracks, track_character
 from .pictures import Picture, coordinates, distance_to_curve, sample_colour, sample_picture, wander
 
 SIDE = Size(128, 128)  # of a texture
+FIGURES, LETTERS = 0.15, 0.12  # shares of the cut-outs; the others are shapes
 INK = torch.tensor([0.08, 0.07, 0.10])
 FIGURE_VIEW, FIGURE_MIDDLE = 2.0, 0.68  # height of a figure's texture, and its middle over the ground, in world units
 COLOUR_NAMES = {**COLOURS, "black": (0.1, 0.1, 0.1), "grey": (0.5, 0.5, 0.5), "brown": (0.5, 0.33, 0.2)}
@@ -45,9 +47,9 @@ def sample_cutout(rng: np.random.Generator, num_frames: int, fps: float, brought
         brought: see `sample_picture`.
     """
     kind = rng.random()
-    if kind < 0.15:
+    if kind < FIGURES:
         return sample_figure(rng, num_frames, fps)
-    if kind < 0.27:
+    if kind < FIGURES + LETTERS:
         letter = ALPHABET[rng.integers(len(ALPHABET))]
         return _filled(rng, f"letter {letter}", _letter(letter), brought, plain=0.8)
     name = str(rng.choice(list(SHAPES)))
@@ -177,9 +179,7 @@ SHAPES = {
 def _letter(letter: str) -> Tensor:
     """The distance (S, S) of the pixels from a letter's strokes."""
     glyph = glyph_texture(letter)
-    rows, columns = glyph.shape
-    sides = (SIDE.height, round(SIDE.height * columns / rows))
-    wide = torch.nn.functional.interpolate(glyph[None, None], sides, mode="bilinear", align_corners=False)[0, 0]
-    margin = SIDE.width - wide.shape[1]
-    padded = torch.nn.functional.pad(wide[None], (margin // 2, margin - margin // 2), mode="replicate")[0]
-    return padded * 2 / 8.0  # a glyph's cell is 8 grid units high, a texture 2
+    sides = (SIDE.height, round(SIDE.height * glyph.shape[1] / glyph.shape[0]))
+    fine = F.interpolate(glyph[None, None], sides, mode="bilinear", align_corners=False)[0]
+    margin = SIDE.width - fine.shape[2]
+    return F.pad(fine, (margin // 2, margin - margin // 2), mode="replicate")[0] * 2 / CELL_HEIGHT

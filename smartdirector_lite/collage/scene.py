@@ -9,7 +9,7 @@ A `Collage` has no size in pixels. `render.py` draws its frames.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -127,10 +127,10 @@ class Collage:
 
     shots: tuple[CollageShot, ...]
     fps: float
-    num_frames: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "num_frames", self.shots[-1].stop)
+    @property
+    def num_frames(self) -> int:
+        return self.shots[-1].stop
 
     @property
     def cuts(self) -> tuple[int, ...]:
