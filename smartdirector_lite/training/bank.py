@@ -32,8 +32,9 @@ class BankConfig(Options):
 
     bank: str = "runs/bank"  # the folder of shards
     vae: str = "runs/vae/export"  # the trained VAE's folder
-    film: str = ""  # a dataset made by `curate`; without it all clips come from the toy world
+    film: str = ""  # a dataset made by `curate`; nothing for no film
     film_share: Share = 0.2  # share of the clips that come from the film
+    collage_share: Share = 0.0  # share of the others that are collages; the rest comes from the toy world
     first: Natural = 0  # the number of the first shard
     count: Count = 8  # how many shards are made
     seed: Seed = 0  # the same seed gives the same clips
@@ -43,7 +44,8 @@ class BankConfig(Options):
 def build_bank(config: BankConfig) -> None:
     """Make the shards that the options ask for, and print the path of each."""
     check_folder(config.bank)
-    vae, footage = load_vae(config.vae, "vae").eval(), Footage.open(config.film, config.film_share)
+    vae = load_vae(config.vae, "vae").eval()
+    footage = Footage.open(config.film, config.film_share, config.collage_share)
     for index in range(config.first, config.first + config.count):
         shard = build_shard(
             vae.to(encoding_device()), config.bank, index, footage=footage, seed=config.seed, sparse=config.sparse

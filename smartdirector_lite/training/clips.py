@@ -1,4 +1,4 @@
-"""Training clips: of the toy world or a film, with keyframes of every kind, and encoded under a chunk plan."""
+"""Training clips: toy scenes, film and collages, with keyframes of every kind, and encoded under a chunk plan."""
 
 import json
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch import Tensor
 
+from ..collage import Collage, render_collage
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
 from ..timeline import ChunkPlan, Condition
@@ -60,6 +61,15 @@ def scene_entry(scene: Scene, keyframes: tuple[int, ...]) -> ClipEntry:
     return ClipEntry(scene.num_frames, keyframes, scene.cuts, scene_caption(scene), scene.description)
 
 
+def collage_entry(collage: Collage, keyframes: tuple[int, ...]) -> ClipEntry:
+    """What is known of a clip that shows a whole collage."""
+    shots = [
+        Shot(description=shot.description, camera=shot.camera.name, start_frame=shot.start) for shot in collage.shots
+    ]
+    storyboard = Storyboard(shots=shots, num_frames=collage.num_frames, fps=collage.fps)
+    return ClipEntry(collage.num_frames, keyframes, collage.cuts, storyboard.caption(), shots[0].description)
+
+
 def film_entry(
     film: FilmShots, first: int, num_frames: int, keyframes: tuple[int, ...], mirrored: bool = False
 ) -> ClipEntry:
@@ -103,7 +113,7 @@ def draw_clip(
     device: torch.device | str = "cpu",
     sparse: float = SPARSE,
 ) -> ClipData:
-    """Draw a training clip of 13 to 73 frames: of a toy scene with one or more shots, or of one shot of the film.
+    """Draw a training clip of 13 to 73 frames: a toy scene or a collage with one or more shots, or a shot of the film.
 
     Returns:
         (T, 3, H, W) in [0, 1], and what is known of it.
@@ -116,6 +126,10 @@ def draw_clip(
         video, mirrored = film_clip(rng, footage.film, first, num_frames, size)
         keyframes = draw_keyframes(rng, num_frames, (), sparse)
         return video.to(device), film_entry(footage.film, first, num_frames, keyframes, mirrored)
+    collage = footage.collage(rng, num_frames)
+    if collage is not None:
+        entry = collage_entry(collage, draw_keyframes(rng, num_frames, collage.cuts, sparse))
+        return render_collage(collage, size, device=device), entry
     scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), num_frames)
     entry = scene_entry(scene, draw_keyframes(rng, num_frames, scene.cuts, sparse))
     return render(scene, size, device=device), entry

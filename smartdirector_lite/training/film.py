@@ -1,7 +1,8 @@
 """Curated clips of films as training footage. `smartdirector curate` makes the dataset.
 
 The clips are decoded once, at the rate and size that the model works at, to a file that is memory-mapped later. The
-last fifth of the shots is held out. `Footage` says how often a training takes its clips from films.
+last fifth of the shots is held out. `Footage` says how often a training takes its clips from films, from collages and
+from the toy world.
 """
 
 import contextlib
@@ -16,11 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..collage import Collage, sample_collage
 from ..curation.shots import MIN_SECONDS, fast_borders
 from ..media import atomic_path, read_video
 from ..media.files import make_folder
 from ..media.size import Size
 from ..storyboard import Shot, Storyboard
+from ..toyworld import HELD_OUT_SEED
 from .curated import LIST, CuratedClip, num_kept, read_dataset
 from .tiny import FINAL
 
@@ -151,6 +154,16 @@ class FilmShots:
         sides = (size.height, size.width)
         return F.interpolate(video, size=sides, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
+    def picture(self, rng: np.random.Generator, size: Size) -> Tensor:
+        """Draw a part of a frame, (3, H, W) in [0, 1], as high as a half of the frame or more."""
+        first, mirrored = self.sample(rng, 1), rng.random() < 0.5
+        height, width = self.frames.shape[1:3]
+        rows = round(rng.uniform(0.5, 1) * min(height, width * size.height / size.width))
+        columns = min(width, round(rows * size.width / size.height))
+        top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+        picture = self.clip(first, 1, (top, left, rows, columns), size)[0]
+        return picture.flip(-1) if mirrored else picture
+
     def sample(self, rng: np.random.Generator, num_frames: int) -> int | None:
         """Draw the first frame of a clip within one shot. None, and no draw, if no shot is that long."""
         rooms = np.array([max(0, stop - start - num_frames + 1) for start, stop in self.shots], dtype=float)
@@ -166,20 +179,22 @@ def _unpickle(frames: np.ndarray | Path, *values: object) -> FilmShots:
 
 @dataclass(frozen=True)
 class Footage:
-    """Where a training's clips come from: the toy world and, where there is one, a film.
+    """Where a training's clips come from: the toy world, a film where there is one, and collages.
 
     Attributes:
-        film: None for the toy world alone.
+        film: None for no film.
         share: how often a clip is the film's, from 0 to 1.
+        collage_share: how often a clip that is not the film's is a collage, from 0 to 1.
     """
 
     film: FilmShots | None = None
     share: float = 0.0
+    collage_share: float = 0.0
 
     @classmethod
-    def open(cls, folder: str, share: float) -> "Footage":
-        """Make one of the options `film` ("" for none) and `film_share`."""
-        return cls(FilmShots.load(folder) if folder else None, share)
+    def open(cls, folder: str, share: float, collage_share: float = 0.0) -> "Footage":
+        """Make one of the options `film` ("" for none), `film_share` and `collage_share`."""
+        return cls(FilmShots.load(folder) if folder else None, share, collage_share)
 
     @property
     def captions(self) -> list[str]:
@@ -192,3 +207,13 @@ class Footage:
         if self.film is None or rng.random() >= self.share:
             return None
         return self.film.sample(rng, num_frames)
+
+    def collage(self, rng: np.random.Generator, num_frames: int) -> Collage | None:
+        """Draw a collage, whose pictures may be the film's. None where the clip is to come from the toy world.
+
+        Without a share nothing is drawn, so that the toy clips of a seed stay as they were before there were collages.
+        """
+        if not self.collage_share or rng.random() >= self.collage_share:
+            return None
+        brought = self.film.picture if self.film else None
+        return sample_collage(int(rng.integers(HELD_OUT_SEED)), num_frames, FPS, brought)

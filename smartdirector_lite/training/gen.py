@@ -181,7 +181,7 @@ def build_gen(config: GenConfig, vae: AutoencoderKLWan) -> tuple[TrainedGen, Pre
 
 def open_bank(config: GenConfig, vae: AutoencoderKLWan) -> LatentBank:
     """Make the shards that are missing, on a GPU if there is one, and read them all."""
-    footage = Footage.open(config.film, config.film_share)
+    footage = Footage.open(config.film, config.film_share, config.collage_share)
 
     def make(index: int) -> None:
         build_shard(vae.to(encoding_device()), config.bank, index, footage=footage, seed=config.seed)

@@ -15,13 +15,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .. import flow
+from ..collage import render_collage
 from ..gen import DirectorGenPipeline
 from ..media.size import Size
 from ..sr.frames import FACTOR, resize, upsample_latents
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from ..vae import decode, denormalize_latents
 from .bank import write_clips
-from .clips import ClipData, ClipEntry, draw_keyframes, encode_clips, film_entry, scene_entry, vae_fingerprint
+from .clips import (
+    ClipData,
+    ClipEntry,
+    collage_entry,
+    draw_keyframes,
+    encode_clips,
+    film_entry,
+    scene_entry,
+    vae_fingerprint,
+)
 from .degrade import degrade
 from .film import Footage
 from .precision import fast_autocast
@@ -45,6 +55,11 @@ def draw_pair(
     if first is not None:
         large = footage.film.clip(first, num_frames).to(device)
         entry = film_entry(footage.film, first, num_frames, draw_keyframes(rng, num_frames, ()))
+        return F.avg_pool2d(large, FACTOR), large, entry
+    collage = footage.collage(rng, num_frames)
+    if collage is not None:
+        large = render_collage(collage, FINAL, device=device)
+        entry = collage_entry(collage, draw_keyframes(rng, num_frames, collage.cuts))
         return F.avg_pool2d(large, FACTOR), large, entry
     scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), num_frames)
     entry = scene_entry(scene, draw_keyframes(rng, num_frames, scene.cuts))

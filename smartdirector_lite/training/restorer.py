@@ -39,6 +39,7 @@ class RestorerConfig(LoopConfig):
     shards: Natural = 8  # how many shards of the bank, of 16 clips, are made first, where they are missing
     film: str = ""  # a dataset made by `curate`, for those shards; nothing for the toy world alone
     film_share: Share = 0.4  # share of their clips that come from the film
+    collage_share: Share = 0.0  # share of the others that are collages
     init: str = ""  # the folder of a Director-SR whose restorer is trained on; nothing for random weights
     batch: Count = 8  # clips of a step
     frames: Annotated[int, Range(2, FRAMES[0])] = 9  # frames of a clip
@@ -182,7 +183,7 @@ def train_restorer(config: RestorerConfig) -> None:
     if director.sr is None:
         raise ValueError(f"model = {config.model}: it has no second stage (director-sr); train one (`train sr`)")
     director.sr.set_progress_bar_config(disable=True)
-    footage = Footage.open(config.film, config.film_share)
+    footage = Footage.open(config.film, config.film_share, config.collage_share)
 
     def make(index: int) -> None:
         build_upscaled(director, config.bank, index, footage=footage, seed=config.seed)

@@ -129,7 +129,7 @@ def start_transformer(config: SRConfig, vae: AutoencoderKLWan) -> DirectorTransf
 
 def open_pairs(config: SRConfig, vae: AutoencoderKLWan) -> LatentBank:
     """Make the shards that are missing, on a GPU if there is one, and read them all."""
-    footage, device = Footage.open(config.film, config.film_share), encoding_device()
+    footage, device = Footage.open(config.film, config.film_share, config.collage_share), encoding_device()
 
     def make(index: int) -> None:
         gen = None

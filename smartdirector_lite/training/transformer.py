@@ -27,6 +27,7 @@ class TransformerConfig(LoopConfig):
     shards: Natural = 8  # how many shards of the bank are made first, where they are missing
     film: str = ""  # a dataset made by `curate`, for those shards; nothing for the toy world alone
     film_share: Share = 0.2  # share of their clips that come from the film
+    collage_share: Share = 0.0  # share of the others that are collages
     init: str = ""  # a pipeline's folder to start from, whose sizes then count; nothing for random weights
     lr: Rate = 2e-3  # Muon's learning rate
     adam_lr: Rate = 1e-3  # AdamW's learning rate

@@ -37,6 +37,7 @@ class VAEConfig(LoopConfig):
     out: str = "runs/vae"  # the run's folder
     film: str = ""  # a dataset made by `curate`; nothing for the toy world alone
     film_share: Share = 0.4  # share of the clips that come from the film
+    collage_share: Share = 0.0  # share of the others that are collages
     init: str = ""  # a VAE's folder to start from, whose sizes then count; nothing for random weights
     freeze_encoder: bool = False  # train the decoder alone, so that latents made earlier stay valid
     freeze_decoder: bool = False  # train the encoder alone
@@ -170,7 +171,7 @@ class VAEStage(Stage):
         self.vae.quant_conv.requires_grad_(not config.freeze_encoder)
         self.vae.decoder.requires_grad_(not config.freeze_decoder)
         self.vae.post_quant_conv.requires_grad_(not config.freeze_decoder)
-        self.batches = VideoBatches(config, Footage.open(config.film, config.film_share))
+        self.batches = VideoBatches(config, Footage.open(config.film, config.film_share, config.collage_share))
         self.stride = self.vae.config.scale_factor_temporal
         self.model = TrainedVAE(self.vae, config.freeze_encoder)
         self.optimizers = make_optimizers(self.model, config.lr, config.adam_lr)

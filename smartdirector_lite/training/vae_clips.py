@@ -1,4 +1,4 @@
-"""What the VAE's training sees: crops of short and long clips, of the toy world and of a film.
+"""What the VAE's training sees: crops of short and long clips, of the toy world, of a film and of collages.
 
 Each step has one of several layouts, which have about the same number of pixels: single frames (every anchor is one),
 short clips, and long ones, because a causal decoder that has only seen short clips drifts when it runs on. Half of the
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from ..collage import render_collage
 from ..media.size import Size
 from ..toyworld import HELD_OUT_SEED, render, sample_scene
 from .film import FilmShots, Footage
@@ -84,6 +85,10 @@ def _draw_clip(rng: np.random.Generator, footage: Footage, layout: Layout, devic
     start = footage.sample(rng, span)
     if start is not None:
         return film_crop(footage.film, slice(start, start + span, apart), size, crop).to(device)
+    collage = footage.collage(rng, span)
+    if collage is not None:
+        video = render_collage(collage, size, slice(0, span, apart), device)
+        return video[:, :, top : top + layout.rows, left : left + layout.columns]
     scene = sample_scene(int(rng.integers(HELD_OUT_SEED)), max(span, 24), num_shots=1)
     first = int(rng.integers(scene.num_frames - span + 1))
     return render(scene, size, crop, slice(first, first + span, apart), device)

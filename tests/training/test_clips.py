@@ -76,6 +76,30 @@ def test_clips_come_from_the_film_as_often_as_asked():
     assert clips.draw_clip(rng, Footage(shots, 0.0), Size(24, 16))[1].caption.count("Camera")
 
 
+def test_clips_are_collages_as_often_as_asked_and_without_a_share_nothing_changes():
+    frames = np.full((80, 32, 48, 3), 255, np.uint8)
+    shots = FilmShots(frames, [(0, 80)], 12.0)
+
+    def drawn(footage: Footage, count: int) -> list[str]:
+        rng = np.random.default_rng(0)
+        return [clips.draw_clip(rng, footage, Size(14, 8))[1].caption for _ in range(count)]
+
+    captions = drawn(Footage(shots, 0.4, 0.5), 100)
+    collages = [caption for caption in captions if "A collage" in caption or "A picture" in caption]
+    film = [caption for caption in captions if caption.count(":") == 1 and caption.endswith("s):")]
+    assert 18 < len(collages) < 42 and 28 < len(film) < 52 and len(collages) + len(film) < 85
+    assert drawn(Footage(), 3) == drawn(Footage(None, 0.0, 0.0), 3) != drawn(Footage(None, 0.0, 1.0), 3)
+
+
+def test_a_collage_is_said_to_be_what_it_is():
+    rng = np.random.default_rng(3)
+    for _ in range(10):
+        video, entry = clips.draw_clip(rng, Footage(collage_share=1.0), Size(14, 8))
+        assert video.shape == (entry.num_frames, 3, 8, 14) and video.min() >= 0 and video.max() <= 1
+        assert entry.caption.count("Shot") == len(entry.cuts) + 1 and entry.description in entry.caption
+        assert "Camera:" in entry.caption and set(entry.keyframes) <= set(range(entry.num_frames))
+
+
 def test_film_clips_are_whole_frames_or_parts_of_them_and_as_often_mirrored():
     ramp = np.linspace(0, 240, 48).round().astype(np.uint8)  # darker on the left, so that a row tells what is seen
     shots = FilmShots(np.broadcast_to(ramp[None, None, :, None], (4, 32, 48, 3)).copy(), [(0, 4)], 12.0)

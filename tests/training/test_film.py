@@ -132,6 +132,21 @@ def test_a_training_takes_the_films_clips_as_often_as_asked():
     assert film.Footage(shots, 1.0).sample(rng, 61) is None and film.Footage.open("", 1.0).sample(rng, 8) is None
 
 
+def test_a_picture_is_a_part_of_a_training_frame():
+    ramp = np.linspace(0, 240, 48).round().astype(np.uint8)
+    frames = np.broadcast_to(ramp[None, None, :, None], (9, 32, 48, 3)).copy()
+    frames[:4] = 255  # held out
+    shots, rng = film.FilmShots(frames, [(4, 9)], 12.0), np.random.default_rng(0)
+    mirrored, widths = 0, []
+    for _ in range(100):
+        picture = shots.picture(rng, Size(14, 8))
+        assert picture.shape == (3, 8, 14) and picture.min() >= 0 and picture.max() < 0.96
+        row = picture[0, 4]
+        mirrored += bool(row[0] > row[-1])
+        widths.append(float((row[-2] - row[1]).abs()) / (240 / 255) * 47 * 14 / 11)
+    assert 30 < mirrored < 70 and 22 < min(widths) < 28 and 43 < max(widths) < 50
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -41,6 +41,12 @@ def test_a_pair_shows_the_same_clip_in_the_two_sizes():
     assert torch.equal(small, again[0]) and torch.equal(large, again[1]) and entry == again[2]
 
 
+def test_a_collage_is_halved():
+    small, large, entry = pairs.draw_pair(np.random.default_rng(1), Footage(collage_share=1.0))
+    assert "Camera: " in entry.caption and large.shape == (entry.num_frames, 3, 128, 224)
+    assert_close(small, F.avg_pool2d(large, 2))
+
+
 def test_a_clip_of_a_film_is_halved():
     frames = np.random.default_rng(0).integers(0, 256, (60, 32, 48, 3), dtype=np.uint8)
     footage = Footage(FilmShots(frames, [(0, 60)], 12.0), 1.0)

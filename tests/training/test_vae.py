@@ -31,6 +31,15 @@ def test_a_step_always_draws_the_same_batch_and_no_held_out_scene():
     )
 
 
+def test_a_batch_of_collages_has_the_layouts_of_any_other():
+    config, footage = vae.VAEConfig(steps=10), Footage(collage_share=1.0)
+    layouts = {(n, frames, rows, columns) for _, _, n, frames, rows, columns in vae_clips.LAYOUTS}
+    for step in (0, 5):
+        batch = vae_clips.draw_videos(config, footage, step, CPU)
+        assert (batch.shape[0], *batch.shape[2:]) in layouts and batch.min() >= -1 and batch.max() <= 1
+        assert not torch.equal(batch, vae_clips.draw_videos(config, Footage(), step, CPU))
+
+
 @pytest.mark.parametrize(("process", "processes"), [(0, 1), (1, 2)])
 def test_batches_drawn_ahead_are_the_same_and_leave_the_random_numbers_alone(process, processes, monkeypatch):
     monkeypatch.setattr(vae_clips, "PartialState", lambda: SimpleNamespace(num_processes=processes))
