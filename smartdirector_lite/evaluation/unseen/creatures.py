@@ -8,7 +8,11 @@ SKIN = (248, 214, 184)
 
 
 def limb(s: Sketch, start: Place, parts: list[tuple[float, float]], width: float = 1.4) -> Place:
-    """Draw a limb and return its end. parts: length and angle of each part; 0 hangs down, a quarter turn points right."""
+    """Draw a limb and return its end.
+
+    Args:
+        parts: the length and the angle of each part; 0 hangs down, and a quarter turn points to the right.
+    """
     points = [start]
     for length, angle in parts:
         x, y = points[-1]
