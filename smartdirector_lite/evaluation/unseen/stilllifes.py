@@ -27,9 +27,9 @@ HUES: dict[str, Colour3] = {
 PALE = (0.85, 0.82, 0.74)
 WOOD = Paint("wood", (0.42, 0.22, 0.10), (0.20, 0.09, 0.035), 1.6, 0.25, 0.04)
 DAY = Sky((0.5, 0.75, 0.45), clouds=0.6)
-EVENING = Sky((-0.75, 0.28, 0.25), (3.0, 1.7, 0.8), (0.16, 0.24, 0.50), (0.95, 0.62, 0.42), 0.7, 0.03, 0.08)
+EVENING = Sky((-0.75, 0.28, 0.25), (3.0, 1.7, 0.8), (0.16, 0.24, 0.50), (0.95, 0.62, 0.42), 0.7, 0.015, 0.08)
 ROOM = Sky((-0.5, 0.8, 0.6), (2.2, 2.1, 1.9), (0.75, 0.75, 0.75), (0.62, 0.60, 0.57), 0.0, 0.0, 0.28)
-STUDIO = Sky((0.3, 0.85, 0.5), (2.4, 2.4, 2.4), (0.20, 0.22, 0.26), (0.72, 0.74, 0.78), 0.0, 0.07, 0.22)
+STUDIO = Sky((0.3, 0.85, 0.5), (2.4, 2.4, 2.4), (0.20, 0.22, 0.26), (0.72, 0.74, 0.78), 0.0, 0.02, 0.22)
 WALL = Paint("plain", (0.52, 0.50, 0.44), (0.30, 0.36, 0.42), 0.7, 0.0)
 SETTINGS: tuple[tuple[str, Paint, Sky, Paint | None], ...] = (
     ("on a wooden table", WOOD, ROOM, WALL),
@@ -214,7 +214,7 @@ MOVES = ("rolls", "bounces", "swings", "turns", "rocks")
 def camera_path(rng: np.random.Generator) -> tuple[str, Callable[[float], Eye]]:
     """A slow move of the camera: its name, and the camera at a time."""
     kind = ("orbits", "comes closer", "rises", "moves aside")[rng.integers(4)]
-    angle, height, away = rng.uniform(-0.4, 0.4), rng.uniform(1.1, 2.0), rng.uniform(4.2, 5.2)
+    angle, height, away = rng.uniform(-0.4, 0.4), rng.uniform(0.9, 1.7), rng.uniform(3.5, 4.2)
     side, lens = rng.choice([-1.0, 1.0]), rng.uniform(32, 40)
 
     def eye(time: float) -> Eye:
@@ -249,8 +249,8 @@ def still_life(index: int) -> tuple[str, Stage, Callable[[float], Eye]]:
     if rng.random() < 0.6:
         things.mover(MOVES[(index + 2) % len(MOVES)])
     kind, eye = camera_path(rng)
-    told = f"A photograph of {', '.join(things.names[:-1])} and {things.names[-1]} {where}. The camera {kind}."
-    return told.replace("a orange", "an orange"), Stage(tuple(things.bodies), ground, sky, wall), eye
+    told = f"A photograph of {', '.join(things.names[:3])} and other things {where}. The camera {kind}."
+    return told.replace(" a orange", " an orange"), Stage(tuple(things.bodies), ground, sky, wall), eye
 
 
 def film_still_life(index: int, size: Size, num_frames: int) -> UnseenClip:

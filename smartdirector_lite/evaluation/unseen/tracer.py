@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ...media.size import Size
 from .noise import fractal_noise
-from .solids import Colour3, Paint, Shape
+from .solids import Colour3, Paint, Shape, length
 
 FAR = 60.0
 Pose = Callable[[float], tuple[Tensor, Tensor]]  # a time -> rotation (3, 3) and place (3,)
@@ -54,7 +54,7 @@ class Sky:
     zenith: Colour3 = (0.18, 0.36, 0.75)
     horizon: Colour3 = (0.70, 0.80, 0.92)
     clouds: float = 0.0
-    haze: float = 0.02
+    haze: float = 0.008
     soft: float = 0.12
 
     @property
@@ -91,8 +91,8 @@ class Eye:
 
     def rays(self, size: Size) -> tuple[Tensor, Tensor]:
         """Its place (3,) and the directions (H W, 3) of all pixels."""
-        place = torch.tensor(self.place)
-        ahead = F.normalize(torch.tensor(self.target) - place, dim=0)
+        place = torch.tensor(self.place, dtype=torch.float32)
+        ahead = F.normalize(torch.tensor(self.target, dtype=torch.float32) - place, dim=0)
         right = F.normalize(torch.linalg.cross(ahead, torch.tensor([0.0, 1.0, 0.0])), dim=0)
         up = torch.linalg.cross(right, ahead)
         half = math.tan(math.radians(self.angle) / 2)
@@ -135,7 +135,8 @@ class Moment:
 
     @classmethod
     def of(cls, stage: Stage, time: float) -> "Moment":
-        return cls(stage, time, tuple(body.pose(time) for body in stage.bodies))
+        poses = (body.pose(time) for body in stage.bodies)
+        return cls(stage, time, tuple((turn.float(), place.float()) for turn, place in poses))
 
     def hit(self, start: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
         """How far rays (N, 3) from `start` (N, 3) go, (N,), and what they hit, (N,).
@@ -152,19 +153,23 @@ class Moment:
             on_wall = (rays[:, 2] < -1e-4) & (back > 0) & (back < distance)
             distance, what = torch.where(on_wall, back, distance), torch.where(on_wall, count + 1, what)
         for number, (body, (turn, place)) in enumerate(zip(self.stage.bodies, self.poses, strict=True)):
-            own, ahead = (start - place) @ turn, rays @ turn
-            middle = -(own * ahead).sum(dim=1)
-            inside = body.reach**2 - (own.square().sum(dim=1) - middle.square())
+            own = start - place
+            middle = -dot(own, rays)
+            inside = body.reach**2 - (dot(own, own) - middle.square())
             index = ((inside > 0) & (middle > -body.reach)).nonzero()[:, 0]
             if not len(index):
                 continue
-            own, ahead, middle = own[index], ahead[index], middle[index]
+            own, ahead, middle = own[index] @ turn, rays[index] @ turn, middle[index]
             room = inside[index].sqrt()
             t = (middle - room).clamp(min=0.0)
-            for _ in range(40):
-                step = body.shape(own + t[:, None] * ahead)
-                t = t + step
-            found = (step.abs() < 0.01) & (t < middle + room) & (t < distance[index]) & (t > 0)
+            gap, moves = torch.ones(len(index)), torch.arange(len(index))
+            for _ in range(5):  # rays that have arrived, or have passed, are followed no longer
+                own_moves, ahead_moves = own[moves], ahead[moves]
+                for _ in range(7):
+                    gap[moves] = body.shape(own_moves + t[moves, None] * ahead_moves)
+                    t[moves] += gap[moves]
+                moves = moves[(gap[moves].abs() > 0.002) & (t[moves] < (middle + room)[moves])]
+            found = (gap.abs() < 0.01) & (t < middle + room) & (t < distance[index]) & (t > 0)
             distance[index[found]], what[index[found]] = t[found], number
         return distance, what
 
@@ -174,14 +179,14 @@ class Moment:
         sun, lit = sky.direction, torch.ones(len(points))
         start = points + 0.02 * normals
         for body, (turn, place) in zip(self.stage.bodies, self.poses, strict=True):
-            own, ahead = (start - place) @ turn, sun @ turn
-            middle = -(own @ ahead)
-            aside = (own + middle[:, None] * ahead).norm(dim=1)
+            own = start - place
+            middle = -(own @ sun)
+            aside = length(own + middle[:, None] * sun)
             near = (middle > -body.reach) & (aside < body.reach + sky.soft * middle.clamp(min=0) + 0.02)
             index = near.nonzero()[:, 0]
             if not len(index):
                 continue
-            own, middle = own[index], middle[index]
+            own, ahead, middle = own[index] @ turn, sun @ turn, middle[index]
             t = (middle - 1.3 * body.reach).clamp(min=0.02)
             least = torch.ones(len(index))
             for _ in range(18):
@@ -199,7 +204,7 @@ class Moment:
             there = points + step * normals
             hidden = hidden + (1 - there[:, 1].clamp(min=0) / step).clamp(0, 1) * 0.25
             for body, (turn, place) in zip(self.stage.bodies, self.poses, strict=True):
-                away = (there - place).norm(dim=1)
+                away = length(there - place)
                 index = (away < body.reach + step).nonzero()[:, 0]
                 if len(index):
                     gap = body.shape((there[index] - place) @ turn)
@@ -249,12 +254,13 @@ class Moment:
         ground = 0.35 * torch.tensor(self.stage.ground.first)
         ambient = torch.lerp(ground, 0.75 * torch.tensor(sky.horizon) + 0.25 * torch.tensor(sky.zenith), up)
         lit = base * (torch.tensor(sky.light) * sun[:, None] + 0.75 * ambient * around[:, None])
-        back = rays - 2 * (rays * normals).sum(dim=1, keepdim=True) * normals
+        across = dot(rays, normals)
+        back = rays - 2 * across[:, None] * normals
         spark = (back @ sky.direction).clamp(min=0) ** 60 * shine[:, 0] * (sun > 0) * sun.clamp(max=1)
         lit = lit + 0.9 * torch.tensor(sky.light) * spark[:, None]
         if bounces:
-            edge = (1 + (rays * normals).sum(dim=1)).clamp(0, 1) ** 4
-            part = (shine[:, 1] + (0.5 * (shine[:, 1] > 0) + 0.15 * shine[:, 0]) * edge).clamp(0, 0.95)
+            edge = (1 + across).clamp(0, 1) ** 4
+            part = (shine[:, 1] + (0.5 * (shine[:, 1] > 0) + 0.08 * shine[:, 0]) * edge).clamp(0, 0.95)
             sees = (part > 0.03).nonzero()[:, 0]
             if len(sees):
                 other = self.light(points[sees] + 0.02 * normals[sees], back[sees], pixel, bounces - 1)
@@ -264,9 +270,14 @@ class Moment:
         return seen
 
 
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Inner products (N,) of vectors (N, 3)."""
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+
+
 def developed(light: Tensor) -> Tensor:
     """Linear light -> what a photograph shows of it, in [0, 1]: bright parts are compressed (Narkowicz 2015)."""
-    light = light.clamp(min=0) * 0.62
+    light = light.clamp(min=0) * 0.5
     film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
     return film.clamp(0, 1) ** (1 / 2.2)
 
