@@ -39,7 +39,7 @@ from smartdirector_lite.media import contact_sheet, write_image
 from smartdirector_lite.media.sheets import KEYFRAME_COLOUR
 from smartdirector_lite.report import STILL, border_jump
 from smartdirector_lite.storyboard import Storyboard
-from smartdirector_lite.timeline import ChunkPlan, Condition, check_one_of
+from smartdirector_lite.timeline import ChunkPlan, Condition
 from smartdirector_lite.training.clips import scene_caption
 from smartdirector_lite.training.film import FilmShots
 from smartdirector_lite.vae.multichunk import decode, encode_video
@@ -178,8 +178,10 @@ def main() -> None:
         shift=(0.0, "shift of the scheduler, which spends more steps near noise; 0 for the model's own"),
         path=(0, "1: follow the flow's own path, without fresh noise at each step"),
     )
-    if options.unseen:
-        check_one_of("--unseen", options.unseen, (*UNSEEN, "all"))
+    if options.unseen not in ("", "all", *UNSEEN):
+        raise SystemExit(f"--unseen: choose from {', '.join(UNSEEN)} or all, got {options.unseen!r}")
+    if options.unseen and options.film:
+        raise SystemExit("--unseen and --film: choose one of them")
     director = load_director(options.model)
     if options.path:
         set_scheduler(director, stochastic_sampling=False)
@@ -187,7 +189,10 @@ def main() -> None:
         set_scheduler(director, shift=options.shift)
     given = {"num_inference_steps": options.steps, "guidance_scale": options.guidance}
     extra = {name: value for name, value in given.items() if value}
-    ways = Ways(director, extra, RifeFilmer.load() if options.rife else None)
+    try:
+        ways = Ways(director, extra, RifeFilmer.load() if options.rife else None)
+    except ValueError as error:  # the package is missing
+        raise SystemExit(str(error)) from error
     shots = options.shots or (COUNT if options.unseen else 64)
     total = shots * (len(UNSEEN) if options.unseen == "all" else 1)
     shown = {round(place) for place in np.linspace(0, total - 1, SHEET_CLIPS)} if options.sheet else set()

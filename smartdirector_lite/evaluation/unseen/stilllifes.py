@@ -1,4 +1,7 @@
-"""Still lifes in three dimensions: fruit, vases, balls and boxes on tables and lawns; the camera moves, and so do things."""
+"""Still lifes in three dimensions: fruit, vases, balls and boxes on tables and lawns.
+
+The camera moves, and so do some of the things.
+"""
 
 import math
 from collections.abc import Callable
@@ -160,7 +163,7 @@ class Arranger:
         x, z = self.spot(0.6)
         low = 0.0
         for _ in range(self.rng.integers(1, 4)):
-            name, colour = self.hue()
+            _, colour = self.hue()
             half = self.rng.uniform(0.07, 0.2)
             wide, deep = self.rng.uniform(0.32, 0.5), self.rng.uniform(0.25, 0.4)
             paint = self.paint(colour, ("plain", "wood", "stripes"))
