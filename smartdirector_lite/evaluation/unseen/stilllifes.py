@@ -151,11 +151,12 @@ class Arranger:
             colour = HUES[name]
         paint = self.paint(colour, kinds.get(profile, ("plain", "stripes", "swirl", "marble", "melon")))
         wide = {"bowl": 1.0, "apple": 0.55}.get(profile, 0.45) * height
+        reach = {"bowl": 1.15, "apple": 0.75, "cup": 0.75}.get(profile, 0.63)
         x, z = self.spot(wide)
         pose = resting(x, height / 2, z, self.rng.uniform(0, 6))
         if self.rng.random() < 0.35:
             pose = spinning(x, height / 2, z, self.rng.choice([-0.7, 0.7]))
-        self.bodies.append(Body(turned(profile, height), height * (1.15 if profile == "bowl" else 0.75), paint, pose))
+        self.bodies.append(Body(turned(profile, height), reach * height, paint, pose))
         self.names.append(f"a {name} {profile}")
 
     def box_pile(self) -> None:

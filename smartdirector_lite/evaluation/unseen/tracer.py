@@ -163,12 +163,12 @@ class Moment:
             room = inside[index].sqrt()
             t = (middle - room).clamp(min=0.0)
             gap, moves = torch.ones(len(index)), torch.arange(len(index))
-            for _ in range(5):  # rays that have arrived, or have passed, are followed no longer
+            for _ in range(6):  # rays that have arrived, or have passed, are followed no longer
                 own_moves, ahead_moves = own[moves], ahead[moves]
-                for _ in range(7):
+                for _ in range(5):
                     gap[moves] = body.shape(own_moves + t[moves, None] * ahead_moves)
                     t[moves] += gap[moves]
-                moves = moves[(gap[moves].abs() > 0.002) & (t[moves] < (middle + room)[moves])]
+                moves = moves[(gap[moves].abs() > 0.004) & (t[moves] < (middle + room)[moves])]
             found = (gap.abs() < 0.01) & (t < middle + room) & (t < distance[index]) & (t > 0)
             distance[index[found]], what[index[found]] = t[found], number
         return distance, what
