@@ -93,7 +93,7 @@ def footage(options: argparse.Namespace, shots: int) -> Iterator[tuple[Tensor, s
     if options.unseen:
         for index, kind in itertools.product(range(shots), UNSEEN):
             if options.unseen in ("all", kind):
-                clip = UNSEEN[kind](index, DRAFT, NUM_FRAMES)
+                clip = UNSEEN[kind](index, DRAFT, range(NUM_FRAMES))
                 yield clip.frames, options.caption or clip.caption
         return
     film, rng = FilmShots.load(options.film, held_out=True) if options.film else None, np.random.default_rng(0)

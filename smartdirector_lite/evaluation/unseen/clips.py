@@ -1,10 +1,12 @@
 """What a held-out clip of the unseen kinds is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 FPS = 12
+ALL_FRAMES: Sequence[int] = range(37)  # of a whole clip
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,12 +4,13 @@ Drawing k shows scene k of SCENES, in colours, with a pen and on a paper that k 
 return in other colours.
 """
 
+from collections.abc import Sequence
 from math import cos, pi, sin
 
 import torch
 
 from ...media.size import Size
-from .clips import FPS, UnseenClip
+from .clips import ALL_FRAMES, FPS, UnseenClip
 from .creatures import bird, butterfly, cat, caterpillar, duck, face, fish, octopus, person, robot, snail, snake
 from .sketch import Sketch
 from .things import (
@@ -364,10 +365,9 @@ SCENES = (
 )
 
 
-def film_drawing(index: int, size: Size, num_frames: int = 37) -> UnseenClip:
-    """Draw drawing number `index` in a size, FPS frames a second."""
+def film_drawing(index: int, size: Size, frames: Sequence[int] = ALL_FRAMES) -> UnseenClip:
+    """Draw frames of drawing number `index` in a size, FPS frames a second."""
     draw, caption = SCENES[index % len(SCENES)]
     sketch = Sketch(size, index)
     told = caption.format(*sketch.colours).replace(" a orange", " an orange").replace("A orange", "An orange")
-    frames = torch.stack([sketch.frame(draw, frame / FPS) for frame in range(num_frames)])
-    return UnseenClip(f"A drawing. {told}.", frames)
+    return UnseenClip(f"A drawing. {told}.", torch.stack([sketch.frame(draw, frame / FPS) for frame in frames]))

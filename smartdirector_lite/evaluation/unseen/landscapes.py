@@ -1,8 +1,7 @@
 """Landscapes in three dimensions: mountains, dunes, islands and hills under sun, clouds and fog, seen from the air."""
 
-import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...media.size import Size
-from .clips import FPS, UnseenClip
+from .clips import ALL_FRAMES, FPS, UnseenClip
 from .noise import fractal_noise
 from .solids import Colour3
 from .tracer import Eye, Sky, developed, dot, oversampled
@@ -275,7 +274,6 @@ class Land:
         return torch.lerp(veil, colours, torch.exp(-sky.haze * distance)[:, None])
 
 
-@functools.cache
 def flight(index: int) -> tuple[str, Land, Callable[[float], Eye]]:
     """Plan landscape number `index`: its caption, its land, and the camera at a time."""
     rng = np.random.default_rng([index, 9])
@@ -307,14 +305,14 @@ def flight(index: int) -> tuple[str, Land, Callable[[float], Eye]]:
     return f"A photograph of {country.told}. The camera {kind}.", land, eye
 
 
-def film_landscape(index: int, size: Size, num_frames: int) -> UnseenClip:
-    """Photograph landscape number `index` in a size, FPS frames a second."""
+def film_landscape(index: int, size: Size, frames: Sequence[int] = ALL_FRAMES) -> UnseenClip:
+    """Photograph frames of landscape number `index` in a size, FPS frames a second."""
     told, land, eye = flight(index)
-    large, frames = size.times(oversampled(size)), []
-    for frame in range(num_frames):
+    large, pictures = size.times(oversampled(size)), []
+    for frame in frames:
         now = eye(frame / FPS)
         place, rays = now.rays(large)
         light = land.view(place.expand_as(rays), rays, now.pixel(large), frame / FPS)
         picture = developed(light).T.reshape(1, 3, large.height, large.width)
-        frames.append(F.avg_pool2d(picture, oversampled(size))[0])
-    return UnseenClip(told, torch.stack(frames))
+        pictures.append(F.avg_pool2d(picture, oversampled(size))[0])
+    return UnseenClip(told, torch.stack(pictures))

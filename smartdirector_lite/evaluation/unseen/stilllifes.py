@@ -4,14 +4,14 @@ The camera moves, and so do some of the things.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...media.size import Size
-from .clips import FPS, UnseenClip
+from .clips import ALL_FRAMES, FPS, UnseenClip
 from .solids import Colour3, Paint, ball, box, cylinder, ring, rod, turned
 from .tracer import Body, Eye, Pose, Sky, Stage, photograph
 
@@ -257,8 +257,8 @@ def still_life(index: int) -> tuple[str, Stage, Callable[[float], Eye]]:
     return told.replace(" a orange", " an orange"), Stage(tuple(things.bodies), ground, sky, wall), eye
 
 
-def film_still_life(index: int, size: Size, num_frames: int) -> UnseenClip:
-    """Photograph still life number `index` in a size, FPS frames a second."""
+def film_still_life(index: int, size: Size, frames: Sequence[int] = ALL_FRAMES) -> UnseenClip:
+    """Photograph frames of still life number `index` in a size, FPS frames a second."""
     told, stage, eye = still_life(index)
-    frames = [photograph(stage, eye(frame / FPS), frame / FPS, size) for frame in range(num_frames)]
-    return UnseenClip(told, torch.stack(frames))
+    pictures = [photograph(stage, eye(frame / FPS), frame / FPS, size) for frame in frames]
+    return UnseenClip(told, torch.stack(pictures))

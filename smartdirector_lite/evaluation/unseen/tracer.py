@@ -283,8 +283,8 @@ def developed(light: Tensor) -> Tensor:
 
 
 def oversampled(size: Size) -> int:
-    """How many times as large frames of a size are rendered."""
-    return max(1, -(-128 // size.height))
+    """How many times as large frames of a size are rendered: 3 times at most."""
+    return min(3, max(1, -(-128 // size.height)))
 
 
 def photograph(stage: Stage, eye: Eye, time: float, size: Size) -> Tensor:
