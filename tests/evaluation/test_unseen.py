@@ -15,7 +15,7 @@ from smartdirector_lite.evaluation.unseen.noise import fractal_noise
 from smartdirector_lite.evaluation.unseen.sketch import Sketch
 from smartdirector_lite.evaluation.unseen.solids import PROFILES, Paint, ball, box, cylinder, turned
 from smartdirector_lite.evaluation.unseen.stilllifes import DAY, rolling, turn_about
-from smartdirector_lite.evaluation.unseen.tracer import Body, Eye, Moment, Stage, photograph
+from smartdirector_lite.evaluation.unseen.tracer import Arrangement, Body, Eye, Moment, photograph
 from smartdirector_lite.media import Size
 
 SMALL, TINY = Size(56, 32), Size(35, 20)
@@ -123,7 +123,7 @@ def test_turned_bodies_have_an_inside_and_never_overstate_distances(profile):
 
 def test_rays_meet_a_ball_and_the_ground_where_they_should():
     body = Body(ball(0.5), 0.51, Paint("plain", (1, 0, 0), (1, 0, 0)), rolling(0.0, 0.0, 0.5, 0.0, 1.0))
-    moment = Moment.of(Stage((body,), Paint("plain", (0, 1, 0), (0, 1, 0)), DAY), 0.0)
+    moment = Moment.of(Arrangement((body,), Paint("plain", (0, 1, 0), (0, 1, 0)), DAY), 0.0)
     start = torch.tensor([[0.0, 0.5, 4.0], [3.0, 2.0, 0.0], [0.0, 0.5, 4.0]])
     rays = F.normalize(torch.tensor([[0.0, 0.0, -1.0], [0.0, -1.0, 0.0], [0.0, 1.0, 0.0]]), dim=1)
     distance, what = moment.hit(start, rays)
@@ -137,14 +137,14 @@ def test_rays_meet_a_ball_and_the_ground_where_they_should():
 def test_a_rolling_ball_turns_as_far_as_it_goes_and_is_seen_there():
     pose = rolling(-0.5, 0.0, 0.5, 0.0, 1.0)
     paint = Paint("plain", (1.0, 0.0, 0.0), (1.0, 0.0, 0.0), gloss=0.0)
-    stage = Stage((Body(ball(0.5), 0.51, paint, pose),), Paint("plain", (0, 0, 0.2), (0, 0, 0.2)), DAY)
+    arrangement = Arrangement((Body(ball(0.5), 0.51, paint, pose),), Paint("plain", (0, 0, 0.2), (0, 0, 0.2)), DAY)
     eye = Eye((0.0, 0.5, 5.0), (0.0, 0.5, 0.0), 40.0)
     size = Size(112, 64)
     for time in (0.0, 1.0):
         turn, place = pose(time)
         gone = float(place[0]) + 0.5
         assert torch.allclose(turn, turn_about(torch.tensor([0.0, 0.0, -1.0]), gone / 0.5), atol=1e-5)
-        red, _, blue = photograph(stage, eye, time, size)
+        red, _, blue = photograph(arrangement, eye, time, size)
         columns = (red - blue > 0.15).float().sum(dim=0)
         seen = float((columns * (torch.arange(size.width) + 0.5)).sum() / columns.sum())
         scale = size.height / 2 / math.tan(math.radians(20)) / 5  # pixels for each unit, 5 units away

@@ -25,8 +25,8 @@ from .things import (
     house,
     rocket,
     snowman,
+    steam_train,
     sun,
-    train,
     tree,
     umbrella,
     wheel,
@@ -233,7 +233,7 @@ def draw_train(s: Sketch, t: float) -> None:
     for k in range(14):
         s.line([(0.15 * k - 1, 0.375), (0.15 * k - 1.03, 0.44)], 1.2)
     with s.placed(-0.1 + 0.2 * t, 0.365, 0.56):
-        train(s, 0.36 * t, s.colours[0], s.colours[1])
+        steam_train(s, 0.36 * t, s.colours[0], s.colours[1])
 
 
 def draw_robot(s: Sketch, t: float) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...media.size import Size
 from .clips import ALL_FRAMES, FPS, UnseenClip
 from .solids import Colour3, Paint, ball, box, cylinder, ring, rod, turned
-from .tracer import Body, Eye, Pose, Sky, Stage, photograph
+from .tracer import Arrangement, Body, Eye, Pose, Sky, photograph
 
 HUES: dict[str, Colour3] = {
     "red": (0.62, 0.06, 0.04),
@@ -109,7 +109,7 @@ def rocking(x: float, y: float, z: float, angle: float) -> Pose:
 
 
 class Arranger:
-    """Puts things on a stage, each on a free spot, and remembers what they are.
+    """Puts things on a ground, each on a free spot, and remembers what they are.
 
     Args:
         rng: decides what and where.
@@ -237,8 +237,8 @@ def camera_path(rng: np.random.Generator) -> tuple[str, Callable[[float], Eye]]:
     return kind, eye
 
 
-def still_life(index: int) -> tuple[str, Stage, Callable[[float], Eye]]:
-    """Arrange still life number `index`: its caption, its stage, and its camera at a time."""
+def still_life(index: int) -> tuple[str, Arrangement, Callable[[float], Eye]]:
+    """Arrange still life number `index`: its caption, its arrangement, and its camera at a time."""
     rng = np.random.default_rng([index, 5])
     where, ground, sky, wall = SETTINGS[index % len(SETTINGS)]
     things = Arranger(rng)
@@ -254,11 +254,11 @@ def still_life(index: int) -> tuple[str, Stage, Callable[[float], Eye]]:
         things.mover(MOVES[(index + 2) % len(MOVES)])
     kind, eye = camera_path(rng)
     told = f"A photograph of {', '.join(things.names[:3])} and other things {where}. The camera {kind}."
-    return told.replace(" a orange", " an orange"), Stage(tuple(things.bodies), ground, sky, wall), eye
+    return told.replace(" a orange", " an orange"), Arrangement(tuple(things.bodies), ground, sky, wall), eye
 
 
 def film_still_life(index: int, size: Size, frames: Sequence[int] = ALL_FRAMES) -> UnseenClip:
     """Photograph frames of still life number `index` in a size, FPS frames a second."""
-    told, stage, eye = still_life(index)
-    pictures = [photograph(stage, eye(frame / FPS), frame / FPS, size) for frame in frames]
+    told, arrangement, eye = still_life(index)
+    pictures = [photograph(arrangement, eye(frame / FPS), frame / FPS, size) for frame in frames]
     return UnseenClip(told, torch.stack(pictures))

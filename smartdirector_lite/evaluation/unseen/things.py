@@ -176,7 +176,7 @@ def bicycle(s: Sketch, along: float, colour: Colour, shirt: Colour) -> None:
     s.circle(0.19, -1.11, 0.012, "black", width=0.3)
 
 
-def train(s: Sketch, along: float, colour: Colour, wagon: Colour) -> None:
+def steam_train(s: Sketch, along: float, colour: Colour, wagon: Colour) -> None:
     """A steam engine with a wagon, to the right. along: how far it has gone, which turns wheels and moves the rod."""
     for puff in range(4):
         age = (0.9 * along + puff / 4) % 1

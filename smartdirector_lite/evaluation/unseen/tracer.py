@@ -107,7 +107,7 @@ class Eye:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Arrangement:
     """Everything but the camera.
 
     Attributes:
@@ -127,32 +127,32 @@ class Stage:
 
 @dataclass(frozen=True)
 class Moment:
-    """A stage at a time: the bodies with their poses. What is done with rays is done here."""
+    """An arrangement at a time: the bodies with their poses. What is done with rays is done here."""
 
-    stage: Stage
+    arrangement: Arrangement
     time: float
     poses: tuple[tuple[Tensor, Tensor], ...]
 
     @classmethod
-    def of(cls, stage: Stage, time: float) -> "Moment":
-        poses = (body.pose(time) for body in stage.bodies)
-        return cls(stage, time, tuple((turn.float(), place.float()) for turn, place in poses))
+    def of(cls, arrangement: Arrangement, time: float) -> "Moment":
+        poses = (body.pose(time) for body in arrangement.bodies)
+        return cls(arrangement, time, tuple((turn.float(), place.float()) for turn, place in poses))
 
     def hit(self, start: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
         """How far rays (N, 3) from `start` (N, 3) go, (N,), and what they hit, (N,).
 
         What is hit is the body of that number; the next two numbers are the ground and the wall; -1 is the sky.
         """
-        count = len(self.stage.bodies)
+        count = len(self.arrangement.bodies)
         down = -start[:, 1] / rays[:, 1].clamp(max=-1e-6)
         on_ground = (rays[:, 1] < -1e-4) & (down < FAR) & (down > 0)
         distance = torch.where(on_ground, down, torch.full_like(down, FAR))
         what = torch.where(on_ground, count, -1)
-        if self.stage.wall is not None:
-            back = (-self.stage.depth - start[:, 2]) / rays[:, 2].clamp(max=-1e-6)
+        if self.arrangement.wall is not None:
+            back = (-self.arrangement.depth - start[:, 2]) / rays[:, 2].clamp(max=-1e-6)
             on_wall = (rays[:, 2] < -1e-4) & (back > 0) & (back < distance)
             distance, what = torch.where(on_wall, back, distance), torch.where(on_wall, count + 1, what)
-        for number, (body, (turn, place)) in enumerate(zip(self.stage.bodies, self.poses, strict=True)):
+        for number, (body, (turn, place)) in enumerate(zip(self.arrangement.bodies, self.poses, strict=True)):
             own = start - place
             middle = -dot(own, rays)
             inside = body.reach**2 - (dot(own, own) - middle.square())
@@ -175,10 +175,10 @@ class Moment:
 
     def shade(self, points: Tensor, normals: Tensor) -> Tensor:
         """How much of the sun reaches points (N, 3): (N,) in [0, 1]."""
-        sky = self.stage.sky
+        sky = self.arrangement.sky
         sun, lit = sky.direction, torch.ones(len(points))
         start = points + 0.02 * normals
-        for body, (turn, place) in zip(self.stage.bodies, self.poses, strict=True):
+        for body, (turn, place) in zip(self.arrangement.bodies, self.poses, strict=True):
             own = start - place
             middle = -(own @ sun)
             aside = length(own + middle[:, None] * sun)
@@ -203,7 +203,7 @@ class Moment:
         for step in (0.08, 0.2, 0.45):
             there = points + step * normals
             hidden = hidden + (1 - there[:, 1].clamp(min=0) / step).clamp(0, 1) * 0.25
-            for body, (turn, place) in zip(self.stage.bodies, self.poses, strict=True):
+            for body, (turn, place) in zip(self.arrangement.bodies, self.poses, strict=True):
                 away = length(there - place)
                 index = (away < body.reach + step).nonzero()[:, 0]
                 if len(index):
@@ -215,18 +215,18 @@ class Moment:
         """Colours (N, 3), normals (N, 3), and gloss with mirror (N, 2) of what rays hit. width: of pixels there."""
         colours, normals = torch.zeros_like(points), torch.zeros_like(points)
         shine = torch.zeros(len(points), 2)
-        count = len(self.stage.bodies)
+        count = len(self.arrangement.bodies)
         slant = width / (-rays[:, 1]).clamp(0.05, 1)
         for number, paint, normal in (
-            (count, self.stage.ground, (0.0, 1.0, 0.0)),
-            (count + 1, self.stage.wall, (0.0, 0.0, 1.0)),
+            (count, self.arrangement.ground, (0.0, 1.0, 0.0)),
+            (count + 1, self.arrangement.wall, (0.0, 0.0, 1.0)),
         ):
             index = (what == number).nonzero()[:, 0]
             if len(index):
                 colours[index] = paint.colours(points[index], slant[index] if number == count else width[index])
                 normals[index] = torch.tensor(normal)
                 shine[index] = torch.tensor([paint.gloss, paint.mirror])
-        for number, (body, (turn, place)) in enumerate(zip(self.stage.bodies, self.poses, strict=True)):
+        for number, (body, (turn, place)) in enumerate(zip(self.arrangement.bodies, self.poses, strict=True)):
             index = (what == number).nonzero()[:, 0]
             if not len(index):
                 continue
@@ -240,7 +240,7 @@ class Moment:
 
     def light(self, start: Tensor, rays: Tensor, pixel: float, bounces: int = 1) -> Tensor:
         """Linear colours (N, 3) that rays (N, 3) from `start` (N, 3) see."""
-        sky = self.stage.sky
+        sky = self.arrangement.sky
         distance, what = self.hit(start, rays)
         seen = sky.colours(rays, self.time)
         index = (what >= 0).nonzero()[:, 0]
@@ -251,7 +251,7 @@ class Moment:
         sun = facing * (self.shade(points, normals) if bounces else 1)
         around = self.openness(points, normals) if bounces else torch.full_like(sun, 0.8)
         up = 0.5 + 0.5 * normals[:, 1:2]
-        ground = 0.35 * torch.tensor(self.stage.ground.first)
+        ground = 0.35 * torch.tensor(self.arrangement.ground.first)
         ambient = torch.lerp(ground, 0.75 * torch.tensor(sky.horizon) + 0.25 * torch.tensor(sky.zenith), up)
         lit = base * (torch.tensor(sky.light) * sun[:, None] + 0.75 * ambient * around[:, None])
         across = dot(rays, normals)
@@ -287,10 +287,10 @@ def oversampled(size: Size) -> int:
     return min(3, max(1, -(-128 // size.height)))
 
 
-def photograph(stage: Stage, eye: Eye, time: float, size: Size) -> Tensor:
+def photograph(arrangement: Arrangement, eye: Eye, time: float, size: Size) -> Tensor:
     """Render a frame: (3, H, W) in [0, 1]."""
     large = size.times(oversampled(size))
     place, rays = eye.rays(large)
-    light = Moment.of(stage, time).light(place.expand_as(rays), rays, eye.pixel(large))
+    light = Moment.of(arrangement, time).light(place.expand_as(rays), rays, eye.pixel(large))
     picture = developed(light).T.reshape(1, 3, large.height, large.width)
     return F.avg_pool2d(picture, oversampled(size))[0]
