@@ -36,12 +36,14 @@ def arguments(description: str, **options: tuple[object, str]) -> argparse.Names
 
     Args:
         description: what `--help` says first.
-        options: a default and a help text for each option; `some_name` becomes `--some-name`. `--model` is added.
+        options: a default and a help text for each option; `some_name` becomes `--some-name`. `--model` is added. An
+            option whose default is False takes no value and stands for True.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=HelpFormatter)
     parser.add_argument("--model", default="smartdirector-tiny", help="name of a bundled model, or a local folder")
     for name, (default, text) in options.items():
-        parser.add_argument(f"--{name.replace('_', '-')}", default=default, type=type(default), help=text)
+        of = {"action": "store_true"} if default is False else {"default": default, "type": type(default)}
+        parser.add_argument(f"--{name.replace('_', '-')}", help=text, **of)
     return parser.parse_args()
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SSIM_EDGE = 5  # pixels that the window of SSIM reaches to each side
 MOVING_THRESHOLD = 0.06  # a pixel counts as changed from this difference on, in its most changed channel
 
 
@@ -92,8 +93,8 @@ def frame_changes(video: Tensor) -> Tensor:
     return video.diff(dim=0).abs().mean(dim=(1, 2, 3))
 
 
-def ssim(a: Tensor, b: Tensor) -> float:
-    """Mean structural similarity of two videos (Wang et al. 2004), computed on their grey values.
+def ssim_map(a: Tensor, b: Tensor) -> Tensor:
+    """Structural similarity of two videos around each pixel (Wang et al. 2004), computed on their grey values.
 
     Local means and variances use a Gaussian window of 11 x 11 pixels with a standard deviation of 1.5 pixels.
 
@@ -101,9 +102,10 @@ def ssim(a: Tensor, b: Tensor) -> float:
         a, b: (T, 3, H, W).
 
     Returns:
-        At most 1, which stands for equal videos.
+        (T, 1, H - 10, W - 10), at most 1, which stands for equal surroundings. The SSIM_EDGE pixels at each edge have
+        no whole window, and are left out.
     """
-    place = torch.arange(-5, 6, dtype=torch.float32)
+    place = torch.arange(-SSIM_EDGE, SSIM_EDGE + 1, dtype=torch.float32)
     kernel = (-0.5 * (place / 1.5).square()).exp()
     kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
 
@@ -116,7 +118,27 @@ def ssim(a: Tensor, b: Tensor) -> float:
     both = smooth(a * b) - mean_a * mean_b
     one, two = 0.01**2, 0.03**2
     similar = (2 * mean_a * mean_b + one) * (2 * both + two)
-    return float((similar / ((mean_a**2 + mean_b**2 + one) * (var_a + var_b + two))).mean())
+    return similar / ((mean_a**2 + mean_b**2 + one) * (var_a + var_b + two))
+
+
+def ssim(a: Tensor, b: Tensor) -> float:
+    """Mean structural similarity of two videos (T, 3, H, W): the mean of `ssim_map`."""
+    return float(ssim_map(a, b).mean())
+
+
+def gradient_sizes(video: Tensor) -> Tensor:
+    """How steeply grey values change at each pixel: the length of the gradient. A blurred video has smaller ones.
+
+    Args:
+        video: (T, 3, H, W).
+
+    Returns:
+        (T, 1, H, W). At the last row and column the change across the edge counts as 0.
+    """
+    grey = video.mean(dim=1, keepdim=True)
+    across = F.pad(grey.diff(dim=3), (0, 1))
+    down = F.pad(grey.diff(dim=2), (0, 0, 0, 1))
+    return (across.square() + down.square()).sqrt()
 
 
 def flicker(video: Tensor, truth: Tensor, reach: int = 4) -> float:

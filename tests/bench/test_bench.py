@@ -3,11 +3,14 @@
 import importlib
 import importlib.util
 import json
+import math
 import re
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
@@ -73,6 +76,56 @@ def test_lines_of_code_are_counted_without_blanks_comments_and_docstrings():
 def test_every_room_of_the_method_is_there():
     lines = load_bench("lines")
     assert set(lines.METHOD) <= set(lines.count_rooms(lines.PACKAGE))
+
+
+def moving_clip() -> torch.Tensor:
+    """A bright square on a dark ground that goes a pixel to the right in every frame."""
+    frames = torch.full((37, 3, 32, 64), 0.2)
+    for frame in range(37):
+        frames[frame, :, 10:22, 4 + frame : 16 + frame] = 0.8
+    return frames
+
+
+def test_figures_of_frames_in_between(monkeypatch):
+    """A way with a tenth of another one's error gains 20 dB; half the contrast is half the gradients."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    bench = load_bench("inbetween")
+    truth = moving_clip()
+    tallies = {name: bench.Tally() for name in ("truth", "near", "far", "pale")}
+    for offset in (0.1, 0.2):
+        tallies["truth"].add(truth, truth)
+        tallies["near"].add(truth + offset / 10, truth)
+        tallies["far"].add(truth - offset, truth)
+        tallies["pale"].add(truth / 2, truth)
+    assert tallies["near"].gain(tallies["far"]) == pytest.approx((20, 0), abs=1e-3)
+    _, error = tallies["far"].gain(tallies["pale"])
+    assert error == pytest.approx(abs(tallies["far"].psnr[0] - tallies["far"].psnr[1]) / 2, abs=1e-3)
+    assert tallies["far"].error.psnr == pytest.approx(-10 * math.log10((0.1**2 + 0.2**2) / 2), abs=1e-3)
+    assert tallies["truth"].similar / tallies["truth"].similar_count == pytest.approx(1, abs=1e-4)
+    assert tallies["pale"].similar < 0.9 * tallies["truth"].similar
+    assert tallies["pale"].gradients == pytest.approx(tallies["truth"].gradients / 2)
+
+
+@pytest.mark.weights
+def test_frames_in_between_of_the_unseen_are_measured(monkeypatch, capsys, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCH))
+    sheet = tmp_path / "sheet.png"
+    options = ["--unseen", "drawings", "--shots", "1", "--steps", "1", "--sheet", str(sheet)]
+    monkeypatch.setattr(sys, "argv", ["bench/inbetween.py", *options])
+    load_bench("inbetween").main()
+    said = capsys.readouterr().out
+    assert "1 unseen (drawings) shots" in said and "RIFE" not in said
+    assert re.search(r"cross-fade +\d+\.\d\d dB +0\.\d+ +[01]\.\d\d +\+0\.00", said)
+    with Image.open(sheet) as picture:
+        assert picture.size == (9 * 120, 3 * 72)  # the truth, ours and the cross-fade
+
+
+@pytest.mark.parametrize("options", [["--unseen", "photos"], ["--unseen", "all", "--film", "runs/film"]])
+def test_wrong_kinds_of_the_unseen_are_refused(options, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    monkeypatch.setattr(sys, "argv", ["bench/inbetween.py", *options])
+    with pytest.raises(SystemExit, match="--unseen"):
+        load_bench("inbetween").main()
 
 
 # -- the figures -------------------------------------------------------------------------------------------------------

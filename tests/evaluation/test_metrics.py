@@ -8,12 +8,15 @@ from torch.testing import assert_close
 
 from smartdirector_lite.evaluation.baselines import cross_fade, hold_nearest
 from smartdirector_lite.evaluation.metrics import (
+    SSIM_EDGE,
     PooledError,
     flicker,
     frame_changes,
+    gradient_sizes,
     motion_mask,
     moving_pixels,
     ssim,
+    ssim_map,
     warping_error,
 )
 
@@ -83,6 +86,27 @@ def test_ssim_in_closed_form():
     noise = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert ssim(noise, noise) == pytest.approx(1, abs=1e-4)
     assert ssim(noise, 1 - noise) < 0
+
+
+def test_a_map_of_ssim_is_low_where_videos_differ():
+    a = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    b = a.clone()
+    b[..., 20, 24] = 1 - b[..., 20, 24]
+    differs = ssim_map(a, b)[0, 0] < 0.999
+    rows, columns = differs.nonzero().unbind(1)
+    assert differs.shape == (30, 30) and ssim(a, b) == pytest.approx(float(ssim_map(a, b).mean()))
+    assert rows.float().mean() + SSIM_EDGE == pytest.approx(20, abs=0.5)
+    assert columns.float().mean() + SSIM_EDGE == pytest.approx(24, abs=0.5)
+
+
+def test_gradients_of_a_slope_and_of_its_half():
+    across = torch.arange(5.0).view(1, 1, 1, 5).expand(1, 3, 4, 5) * 0.03
+    down = torch.arange(4.0).view(1, 1, 4, 1) * 0.04
+    sizes = gradient_sizes(across + down)[0, 0]
+    assert sizes.shape == (4, 5)
+    assert torch.allclose(sizes[:-1, :-1], torch.tensor(0.05))
+    assert torch.allclose(sizes[-1, :-1], torch.tensor(0.03)) and torch.allclose(sizes[:-1, -1], torch.tensor(0.04))
+    assert torch.allclose(gradient_sizes((across + down) / 2), gradient_sizes(across + down) / 2)
 
 
 def test_flicker_counts_pixels_that_stand_still_among_others_that_do():
