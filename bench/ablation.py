@@ -4,6 +4,7 @@ A small text-to-video model is trained first, on toy videos without keyframes. F
 `evaluation.ablation.WAYS` is trained for the same number of steps, on the same clips, once for each seed. Then
 
   - all of them film the quick benchmark of `smartdirector evaluate`, beside a cross-fade and the nearest keyframe held;
+  - so do two faultless models, which know the latents of the true video: the naive way's, and those of Multi-Chunk;
   - the four schemes of MC-RoPE predict velocities on held-out videos, also on such as no training clip was like.
 
 Every comparison is with `frame_time`, the paper's way. The tables are printed, and written to results.md and
@@ -22,6 +23,7 @@ from smartdirector_lite.evaluation.ablation import (
     NAIVE,
     START,
     WAYS,
+    FaultlessFilmer,
     NaiveStage,
     SmallFilmer,
     bank_of,
@@ -119,6 +121,9 @@ def main() -> None:
             filmers[way].append(SmallFilmer(export, way, vae, CUT_GAP, name=name))
     benchmark = ToyBenchmark.quick(options.items)
     runs: dict[str, list[Record]] = {name: run_benchmark(benchmark, make(), out) for name, make in BASELINES.items()}
+    for way in (NAIVE, OURS):
+        faultless = FaultlessFilmer(way, vae)
+        runs[faultless.name] = run_benchmark(benchmark, faultless, out)
     for way, own in filmers.items():
         runs[way] = [record for filmer in own for record in run_benchmark(benchmark, filmer, out)]
     sections = []

@@ -231,6 +231,31 @@ class SmallFilmer:
         return state.latents
 
 
+class FaultlessFilmer:
+    """Films what a faultless model of a way would film: the latents of the true video. A `benchmark.Filmer`.
+
+    What is wrong in its videos is the way's own fault, and no training mends it.
+
+    Args:
+        way: NAIVE, or one of TAU_SCHEMES, which share the latents of Multi-Chunk.
+        vae: what encodes and decodes.
+    """
+
+    def __init__(self, way: str, vae: AutoencoderKLWan) -> None:
+        self.bank, self.vae = bank_of(way), vae
+        self.name = f"faultless {NAIVE if way == NAIVE else 'Multi-Chunk'}"
+        self.settings = {"vae": vae_fingerprint(vae)}
+
+    @torch.no_grad()
+    def __call__(self, item: Item) -> Tensor:
+        """Film an item: (T, 3, H, W) in [0, 1]."""
+        entry = ClipEntry(item.num_frames, item.keyframes, item.cuts, item.caption, item.caption)
+        ((latents, _),) = encode_in_every_way(self.vae, [(item.frames, entry)])[self.bank]
+        if self.bank == NAIVE:
+            return as_frames(decode_naive(self.vae, item.num_frames, latents[None]))
+        return as_frames(decode(self.vae, entry.plan(self.vae.config.scale_factor_temporal), latents[None]))
+
+
 def as_frames(video: Tensor) -> Tensor:
     """(1, 3, T, H, W) in [-1, 1] -> (T, 3, H, W) in [0, 1]."""
     return ((video[0].transpose(0, 1).float() + 1) / 2).clamp(0, 1)

@@ -7,13 +7,13 @@ from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
 from torch.testing import assert_close
 
 from smartdirector_lite.evaluation import ablation
-from smartdirector_lite.evaluation.ablation import CLIP_BY_CLIP, NAIVE, START, WAYS, SmallFilmer
+from smartdirector_lite.evaluation.ablation import CLIP_BY_CLIP, NAIVE, START, WAYS, FaultlessFilmer, SmallFilmer
 from smartdirector_lite.evaluation.benchmark import ToyBenchmark
 from smartdirector_lite.gen import DirectorGenPipeline, VideoCondition
 from smartdirector_lite.media.size import Size
 from smartdirector_lite.timeline import Condition
 from smartdirector_lite.training.clips import ClipEntry
-from smartdirector_lite.vae import encode_clip, replace_naive
+from smartdirector_lite.vae import decode, encode_clip, replace_naive
 from smartdirector_lite.vae.multichunk import encode_video
 
 SIZE = Size(48, 32)
@@ -91,3 +91,18 @@ def test_every_way_films_whole_items(folder, tiny_vae, way):
         assert video.shape == item.frames.shape and video.min() >= 0 and video.max() <= 1
         again = SmallFilmer(folder, way, tiny_vae, 2.0, steps=1)(item)
         assert torch.equal(video, again)
+
+
+def test_a_faultless_model_shows_what_its_way_can_not_do(tiny_vae):
+    item = ToyBenchmark.quick(1, SIZE)[0]
+    entry = ClipEntry(item.num_frames, item.keyframes, item.cuts, "", "")
+    plan = entry.plan(tiny_vae.config.scale_factor_temporal)
+    video = item.frames.transpose(0, 1)[None] * 2 - 1
+    expected = ablation.as_frames(decode(tiny_vae, plan, encode_video(tiny_vae, plan, video)))
+    chunks, naive = (FaultlessFilmer(way, tiny_vae)(item) for way in ("midpoint", NAIVE))
+    assert_close(chunks, expected, atol=2e-3, rtol=0)
+    assert naive.shape == item.frames.shape and (naive - chunks).abs().max() > 0.02
+    alone = encode_clip(tiny_vae, video[:, :, item.keyframes[-1]][:, :, None])
+    own = ablation.as_frames(decode(tiny_vae, ClipEntry(1, (0,), (), "", "").plan(4), alone))[0]
+    errors = [(filmed[item.keyframes[-1]] - own).abs().max() for filmed in (chunks, naive)]
+    assert errors[0] < 2e-3 and errors[1] > 0.02

@@ -1,0 +1,112 @@
+"""The learning curve of Director-Gen: how good frames between keyframes are after so many steps of a training.
+
+The models are exports of one training, each with the steps that it had taken, and the model that the training began
+from, with 0 steps. Each fills in frames of held-out toy shots, of held-out film (`--film`), of drawings and of
+photo-like scenes, as `bench/inbetween.py` does; beside them stands a cross-fade. All figures are over pixels that move.
+The gain over the first model is taken shot by shot. The tables are written to bench/results/.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from common import arguments, generate, load_director
+from inbetween import FADE, KEYFRAMES, NUM_FRAMES, Tally, footage
+
+from smartdirector_lite.evaluation.baselines import cross_fade
+from smartdirector_lite.evaluation.results import circumstances
+from smartdirector_lite.evaluation.unseen import UNSEEN
+from smartdirector_lite.media import write_json
+
+RESULTS = Path(__file__).parent / "results"
+FIRST = "smartdirector-tiny=0"
+
+
+def sources(options: argparse.Namespace) -> Iterator[tuple[str, argparse.Namespace]]:
+    """Yield the kinds of footage by name, each with the options of `footage`."""
+    kinds = {"toy": ("", ""), "film": (options.film, ""), **{kind: ("", kind) for kind in UNSEEN}}
+    for name, (film, unseen) in kinds.items():
+        if name != "film" or film:
+            yield name, argparse.Namespace(film=film, unseen=unseen, caption="")
+
+
+@torch.no_grad()
+def measure(options: argparse.Namespace, models: dict[str, int]) -> dict[str, dict[str, Tally]]:
+    """Fill in the frames: by the kind of footage, the tally of each way by its name, and that of the truth."""
+    tallies: dict[str, dict[str, Tally]] = {}
+    defaults = load_director(next(iter(models))).defaults  # an export of a training does not know its own
+    call = {"num_inference_steps": defaults.steps, "guidance_scale": defaults.guidance_scale}
+    for model in models:
+        director = load_director(model)
+        for kind, chosen in sources(options):
+            own = tallies.setdefault(kind, {})
+            for truth, caption in footage(chosen, options.shots):
+                made = {model: generate(director, caption, truth, KEYFRAMES, **call)}
+                if model == next(iter(models)):
+                    made |= {FADE: cross_fade(truth[list(KEYFRAMES)], KEYFRAMES, NUM_FRAMES), "truth": truth}
+                for name, video in made.items():
+                    own.setdefault(name, Tally()).add(video, truth)
+            print(f"{model}: {kind}, {own[model].error.psnr:.2f} dB", flush=True)
+    return tallies
+
+
+def figures(tally: Tally, first: Tally, truth: Tally) -> dict[str, float]:
+    """The figures of one way. first: the tally of the first model."""
+    mean, error = tally.gain(first)
+    return {
+        "psnr": tally.error.psnr,
+        "ssim": tally.similar / max(1, tally.similar_count),
+        "gradients": tally.gradients / max(1e-9, truth.gradients),
+        "gain": mean,
+        "standard_error": error,
+    }
+
+
+def as_markdown(kind: str, rows: list[dict]) -> str:
+    """The table of one kind of footage."""
+    lines = [
+        f"## {kind}",
+        "",
+        "| steps | PSNR (dB) | SSIM | gradients / truth | gain (dB) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        said = FADE if row["steps"] is None else row["steps"]
+        gain = f"{row['gain']:+.2f} ± {row['standard_error']:.2f}" if row["gain"] else "-"
+        lines.append(f"| {said} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['gradients']:.2f} | {gain} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    options = arguments(
+        __doc__,
+        models=(FIRST, "folders with the steps of each, FOLDER=STEPS, with commas between them; the first first"),
+        said=("", "what the training was: shares, batch, learning rate; for the table"),
+        film=("", "dataset that `curate` made; its held-out shots are taken, too"),
+        shots=(24, "how many of each kind"),
+        out=(str(RESULTS / "learning"), "where the tables go, without an ending"),
+    )
+    models = {name: int(steps) for name, _, steps in (pair.rpartition("=") for pair in options.models.split(","))}
+    tallies = measure(options, models)
+    first = next(iter(models))
+    tables = {
+        kind: [
+            {"steps": models.get(name), **figures(tally, own[first], own["truth"])}
+            for name, tally in own.items()
+            if name != "truth"
+        ]
+        for kind, own in tallies.items()
+    }
+    source = f"{options.shots} shots of each kind, {NUM_FRAMES} frames, keyframes at {list(KEYFRAMES)}"
+    made = circumstances(source, {"training": {"said": options.said}})
+    write_json(Path(f"{options.out}.json"), {**made, "tables": tables})
+    text = "\n\n".join(as_markdown(kind, rows) for kind, rows in tables.items())
+    where = f"Commit {made['commit']}, {made['machine']}, {made['date']}"
+    intro = f"# Learning curve\n\n{source}. {options.said}\n\n{where}.\n"
+    Path(f"{options.out}.md").write_text(f"{intro}\n{text}\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
