@@ -157,6 +157,31 @@ def test_table_of_tau_schemes_is_the_file():
         assert more == ["{value:+.1f} % [{low:+.1f}, {high:+.1f}]".format(**figures[scheme]) for scheme in others]
 
 
+def test_what_is_said_of_the_ways_is_the_file():
+    measured = json.loads((BENCH / "results" / "ablation.json").read_text(encoding="utf-8"))["results"]
+    single, multi = measured["single"], measured["multi"]
+    naive, faultless, chunks = "naive", "faultless naive", "faultless Multi-Chunk"
+    said = [
+        (single[naive], "Frechet distance", "{:.1f} where `frame_time` has"),
+        (single["frame_time"], "Frechet distance", "`frame_time` has {:.1f} in single-shot"),
+        (multi[naive], "Frechet distance", "and {:.1f} where it has"),
+        (multi["frame_time"], "Frechet distance", "where it has {:.1f} in multi-shot"),
+        (single[faultless], "Frechet distance", "distance of {:.2f} in single-shot"),
+        (multi[faultless], "Frechet distance", "and {:.2f} in multi-shot videos, still"),
+        (single[faultless], "keyframe L1, middle", "still misses the keyframes in the middle by {:.1f} levels"),
+        (multi[faultless], "cuts", "and has {:.2f} of the cuts"),
+        (single[chunks], "Frechet distance", "has {:.3f} and"),
+        (multi[chunks], "Frechet distance", "and {:.3f}, misses"),
+        (single[chunks], "keyframe L1, middle", "misses those keyframes by {:.1f} levels"),
+    ]
+    text = " ".join(section(RESULTS, "Tau schemes").split())
+    assert [said for of, figure, said in said if said.format(of[figure]["value"]) not in text] == []
+    assert multi[chunks]["cuts"]["value"] == 1
+    quick = json.loads((BENCH / "results" / "evaluate-quick.json").read_text(encoding="utf-8"))["results"]
+    ours = [quick[kind]["smartdirector-tiny"]["Frechet distance"]["value"] for kind in ("single", "multi")]
+    assert "smartdirector-tiny stands at {:.1f} and {:.1f}".format(*ours) in text
+
+
 def test_figures_of_the_gpu_are_the_file():
     measured = rows((BENCH / "results" / "nvidia-h200.md").read_text(encoding="utf-8"))
     ratios = next(row for row in measured if row[0] == "ours / diffusers")
