@@ -7,6 +7,7 @@ The gain over the first model is taken shot by shot. The tables are written to b
 """
 
 import argparse
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def measure(options: argparse.Namespace, models: dict[str, int]) -> dict[str, di
     """Fill in the frames: by the kind of footage, the tally of each way by its name, and that of the truth."""
     tallies: dict[str, dict[str, Tally]] = {}
     defaults = load_director(next(iter(models))).defaults  # an export of a training does not know its own
-    call = {"num_inference_steps": defaults.steps, "guidance_scale": defaults.guidance_scale}
+    call = {"num_inference_steps": options.steps or defaults.steps, "guidance_scale": defaults.guidance_scale}
     for model in models:
         director = load_director(model)
         for kind, chosen in sources(options):
@@ -51,9 +52,9 @@ def measure(options: argparse.Namespace, models: dict[str, int]) -> dict[str, di
     return tallies
 
 
-def figures(tally: Tally, first: Tally, truth: Tally) -> dict[str, float]:
-    """The figures of one way. first: the tally of the first model."""
-    mean, error = tally.gain(first)
+def figures(tally: Tally, first: Tally, truth: Tally) -> dict[str, float | None]:
+    """The figures of one way; None where there are too few shots. first: the tally of the first model."""
+    mean, error = (value if math.isfinite(value) else None for value in tally.gain(first))
     return {
         "psnr": tally.error.psnr,
         "ssim": tally.similar / max(1, tally.similar_count),
@@ -73,7 +74,8 @@ def as_markdown(kind: str, rows: list[dict]) -> str:
     ]
     for row in rows:
         said = FADE if row["steps"] is None else row["steps"]
-        gain = f"{row['gain']:+.2f} ± {row['standard_error']:.2f}" if row["gain"] else "-"
+        known = row["steps"] != 0 and row["standard_error"] is not None
+        gain = f"{row['gain']:+.2f} ± {row['standard_error']:.2f}" if known else "-"
         lines.append(f"| {said} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['gradients']:.2f} | {gain} |")
     return "\n".join(lines)
 
@@ -85,6 +87,7 @@ def main() -> None:
         said=("", "what the training was: shares, batch, learning rate; for the table"),
         film=("", "dataset that `curate` made; its held-out shots are taken, too"),
         shots=(24, "how many of each kind"),
+        steps=(0, "denoising steps; 0 for the first model's own"),
         out=(str(RESULTS / "learning"), "where the tables go, without an ending"),
     )
     models = {name: int(steps) for name, _, steps in (pair.rpartition("=") for pair in options.models.split(","))}

@@ -534,8 +534,8 @@ for kind, by_way in ablation.items():
 # The faultless models say why this is not more. The naive one has a Frechet distance of
 # 1.7<!-- = measured("ablation")["results"]["multi"]["faultless naive"]["Frechet distance"]["value"] -->,
 # that of Multi-Chunk
-# 0.03<!-- = measured("ablation")["results"]["multi"]["faultless Multi-Chunk"]["Frechet distance"]["value"] -->: two ends
-# that lie far apart. But models that were trained for so short a time are far from either end, and most of their
+# 0.03<!-- = measured("ablation")["results"]["multi"]["faultless Multi-Chunk"]["Frechet distance"]["value"] -->, which is
+# far away. But models that were trained for so short a time are far from either end, and most of their
 # distance is their own fault, not that of the way.
 # `restart` is the worst scheme. `continuous`, `midpoint` and `frame_time` can hardly be told apart in videos; notebook
 # 03 shows a sharper measurement, in which `frame_time` is the last of the three. Clip by clip is as good here as

@@ -7,10 +7,13 @@ import math
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
+
+from smartdirector_lite.loading import bundled_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
@@ -118,6 +121,25 @@ def test_frames_in_between_of_the_unseen_are_measured(monkeypatch, capsys, tmp_p
     assert re.search(r"cross-fade +\d+\.\d\d dB +0\.\d+ +[01]\.\d\d +\+0\.00", said)
     with Image.open(sheet) as picture:
         assert picture.size == (9 * 120, 3 * 72)  # the truth, ours and the cross-fade
+
+
+@pytest.mark.weights
+def test_a_learning_curve_compares_exports_with_the_first(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCH))
+    bench = load_bench("learning")
+    toy = next(bench.sources(SimpleNamespace(film="")))
+    assert [kind for kind, _ in bench.sources(SimpleNamespace(film="x"))] == ["toy", "film", "drawings", "photo-like"]
+    monkeypatch.setattr(bench, "sources", lambda options: [toy])
+    models = f"smartdirector-tiny=0,{bundled_folder() / 'director-gen'}=7"
+    options = ["--models", models, "--shots", "1", "--steps", "1", "--out", str(tmp_path / "curve"), "--said", "A run."]
+    monkeypatch.setattr(sys, "argv", ["bench/learning.py", *options])
+    bench.main()
+    (rows,) = json.loads((tmp_path / "curve.json").read_text(encoding="utf-8"))["tables"].values()
+    first, fade, later = rows
+    assert [row["steps"] for row in rows] == [0, None, 7] and first["gain"] == later["gain"] == 0
+    assert later["psnr"] == first["psnr"] and fade["gain"] == pytest.approx(fade["psnr"] - first["psnr"], abs=1e-6)
+    text = (tmp_path / "curve.md").read_text(encoding="utf-8")
+    assert f"| 7 | {first['psnr']:.2f} |" in text and "A run." in text
 
 
 @pytest.mark.parametrize("options", [["--unseen", "photos"], ["--unseen", "all", "--film", "runs/film"]])
