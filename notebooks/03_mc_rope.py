@@ -633,7 +633,8 @@ def generate(tau):
 
 
 STEPS = pick(12, 1)
-shot = render(sample_scene(HELD_OUT_SEED, NUM_FRAMES, num_shots=1), Size(112, 64)) * 2 - 1  # (T, 3, H, W)
+size = Size(pick(112, 56), pick(64, 32))
+shot = render(sample_scene(HELD_OUT_SEED, NUM_FRAMES, num_shots=1), size) * 2 - 1  # (T, 3, H, W)
 truth = ((shot + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 anchored = torch.tensor(plan.anchors)
 x_anchors = encode_conditions(gen.vae, plan, [shot[frame][None, :, None] for frame in KEYFRAMES])
@@ -642,8 +643,8 @@ by_library = gen(
     prompt="",
     conditions=[VideoCondition(image=shot[frame], frame_index=frame) for frame in KEYFRAMES],
     num_frames=NUM_FRAMES,
-    height=64,
-    width=112,
+    height=size.height,
+    width=size.width,
     num_inference_steps=STEPS,
     guidance_scale=1.0,
     generator=torch.Generator().manual_seed(0),

@@ -374,7 +374,7 @@ show_figure(
 # Our shot comes from the toy world. Three of its 25 frames are keyframes.
 
 # %%
-FPS, NUM_FRAMES, HEIGHT, WIDTH = 12, 25, 64, 112
+FPS, NUM_FRAMES, HEIGHT, WIDTH = 12, 25, pick(64, 32), pick(112, 56)
 
 
 def toy_shot(seed, num_frames=NUM_FRAMES, num_shots=1):
@@ -745,11 +745,11 @@ if paced:
 # **Predict.** Where does the text change more: with keyframes, or without them?
 
 # %%
-changed = {}
+changed, size = {}, (HEIGHT // 8, WIDTH // 8)
 for name, conditions in (("keyframes", keyframes), ("no keyframe", [])):
     layout = gen.plan(NUM_FRAMES, conditions)
     free = ~torch.tensor(layout.anchors)
-    x = torch.randn(1, vae.config.z_dim, layout.num_latents, 8, 14, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(1, vae.config.z_dim, layout.num_latents, *size, generator=torch.Generator().manual_seed(1))
     frames = [condition.to_tensor(Size(WIDTH, HEIGHT)) for condition in conditions]
     given = encode_conditions(vae, layout, frames) if frames else x
     x, timesteps = place(x, given, ~free, 0.95)

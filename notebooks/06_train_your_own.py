@@ -65,7 +65,7 @@ from smartdirector_lite.training.optim import make_optimizers
 from smartdirector_lite.training.precision import has_fast_bf16
 from smartdirector_lite.vae.multichunk import decode, encode_video
 
-HEIGHT, WIDTH, NUM_FRAMES, FPS = 64, 112, 13, 12
+HEIGHT, WIDTH, NUM_FRAMES, FPS = pick(64, 32), pick(112, 56), 13, 12
 
 # %% [markdown]
 # ## 1. Something that the model has never seen

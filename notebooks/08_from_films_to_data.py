@@ -301,7 +301,7 @@ show_strip(
 # fades.
 
 # %%
-toy = sample_film(5, 12)
+toy = sample_film(5, pick(12, 4))
 toy_thumbnails = np.stack(list(toy.frames(THUMBNAIL)))
 truth = [(border.start, border.stop) for border in toy.transitions]
 

@@ -1,5 +1,6 @@
 """A benchmark's run: records that outlive a killed run and are made once, tables, and the command."""
 
+import dataclasses
 import json
 from dataclasses import asdict
 
@@ -22,6 +23,7 @@ from smartdirector_lite.media import Size
 from smartdirector_lite.training.tiny import DRAFT, FINAL
 
 SHORT = (1.3, 1.5)  # seconds: the shortest videos that have a window
+SMALL = Size(64, 48)
 
 
 class Counting(BlendFilmer):
@@ -42,24 +44,24 @@ class Counting(BlendFilmer):
 def test_a_killed_run_goes_on_and_an_added_item_is_measured_alone(tmp_path):
     killed = Counting(killed_at="single-001")
     with pytest.raises(KeyboardInterrupt):
-        run_benchmark(ToyBenchmark(2, SHORT), killed, tmp_path)
+        run_benchmark(ToyBenchmark(2, SHORT, SMALL), killed, tmp_path)
     assert killed.filmed == ["single-000", "multi-000"]
     again = Counting()
-    records = run_benchmark(ToyBenchmark(2, SHORT), again, tmp_path)
+    records = run_benchmark(ToyBenchmark(2, SHORT, SMALL), again, tmp_path)
     assert again.filmed == ["single-001", "multi-001"] and [record.item for record in records] == [
         "single-000",
         "multi-000",
         "single-001",
         "multi-001",
     ]
-    assert run_benchmark(ToyBenchmark(1, SHORT), Counting(), tmp_path) == records[:2]
+    assert run_benchmark(ToyBenchmark(1, SHORT, SMALL), Counting(), tmp_path) == records[:2]
     other = Counting(steps=3)  # other settings make other videos
-    run_benchmark(ToyBenchmark(1, SHORT), other, tmp_path)
+    run_benchmark(ToyBenchmark(1, SHORT, SMALL), other, tmp_path)
     assert other.filmed == ["single-000", "multi-000"]
     path = record_path(tmp_path, other, "single-000")
     path.write_text("{")
     with pytest.raises(ValueError, match=r"single-000.json: is no whole record .*; delete it"):
-        run_benchmark(ToyBenchmark(1, SHORT), other, tmp_path)
+        run_benchmark(ToyBenchmark(1, SHORT, SMALL), other, tmp_path)
 
 
 def record(item: str, kind: str, l1: float, **figures: float) -> Record:
@@ -105,6 +107,8 @@ def test_filmers_say_the_scheme_that_they_film_with(two_stage_folder):
 
 
 def test_the_command_measures_what_is_asked(two_stage_folder, tmp_path, capsys, monkeypatch):
+    assert TASKS["film"].size == DRAFT
+    monkeypatch.setitem(TASKS, "film", dataclasses.replace(TASKS["film"], size=SMALL))
     monkeypatch.setattr(benchmark, "QUICK_SECONDS", SHORT)
     options = ["--quick", "--items", "1", "--steps", "1", "--out", str(tmp_path / "out")]
     command = ["evaluate", "--model", str(two_stage_folder), *options, "--guidance-scale", "1"]
@@ -126,20 +130,22 @@ def test_the_command_measures_what_is_asked(two_stage_folder, tmp_path, capsys, 
 
 
 def test_the_command_measures_enlargement(two_stage_folder, tmp_path, capsys, monkeypatch):
+    assert TASKS["enlarge"].size == FINAL  # whose measurement would take long here
+    monkeypatch.setitem(TASKS, "enlarge", dataclasses.replace(TASKS["enlarge"], size=SMALL))
     monkeypatch.setattr(benchmark, "QUICK_SECONDS", SHORT)
     out = tmp_path / "out"
     command = ["evaluate", "--task", "enlarge", "--quick", "--items", "1", "--out", str(out)]
     assert main([*command, "--model", str(two_stage_folder), "--steps", "1", "--rope", "restart"]) == 0
     found = json.loads((out / "results.json").read_text())
     assert found["settings"][str(two_stage_folder)]["rope"] == "restart"
-    assert found["source"].endswith(f"{FINAL}, enlarged from half that size")
+    assert found["source"].endswith(f"{SMALL}, enlarged from half that size")
     name = str(two_stage_folder)
     assert set(found["results"]["single"]) == {name, f"{name}, no anchors", "bicubic"}
     assert found["settings"][name]["anchors"] and not found["settings"][f"{name}, no anchors"]["anchors"]
-    item = EnlargedBenchmark(ToyBenchmark(1, SHORT, FINAL))[0]
-    assert item.small.shape[2:] == (DRAFT.height, DRAFT.width) and item.name == "single-000-enlarged"
+    item = EnlargedBenchmark(ToyBenchmark(1, SHORT, SMALL))[0]
+    assert item.small.shape[2:] == (SMALL.height // 2, SMALL.width // 2) and item.name == "single-000-enlarged"
     loss = found["results"]["single"]["bicubic"]["PSNR, moving"]["value"]
-    torch.testing.assert_close(loss, measure(resized(item.small, FINAL, "bicubic"), item)["PSNR, moving"])
+    torch.testing.assert_close(loss, measure(resized(item.small, SMALL, "bicubic"), item)["PSNR, moving"])
     capsys.readouterr()
     assert main([*command, "--model", "none"]) == 0  # the baselines alone
     found = json.loads((out / "results.json").read_text())
@@ -156,7 +162,7 @@ def test_the_command_measures_enlargement(two_stage_folder, tmp_path, capsys, mo
 
 def test_records_are_plain_json(tmp_path):
     filmer = BlendFilmer("hold", hold_nearest)
-    (one,) = run_benchmark(_First(ToyBenchmark(1, SHORT)), filmer, tmp_path)
+    (one,) = run_benchmark(_First(ToyBenchmark(1, SHORT, SMALL)), filmer, tmp_path)
     assert Record.load(record_path(tmp_path, filmer, one.item)) == one
     assert json.loads(json.dumps(asdict(one), allow_nan=False)) == asdict(one)
     assert len(one.features[0]) == 64 and one.figures["keyframe L1, first"] == 0
