@@ -20,6 +20,7 @@ def evaluate(
     steps: int | None = None,
     guidance_scale: float | None = None,
     rope: Rope | None = None,
+    i3d: Path | None = None,
 ) -> None:
     """Measure a model on held-out videos, and compare it with baselines that are none of its kind, video by video.
 
@@ -38,8 +39,11 @@ def evaluate(
         steps: denoising steps (None: the model's own number)
         guidance_scale: how strictly the text is followed (None: the model's own)
         rope: the scheme of temporal positions (None: that of the weights)
+        i3d: I3D's TorchScript file, in whose features distances are taken, as in FVD (None: those of a network of ours)
     """
     from ..evaluation.benchmark import FULL, QUICK, QUICK_SECONDS, SECONDS, FilmBenchmark, PacedBenchmark, ToyBenchmark
+    from ..evaluation.features import OWN
+    from ..evaluation.i3d import load_i3d
     from ..evaluation.tasks import TASKS, Calling, check_baselines
     from ..media.files import make_folder
     from ..timeline import check_int
@@ -55,6 +59,7 @@ def evaluate(
     if not (has_model or baselines):
         raise ValueError(f"model is {NO_MODEL} and there are no baselines, so nothing is measured; give one of both")
     filmers = [asked.baselines[name]() for name in baselines]  # first, since a package may be missing
+    features = OWN if i3d is None else load_i3d(i3d)
     make_folder(out)
     seconds = QUICK_SECONDS if quick else SECONDS
     if dataset:
@@ -65,10 +70,10 @@ def evaluate(
     directors = []
     if has_model:
         directors = asked.directors(model.load(), model.model, Calling(steps, guidance_scale, rope))
-    film_all(benchmark, directors, filmers, out)
+    film_all(benchmark, directors, filmers, out, features)
 
 
-def film_all(benchmark, directors: list, baselines: list, out: Path) -> None:
+def film_all(benchmark, directors: list, baselines: list, out: Path, features) -> None:
     """Measure filmers one after the other. The tables are of those that were done, whatever ends the command.
 
     Args:
@@ -76,6 +81,7 @@ def film_all(benchmark, directors: list, baselines: list, out: Path) -> None:
         directors: of the protocol `Filmer`; each is compared with every baseline.
         baselines: of the same protocol.
         out: the folder of the tables and the records.
+        features: the `Features` that distances are taken in.
     """
     from ..evaluation.comparison import comparison
     from ..evaluation.records import Record, run_benchmark
@@ -88,7 +94,7 @@ def film_all(benchmark, directors: list, baselines: list, out: Path) -> None:
             def told(record: Record, name: str = filmer.name) -> None:
                 print(f"{name}, {record.item}: {record.seconds:.1f} s", flush=True)
 
-            runs[filmer.name] = run_benchmark(benchmark, filmer, out, told)
+            runs[filmer.name] = run_benchmark(benchmark, filmer, out, told, features)
     finally:
         if runs:
             compared = comparison(runs, [filmer.name for filmer in directors if filmer.name in runs])

@@ -1,12 +1,15 @@
 """A small video network, in whose features distributions of videos are compared (paper, section 4: FVD).
 
-The paper's FVD takes the features of I3D, whose weights are large and are no part of this package. This network was
-trained on the toy world alone, to tell what a clip shows and how it moves (`train_features.py`). Its distances compare
-ways of filming with each other. They are no FVD, and can't be held against published ones.
+The paper's FVD takes the features of I3D, whose weights are large and are no part of this package (`i3d.py` takes them
+where they are at hand). This network was trained on the toy world alone, to tell what a clip shows and how it moves
+(`train_features.py`). Its distances compare ways of filming with each other. They are no FVD, and can't be held against
+published ones.
 """
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -82,3 +85,18 @@ def video_features(video: Tensor) -> Tensor:
         (N, 64).
     """
     return load_video_network().features(clip_windows(shrink(video)))
+
+
+class Features(NamedTuple):
+    """What distances between videos are taken in.
+
+    Attributes:
+        name: what tables and records call it; "" for this package's own.
+        of_video: makes (N, D) of a video (T, 3, H, W) in [0, 1], 12 frames a second: a row for each of its windows.
+    """
+
+    name: str
+    of_video: Callable[[Tensor], Tensor]
+
+
+OWN = Features("", video_features)

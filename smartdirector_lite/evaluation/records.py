@@ -14,7 +14,7 @@ from torch import Tensor
 from ..media import write_json
 from ..media.files import make_folder
 from .benchmark import Benchmark, Filmer
-from .features import video_features
+from .features import OWN, Features
 from .measure import measure
 
 DECIMALS = 4  # of features in a record
@@ -30,7 +30,7 @@ class Record:
         made_by: filmer, settings, source and version; a record that was made by anything else is no use.
         seconds: that the filming took.
         figures: of `measure`.
-        features, true_features: of the windows of the video and of the true one, (N, 64) each.
+        features, true_features: of the windows of the video and of the true one, (N, D) each.
     """
 
     item: str
@@ -56,18 +56,25 @@ def record_path(folder: Path, filmer: Filmer, item: str) -> Path:
 
 
 def run_benchmark(
-    benchmark: Benchmark, filmer: Filmer, folder: Path, told: Callable[[Record], None] = lambda record: None
+    benchmark: Benchmark,
+    filmer: Filmer,
+    folder: Path,
+    told: Callable[[Record], None] = lambda record: None,
+    features: Features = OWN,
 ) -> list[Record]:
     """Film and measure every item that has no record yet.
 
     Args:
         folder: that the records lie in. Each appears when it is whole.
         told: is called with every record, old or new.
+        features: of the videos, for distances.
 
     Returns:
         The records of all items, in their order.
     """
     made_by = {"filmer": filmer.name, "settings": dict(filmer.settings), "source": benchmark.source, "version": VERSION}
+    if features.name:
+        made_by["features"] = features.name
     records = []
     for index, name in enumerate(benchmark.names):
         path = record_path(folder, filmer, name)
@@ -78,8 +85,8 @@ def run_benchmark(
             with torch.no_grad():
                 video = filmer(item)
             seconds = time.perf_counter() - started
-            features = [_plain(video_features(x)) for x in (video, item.frames)]
-            record = Record(name, item.kind, made_by, round(seconds, 2), measure(video, item), *features)
+            found = [_plain(features.of_video(x)) for x in (video, item.frames)]
+            record = Record(name, item.kind, made_by, round(seconds, 2), measure(video, item), *found)
             make_folder(path.parent)
             write_json(path, asdict(record))
         told(record)

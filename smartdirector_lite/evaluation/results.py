@@ -25,10 +25,9 @@ DISTANCES = {
 SECONDS = Quantity("seconds", "a video", 0)
 TITLES = {"single": "Single-shot", "multi": "Multi-shot"}
 ROWS = (*DISTANCES, *QUANTITIES, SECONDS)
-NOTE = (
-    "Means over videos with 95 % bootstrap intervals over videos. `best` is what the true videos themselves get. The "
-    "distances are taken in the features of this package's small video network, and are no FVD."
-)
+NOTE = "Means over videos with 95 % bootstrap intervals over videos. `best` is what the true videos themselves get."
+NO_FVD = "The distances are taken in the features of this package's small video network, and are no FVD."
+FVD = "The distances are taken in the features of {}, over windows of 16 frames: the Frechet distance is FVD."
 
 
 def split_runs(records: Sequence[Record]) -> list[list[Record]]:
@@ -169,10 +168,16 @@ def write_results(folder: Path, runs: Mapping[str, Sequence[Record]], sections: 
     ]
     about = f"{made['source']}; commit {made['commit'] or made['version']}; {made['machine']}; {made['date']}"
     tables = "\n\n".join([as_text(runs, summaries), *(section.text for section in sections)])
-    text = "\n".join(["# Results", "", f"{about}.", "", *settings, "", NOTE, "", tables, ""])
+    text = "\n".join(["# Results", "", f"{about}.", "", *settings, "", f"{NOTE} {_note_on(runs)}", "", tables, ""])
     with atomic_path(folder / "results.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return tables
+
+
+def _note_on(runs: Mapping[str, Sequence[Record]]) -> str:
+    """What the distances are taken in."""
+    name = next((records[0].made_by.get("features") for records in runs.values() if records), None)
+    return FVD.format(name) if name else NO_FVD
 
 
 def plain(summary: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:

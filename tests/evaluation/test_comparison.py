@@ -10,6 +10,7 @@ import torch
 from smartdirector_lite.cli.evaluate import film_all
 from smartdirector_lite.evaluation.benchmark import KINDS
 from smartdirector_lite.evaluation.comparison import Difference, by_verdict, compare, comparison
+from smartdirector_lite.evaluation.features import OWN
 from smartdirector_lite.evaluation.records import VERSION, Record, record_path
 from smartdirector_lite.evaluation.results import summarize, write_results
 from smartdirector_lite.media import write_json
@@ -123,7 +124,7 @@ class Known:
 def test_the_command_compares_each_stage_with_each_baseline(tmp_path, capsys):
     names = {"model": 0.75, "no anchors": 0.5, "bicubic": 0.5, "other": 1.0}
     model, plain, bicubic, other = (Known(name, tmp_path, ssim) for name, ssim in names.items())
-    film_all(model, [model, plain], [bicubic, other], tmp_path)
+    film_all(model, [model, plain], [bicubic, other], tmp_path, OWN)
     found = json.loads((tmp_path / "results.json").read_text())["comparison"]
     values = {
         (own, kind): {name: one["SSIM"]["value"] for name, one in by_filmer.items()}
@@ -135,6 +136,6 @@ def test_the_command_compares_each_stage_with_each_baseline(tmp_path, capsys):
     assert "## Multi-shot: where no anchors loses\n\n| figure | best | other" in capsys.readouterr().out
     record_path(tmp_path, other, other.names[0]).write_text("{")  # the tables are of all that went well before
     with pytest.raises(ValueError, match="is no whole record"):
-        film_all(model, [], [bicubic, other], tmp_path)
+        film_all(model, [], [bicubic, other], tmp_path, OWN)
     written = json.loads((tmp_path / "results.json").read_text())
     assert [*written["results"]["single"]] == ["bicubic"] and "comparison" not in written
