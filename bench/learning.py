@@ -90,7 +90,10 @@ def main() -> None:
         steps=(0, "denoising steps; 0 for the first model's own"),
         out=(str(RESULTS / "learning"), "where the tables go, without an ending"),
     )
-    models = {name: int(steps) for name, _, steps in (pair.rpartition("=") for pair in options.models.split(","))}
+    pairs = [pair.rpartition("=") for pair in options.models.split(",")]
+    if not all(name and steps.isdecimal() for name, _, steps in pairs):
+        raise SystemExit(f"--models: give FOLDER=STEPS with commas between them, got {options.models!r}")
+    models = {name: int(steps) for name, _, steps in pairs}
     tallies = measure(options, models)
     first = next(iter(models))
     tables = {

@@ -31,7 +31,7 @@ def load_i3d(path: str | Path) -> Features:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         network = torch.jit.load(path, map_location="cpu").eval()
     except (OSError, RuntimeError) as error:
-        raise ValueError(f"i3d = {path}: is no TorchScript file that can be read ({_first_line(error)})") from error
+        raise ValueError(f"i3d = {path}: is no TorchScript file that can be read ({_first_sentence(error)})") from error
 
     @torch.no_grad()
     def features(video: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def load_i3d(path: str | Path) -> Features:
             return torch.cat([network(clip, rescale=False, resize=False, return_features=True) for clip in clips])
         except (RuntimeError, TypeError) as error:
             wanted = "give I3D's TorchScript file, whose network takes rescale, resize and return_features"
-            raise ValueError(f"i3d = {path}: {wanted} ({_first_line(error)})") from error
+            raise ValueError(f"i3d = {path}: {wanted} ({_first_sentence(error)})") from error
 
     return Features(f"I3D {digest}", features)
 
@@ -54,5 +54,5 @@ def as_seen(video: Tensor) -> Tensor:
     return F.interpolate(square, (SIDE, SIDE), mode="bilinear", antialias=True).clamp(0, 1) * 2 - 1
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _first_sentence(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].partition(". ")[0]
