@@ -3,24 +3,31 @@
 The models are exports of one training, each with the steps that it had taken, and the model that the training began
 from, with 0 steps. Each fills in frames of held-out toy shots, of held-out film (`--film`), of drawings and of
 photo-like scenes, as `bench/inbetween.py` does; beside them stands a cross-fade. All figures are over pixels that move.
-The gain over the first model is taken shot by shot. The tables are written to bench/results/.
+The gain over the first model is taken shot by shot. What was measured of a model is kept in runs/learning, so that a
+command that was killed goes on with the next model. The tables are written to bench/results/.
 """
 
 import argparse
+import json
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from common import arguments, generate, load_director
-from inbetween import FADE, KEYFRAMES, NUM_FRAMES, Tally, footage
+from inbetween import FADE, KEYFRAMES, NUM_FRAMES, OURS, Tally, footage
 
 from smartdirector_lite.evaluation.baselines import cross_fade
+from smartdirector_lite.evaluation.metrics import PooledError
 from smartdirector_lite.evaluation.results import circumstances
 from smartdirector_lite.evaluation.unseen import UNSEEN
 from smartdirector_lite.media import write_json
+from smartdirector_lite.media.files import make_folder
+from smartdirector_lite.training.shards import fingerprint
 
 RESULTS = Path(__file__).parent / "results"
+TRUTH = "truth"
 FIRST = "smartdirector-tiny=0"
 
 
@@ -33,23 +40,39 @@ def sources(options: argparse.Namespace) -> Iterator[tuple[str, argparse.Namespa
 
 
 @torch.no_grad()
-def measure(options: argparse.Namespace, models: dict[str, int]) -> dict[str, dict[str, Tally]]:
-    """Fill in the frames: by the kind of footage, the tally of each way by its name, and that of the truth."""
-    tallies: dict[str, dict[str, Tally]] = {}
-    defaults = load_director(next(iter(models))).defaults  # an export of a training does not know its own
-    call = {"num_inference_steps": options.steps or defaults.steps, "guidance_scale": defaults.guidance_scale}
-    for model in models:
-        director = load_director(model)
-        for kind, chosen in sources(options):
-            own = tallies.setdefault(kind, {})
-            for truth, caption in footage(chosen, options.shots):
-                made = {model: generate(director, caption, truth, KEYFRAMES, **call)}
-                if model == next(iter(models)):
-                    made |= {FADE: cross_fade(truth[list(KEYFRAMES)], KEYFRAMES, NUM_FRAMES), "truth": truth}
-                for name, video in made.items():
-                    own.setdefault(name, Tally()).add(video, truth)
-            print(f"{model}: {kind}, {own[model].error.psnr:.2f} dB", flush=True)
+def measure(model: str, options: argparse.Namespace, call: dict[str, float]) -> dict[str, dict[str, Tally]]:
+    """Fill in the frames: by the kind of footage, the tallies of the model, of a cross-fade and of the truth."""
+    director, tallies = load_director(model), {}
+    for kind, chosen in sources(options):
+        own = tallies[kind] = {name: Tally() for name in (OURS, FADE, TRUTH)}
+        for truth, caption in footage(chosen, options.shots):
+            own[OURS].add(generate(director, caption, truth, KEYFRAMES, **call), truth)
+            own[FADE].add(cross_fade(truth[list(KEYFRAMES)], KEYFRAMES, NUM_FRAMES), truth)
+            own[TRUTH].add(truth, truth)
+        print(f"{model}: {kind}, {own[OURS].error.psnr:.2f} dB", flush=True)
     return tallies
+
+
+def measure_once(model: str, options: argparse.Namespace, call: dict[str, float]) -> dict[str, dict[str, Tally]]:
+    """Measure a model, or read what was measured of the same weights before."""
+    director = load_director(model)
+    made_by = {
+        "weights": fingerprint("", director.gen.transformer, director.gen.vae),
+        "shots": options.shots,
+        "film": options.film,
+        **call,
+    }
+    path = make_folder(options.runs) / f"{made_by['weights']}.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if found.get("made_by") != made_by:
+        measured = measure(model, options, call)
+        plain = {kind: {name: asdict(tally) for name, tally in own.items()} for kind, own in measured.items()}
+        found = {"made_by": made_by, "tallies": plain}
+        path.write_text(json.dumps(found), encoding="utf-8")  # with NaN, where nothing of a shot moves
+    return {
+        kind: {name: Tally(**{**tally, "error": PooledError(**tally["error"])}) for name, tally in own.items()}
+        for kind, own in found["tallies"].items()
+    }
 
 
 def figures(tally: Tally, first: Tally, truth: Tally) -> dict[str, float | None]:
@@ -88,22 +111,21 @@ def main() -> None:
         film=("", "dataset that `curate` made; its held-out shots are taken, too"),
         shots=(24, "how many of each kind"),
         steps=(0, "denoising steps; 0 for the first model's own"),
+        runs=("runs/learning", "folder of what was measured"),
         out=(str(RESULTS / "learning"), "where the tables go, without an ending"),
     )
     pairs = [pair.rpartition("=") for pair in options.models.split(",")]
     if not all(name and steps.isdecimal() for name, _, steps in pairs):
         raise SystemExit(f"--models: give FOLDER=STEPS with commas between them, got {options.models!r}")
     models = {name: int(steps) for name, _, steps in pairs}
-    tallies = measure(options, models)
-    first = next(iter(models))
-    tables = {
-        kind: [
-            {"steps": models.get(name), **figures(tally, own[first], own["truth"])}
-            for name, tally in own.items()
-            if name != "truth"
-        ]
-        for kind, own in tallies.items()
-    }
+    defaults = load_director(pairs[0][0]).defaults  # an export of a training does not know its own
+    call = {"num_inference_steps": options.steps or defaults.steps, "guidance_scale": defaults.guidance_scale}
+    measured = {steps: measure_once(name, options, call) for name, steps in models.items()}
+    tables: dict[str, list[dict]] = {}
+    for kind, first in next(iter(measured.values())).items():
+        ways = {None: first[FADE], **{steps: tallies[kind][OURS] for steps, tallies in measured.items()}}
+        rows = [{"steps": steps, **figures(tally, first[OURS], first[TRUTH])} for steps, tally in ways.items()]
+        tables[kind] = rows
     source = f"{options.shots} shots of each kind, {NUM_FRAMES} frames, keyframes at {list(KEYFRAMES)}"
     made = circumstances(source, {"training": {"said": options.said}})
     write_json(Path(f"{options.out}.json"), {**made, "tables": tables})
