@@ -7,8 +7,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,8 +105,7 @@ def ask(function: Callable, *arguments: Any) -> Any:
         raise Hint(f"give the check a function, not {function!r:.80}")
     given = tuple(_clone(argument) for argument in arguments)
     try:
-        with _limited(SECONDS):
-            result = function(*given)
+        result = _call_within(SECONDS, function, given)
     except Hint:
         raise
     except NotImplementedError as error:
@@ -162,12 +160,14 @@ def _interrupt_main_thread() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise Hint inside the block after so many seconds. Outside the main thread there is no limit."""
+def _call_within(seconds: float, function: Callable, arguments: Sequence) -> Any:
+    """Call a function, and raise Hint if it takes longer than so many seconds. Outside the main thread it may.
+
+    This is no context manager: the interrupt may come between any two steps of the main thread, also between the end of
+    a block and the manager's own code, where nothing would catch it. Here every step that it can hit is inside a `try`.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+        return function(*arguments)
     lock, state = threading.Lock(), {"done": False, "fired": False}
 
     def fire() -> None:
@@ -176,18 +176,21 @@ def _limited(seconds: float) -> Iterator[None]:
                 state["fired"] = True
                 _interrupt_main_thread()
 
+    def finish() -> None:
+        with lock:
+            state["done"] = True
+        timer.cancel()
+
     timer = threading.Timer(seconds, fire)
     timer.daemon = True
     # A process that a shell starts in the background ignores interrupts.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer.start()
     try:
         try:
-            yield
+            timer.start()
+            return function(*arguments)
         finally:
-            with lock:
-                state["done"] = True
-            timer.cancel()
+            finish()
             if state["fired"]:
                 time.sleep(0.2)  # the interrupt may be still on its way: it arrives here at the latest
     except KeyboardInterrupt:
@@ -195,6 +198,7 @@ def _limited(seconds: float) -> Iterator[None]:
             raise
         raise Hint(f"your code runs for more than {seconds:g} seconds; is there a loop that never ends?") from None
     finally:
+        finish()  # again, since an interrupt by hand may have kept the first one from it
         signal.signal(signal.SIGINT, usual or signal.SIG_DFL)
 
 
