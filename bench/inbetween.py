@@ -210,15 +210,13 @@ def main() -> None:
             if borders["truth"].beside >= STILL:
                 for name, border in borders.items():
                     jumps[name].append(border.ratio)
-    kind = (
-        "clips of held-out film"
-        if options.film
-        else f"unseen ({options.unseen})"
-        if options.unseen
-        else "held-out single"
-    )
+    kind, target = "held-out single", 3
+    if options.film:
+        kind, target = "clips of held-out film", 2
+    elif options.unseen:
+        kind, target = f"unseen ({options.unseen})", 2
     print(f"{total} {kind} shots, {NUM_FRAMES} frames, keyframes at {list(KEYFRAMES)}; over moving pixels")
-    print_figures(tallies, jumps, 3 if not (options.film or options.unseen) else 2)
+    print_figures(tallies, jumps, target)
     if cells:
         pictures, borders = zip(*cells, strict=True)
         write_image(options.sheet, contact_sheet(pictures, columns=len(SHEET_FRAMES), borders=borders))

@@ -18,11 +18,12 @@ import torch
 from common import arguments, generate, load_director
 from inbetween import FADE, KEYFRAMES, NUM_FRAMES, OURS, Tally, footage
 
+from smartdirector_lite.director import Director
 from smartdirector_lite.evaluation.baselines import cross_fade
 from smartdirector_lite.evaluation.metrics import PooledError
 from smartdirector_lite.evaluation.results import circumstances
 from smartdirector_lite.evaluation.unseen import UNSEEN
-from smartdirector_lite.media import write_json
+from smartdirector_lite.media import atomic_path, write_json
 from smartdirector_lite.media.files import make_folder
 from smartdirector_lite.training.shards import fingerprint
 
@@ -40,22 +41,21 @@ def sources(options: argparse.Namespace) -> Iterator[tuple[str, argparse.Namespa
 
 
 @torch.no_grad()
-def measure(model: str, options: argparse.Namespace, call: dict[str, float]) -> dict[str, dict[str, Tally]]:
+def measure(director: Director, options: argparse.Namespace, call: dict[str, float]) -> dict[str, dict[str, Tally]]:
     """Fill in the frames: by the kind of footage, the tallies of the model, of a cross-fade and of the truth."""
-    director, tallies = load_director(model), {}
+    tallies = {}
     for kind, chosen in sources(options):
         own = tallies[kind] = {name: Tally() for name in (OURS, FADE, TRUTH)}
         for truth, caption in footage(chosen, options.shots):
             own[OURS].add(generate(director, caption, truth, KEYFRAMES, **call), truth)
             own[FADE].add(cross_fade(truth[list(KEYFRAMES)], KEYFRAMES, NUM_FRAMES), truth)
             own[TRUTH].add(truth, truth)
-        print(f"{model}: {kind}, {own[OURS].error.psnr:.2f} dB", flush=True)
+        print(f"{kind}: {own[OURS].error.psnr:.2f} dB", flush=True)
     return tallies
 
 
-def measure_once(model: str, options: argparse.Namespace, call: dict[str, float]) -> dict[str, dict[str, Tally]]:
+def measure_once(director: Director, options: argparse.Namespace, call: dict) -> dict[str, dict[str, Tally]]:
     """Measure a model, or read what was measured of the same weights before."""
-    director = load_director(model)
     made_by = {
         "weights": fingerprint("", director.gen.transformer, director.gen.vae),
         "shots": options.shots,
@@ -65,10 +65,11 @@ def measure_once(model: str, options: argparse.Namespace, call: dict[str, float]
     path = make_folder(options.runs) / f"{made_by['weights']}.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if found.get("made_by") != made_by:
-        measured = measure(model, options, call)
+        measured = measure(director, options, call)
         plain = {kind: {name: asdict(tally) for name, tally in own.items()} for kind, own in measured.items()}
         found = {"made_by": made_by, "tallies": plain}
-        path.write_text(json.dumps(found), encoding="utf-8")  # with NaN, where nothing of a shot moves
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(found), encoding="utf-8")  # with NaN, where nothing of a shot moves
     return {
         kind: {name: Tally(**{**tally, "error": PooledError(**tally["error"])}) for name, tally in own.items()}
         for kind, own in found["tallies"].items()
@@ -118,9 +119,16 @@ def main() -> None:
     if not all(name and steps.isdecimal() for name, _, steps in pairs):
         raise SystemExit(f"--models: give FOLDER=STEPS with commas between them, got {options.models!r}")
     models = {name: int(steps) for name, _, steps in pairs}
-    defaults = load_director(pairs[0][0]).defaults  # an export of a training does not know its own
-    call = {"num_inference_steps": options.steps or defaults.steps, "guidance_scale": defaults.guidance_scale}
-    measured = {steps: measure_once(name, options, call) for name, steps in models.items()}
+    call, measured = {}, {}
+    for name, steps in models.items():
+        print(f"{name}, {steps} steps", flush=True)
+        director = load_director(name)
+        if not call:  # an export of a training does not know its own defaults: the first model's hold for all
+            call = {
+                "num_inference_steps": options.steps or director.defaults.steps,
+                "guidance_scale": director.defaults.guidance_scale,
+            }
+        measured[steps] = measure_once(director, options, call)
     tables: dict[str, list[dict]] = {}
     for kind, first in next(iter(measured.values())).items():
         ways = {None: first[FADE], **{steps: tallies[kind][OURS] for steps, tallies in measured.items()}}

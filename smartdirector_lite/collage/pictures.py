@@ -36,10 +36,10 @@ def sample_noise(rng: np.random.Generator, size: Size, slope: float) -> Tensor:
     return torch.from_numpy((noise / noise.std()).astype(np.float32))
 
 
-def coordinates(size: Size) -> tuple[Tensor, Tensor]:
+def coordinates(size: Size, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """Return x (1, W) and y (H, 1) of the pixels' middles: y runs up from -1 to 1, x as far as the shape allows."""
-    x = (2 * torch.arange(size.width) + 1 - size.width) / size.height
-    y = (size.height - 2 * torch.arange(size.height) - 1) / size.height
+    x = (2 * torch.arange(size.width, device=device) + 1 - size.width) / size.height
+    y = (size.height - 2 * torch.arange(size.height, device=device) - 1) / size.height
     return x[None], y[:, None]
 
 

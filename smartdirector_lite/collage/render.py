@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..media.size import Size
+from .motion import CameraMove
+from .pictures import coordinates
 from .scene import Collage, CollageShot, Layer, Light
 
 FRAMES_AT_ONCE = 80  # of a shot; those of a longer one would fill the memory
@@ -51,20 +53,19 @@ def _render_group(shot: CollageShot, index: Tensor, fps: float, size: Size) -> T
     for layer in shot.layers:
         texture = layer.texture.to(index.device)
         texture = texture[index] if len(texture) > 1 else texture
-        placed = shot.camera.matrix(seconds, layer.depth) @ layer.matrix(seconds)
-        _paint(image, replace(layer, texture=texture), placed, seconds)
+        _paint(image, replace(layer, texture=texture), shot.camera, seconds)
     return (F.avg_pool2d(image, FINER) * _shine(shot.light, size, seconds)).clamp_(0, 1)
 
 
-def _paint(image: Tensor, layer: Layer, placed: Tensor, seconds: Tensor) -> None:
-    """Lay a layer over an image (T, 3, H, W), in place.
+def _paint(image: Tensor, layer: Layer, camera: CameraMove, seconds: Tensor) -> None:
+    """Lay a layer over an image (T, 3, H, W), in place. seconds: (T,), the frames' times."""
 
-    Args:
-        placed: (T, 3, 3), the maps from the texture's coordinates to the frame.
-        seconds: (T,), the frames' times.
-    """
-    height = image.shape[2]
-    texture, halvings = _halved(layer.texture, placed, height)
+    def place(seconds: Tensor) -> Tensor:
+        return camera.matrix(seconds, layer.depth) @ layer.matrix(seconds)
+
+    # In all frames the texture is as fine as half-way through the shot: a frame does not hang on its neighbours.
+    texture, halvings = _halved(layer.texture, place(torch.zeros_like(seconds[:1])), image.shape[2])
+    placed = place(seconds)
     if layer.shadow:
         (dx, dy), dark = SHADOW_OFFSET, texture[:, 3:]
         for _ in range(max(0, SHADOW_HALVINGS - halvings)):
@@ -80,8 +81,12 @@ def _paint(image: Tensor, layer: Layer, placed: Tensor, seconds: Tensor) -> None
 
 
 def _halved(texture: Tensor, placed: Tensor, height: int) -> tuple[Tensor, int]:
-    """Halve a texture until it is about as fine as the frames. Returns it, and how often it was halved."""
-    scale = placed[:, :2, :2].det().abs().sqrt().median()
+    """Halve a texture until it is about as fine as a frame of this height. Returns it, and how often it was halved.
+
+    Args:
+        placed: (1, 3, 3), the map from the texture's coordinates to the frame.
+    """
+    scale = placed[:, :2, :2].det().abs().sqrt()
     texels = texture.shape[2] / (float(scale) * height)  # for each pixel
     most = int(math.log2(texture.shape[2] / SMALLEST))
     count = min(most, max(0, round(math.log2(max(texels, 1e-3)))))
@@ -111,11 +116,9 @@ def _sample(
         x, y = placed[:, 0, 2], placed[:, 1, 2]
         columns = _pixels((x - reach).min() * height + width, (x + reach).max() * height + width, width)
         rows = _pixels(height - (y + reach).max() * height, height - (y - reach).min() * height, height)
-    device = image.device
-    x = (2 * torch.arange(columns.start, columns.stop, device=device) + 1 - width) / height
-    y = (height - 2 * torch.arange(rows.start, rows.stop, device=device) - 1) / height
+    x, y = coordinates(Size(width, height), image.device)
     back = torch.linalg.inv(placed)[:, :2, :, None, None]  # (T, 2, 3, 1, 1)
-    local = back[:, :, 0] * x.view(1, 1, 1, -1) + back[:, :, 1] * y.view(1, 1, -1, 1) + back[:, :, 2]
+    local = back[:, :, 0] * x[:, columns] + back[:, :, 1] * y[rows] + back[:, :, 2]
     if layer.bend.height:
         local = _bent(local, layer, seconds)
     grid = torch.stack([local[:, 0] / ratio, -local[:, 1]], dim=-1)
@@ -143,8 +146,6 @@ def _shine(light: Light, size: Size, seconds: Tensor) -> Tensor:
     gain = torch.stack([curve.at(seconds) for curve in light.channels], dim=1).exp()[:, :, None, None]
     if not light.spot:
         return gain
-    x = (2 * torch.arange(size.width, device=seconds.device) + 1 - size.width) / size.height
-    y = (size.height - 2 * torch.arange(size.height, device=seconds.device) - 1) / size.height
-    dx = x.view(1, 1, -1) - light.x.at(seconds).view(-1, 1, 1)
-    dy = y.view(1, -1, 1) - light.y.at(seconds).view(-1, 1, 1)
+    x, y = coordinates(size, seconds.device)
+    dx, dy = x - light.x.at(seconds).view(-1, 1, 1), y - light.y.at(seconds).view(-1, 1, 1)
     return gain * (1 + light.spot * (-(dx.square() + dy.square()) / 0.5).exp()[:, None])

@@ -168,13 +168,12 @@ def _sample_shot(
     seconds = (stop - start) / fps
     if again is not None:
         background, *things = (layer for layer in again.layers if layer.parent is None and len(layer.texture) == 1)
-        named = [(layer.name, layer.texture) for layer in things]
+        cutouts = [Cutout(layer.name, layer.texture) for layer in things]
     else:
         picture = sample_picture(rng, BACKGROUND, brought)
         background = Layer("", torch.cat([picture, torch.ones_like(picture[:1])])[None], Pose(), endless=True)
         count = int(rng.integers(MOST_CUTOUTS + 1)) if rng.random() < 0.9 else 0
-        drawn = [sample_cutout(rng, stop - start, fps, brought) for _ in range(count)]
-        named = [(cutout.name, cutout.texture) for cutout in drawn]
+        cutouts = [sample_cutout(rng, stop - start, fps, brought) for _ in range(count)]
     extent = float(np.log(rng.uniform(*EXTENT)))
     still = rng.random() < 0.7
     pose = Pose(
@@ -185,8 +184,8 @@ def _sample_shot(
     )
     bend = _sample_bend(rng, 0.04) if rng.random() < 0.25 else Bend()
     layers = [replace(background, pose=pose, bend=bend, depth=rng.uniform(0.3, 1))]
-    for name, texture in named:
-        layers += _sample_layers(rng, Cutout(name, texture), stop - start, fps, brought)
+    for cutout in cutouts:
+        layers += _sample_layers(rng, cutout, stop - start, fps, brought)
     return CollageShot(start, stop, tuple(layers), sample_camera(rng, seconds), _sample_light(rng, seconds))
 
 

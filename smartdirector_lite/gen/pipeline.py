@@ -32,7 +32,7 @@ from ..vae.causal import check_shape, release
 from ..vae.multichunk import decode, encode_conditions
 from .base import OUTPUT_TYPES, Conditions, Cuts, DirectorPipeline, check_finite, in_turn
 from .prompt import MAX_TOKENS, Prompt, check_floats
-from .transformer import TRAINED_WITH, DirectorTransformer3DModel, trained_with
+from .transformer import TRAINED_WITH, DirectorTransformer3DModel, given_or_trained
 
 MAX_GUIDANCE = 100
 TIMESTEPS = 1000  # that Wan counts from clean to noise
@@ -86,12 +86,7 @@ class DirectorGenPipeline(DirectorPipeline):
         Raises:
             ValueError: for numbers out of range, and for components that `DirectorPipeline.adopt` refuses.
         """
-        own = trained_with(transformer)
-        trained = {
-            "sigma_data": own["sigma_data"] if sigma_data is None else sigma_data,
-            "cut_gap": own["cut_gap"] if cut_gap is None else cut_gap,
-            "tau_scheme": own["tau_scheme"] if tau_scheme is None else tau_scheme,
-        }
+        trained = given_or_trained(transformer, sigma_data=sigma_data, cut_gap=cut_gap, tau_scheme=tau_scheme)
         if trained["sigma_data"] is not None and not check_number("sigma_data", trained["sigma_data"], 0):
             raise ValueError("sigma_data = 0: give more than 0, or None")
         check_number("cut_gap", trained["cut_gap"], 0)

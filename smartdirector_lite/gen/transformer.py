@@ -295,3 +295,9 @@ def trained_with(transformer: ModelMixin | None) -> dict[str, object]:
     """Return how a transformer was trained: see TRAINED_WITH."""
     said = getattr(transformer, "config", {})
     return {name: said.get(name, value) for name, value in TRAINED_WITH.items()}
+
+
+def given_or_trained(transformer: ModelMixin | None, **given: object) -> dict[str, object]:
+    """Return what was given, by names of TRAINED_WITH, and where that is None, how the transformer was trained."""
+    own = trained_with(transformer)
+    return {name: own[name] if value is None else value for name, value in given.items()}

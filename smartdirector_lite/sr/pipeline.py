@@ -27,7 +27,7 @@ from ..flow import State
 from ..gen.base import OUTPUT_TYPES, Conditions, Cuts, DirectorPipeline, check_finite, in_turn
 from ..gen.conditions import Frame, VideoCondition, frame_size
 from ..gen.prompt import check_floats
-from ..gen.transformer import DirectorTransformer3DModel, trained_with
+from ..gen.transformer import DirectorTransformer3DModel, given_or_trained
 from ..media import to_image
 from ..media.size import Size
 from ..timeline import TAU_SCHEMES, ChunkPlan, as_list, check_int, check_number, check_one_of
@@ -118,11 +118,7 @@ class DirectorSRPipeline(DirectorPipeline):
         Raises:
             ValueError: for another value of these, and for components that `DirectorPipeline.adopt` refuses.
         """
-        own = trained_with(transformer)
-        trained = {
-            "upsample": own["upsample"] if upsample is None else upsample,
-            "tau_scheme": own["tau_scheme"] if tau_scheme is None else tau_scheme,
-        }
+        trained = given_or_trained(transformer, upsample=upsample, tau_scheme=tau_scheme)
         check_one_of("upsample", trained["upsample"], UPSAMPLING)
         transformer = self.adopt(transformer, vae, transformer_2 or boundary_ratio, trained)
         super().__init__(tokenizer, text_encoder, vae, scheduler, transformer, None, None, expand_timesteps)

@@ -144,7 +144,7 @@ def test_a_rolling_ball_turns_as_far_as_it_goes_and_is_seen_there():
         turn, place = pose(time)
         gone = float(place[0]) + 0.5
         assert torch.allclose(turn, turn_about(torch.tensor([0.0, 0.0, -1.0]), gone / 0.5), atol=1e-5)
-        red, _, blue = photograph(arrangement, eye, time, size)
+        red, _, blue = photograph(Moment.of(arrangement, time).light, eye, size)
         columns = (red - blue > 0.15).float().sum(dim=0)
         seen = float((columns * (torch.arange(size.width) + 0.5)).sum() / columns.sum())
         scale = size.height / 2 / math.tan(math.radians(20)) / 5  # pixels for each unit, 5 units away

@@ -1,5 +1,6 @@
 """Landscapes in three dimensions: mountains, dunes, islands and hills under sun, clouds and fog, seen from the air."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from ...media.size import Size
 from .clips import ALL_FRAMES, FPS, UnseenClip
 from .noise import fractal_noise
 from .solids import Colour3
-from .tracer import Eye, Sky, developed, dot, oversampled
+from .tracer import Eye, Sky, dot, photograph
 
 WIDTH = 40.0  # of the land, whose middle is the origin
 CELLS = 400  # of the map, along each side
@@ -168,20 +169,23 @@ class Land:
         for step in range(1, 40):
             t = 0.06 * step**1.3
             there = spots + t * sun[::2]
-            clear = heights.view(-1) + t * sun[1] - cls(country, table).at(there)[:, 0]
+            clear = heights.view(-1) + t * sun[1] - cls(country, table).heights(there)
             lit = torch.minimum(lit, (0.6 + 4 * clear / t).clamp(0, 1))
         table[0, 3] = lit.view(CELLS, CELLS)
         return cls(country, table)
 
     def at(self, places: Tensor) -> Tensor:
         """The map's four values (N, 4) at places (N, 2)."""
-        grid = (places * (2 / WIDTH)).view(1, -1, 1, 2)
-        return F.grid_sample(self.table, grid, align_corners=True, padding_mode="reflection")[0, :, :, 0].T
+        return self._look_up(self.table, places)
 
     def heights(self, places: Tensor) -> Tensor:
+        """The heights (N,) at places (N, 2) alone, which costs less."""
+        return self._look_up(self.table[:, :1], places)[:, 0]
+
+    @staticmethod
+    def _look_up(table: Tensor, places: Tensor) -> Tensor:
         grid = (places * (2 / WIDTH)).view(1, -1, 1, 2)
-        found = F.grid_sample(self.table[:, :1], grid, align_corners=True, padding_mode="reflection")
-        return found.view(-1)
+        return F.grid_sample(table, grid, align_corners=True, padding_mode="reflection")[0, :, :, 0].T
 
     def hit(self, start: Tensor, rays: Tensor, steps: int) -> Tensor:
         """How far rays (N, 3) from `start` (N, 3) go until they meet the land: (N,), infinite for the sky's."""
@@ -308,11 +312,6 @@ def flight(index: int) -> tuple[str, Land, Callable[[float], Eye]]:
 def film_landscape(index: int, size: Size, frames: Sequence[int] = ALL_FRAMES) -> UnseenClip:
     """Photograph frames of landscape number `index` in a size, FPS frames a second."""
     told, land, eye = flight(index)
-    large, pictures = size.times(oversampled(size)), []
-    for frame in frames:
-        now = eye(frame / FPS)
-        place, rays = now.rays(large)
-        light = land.view(place.expand_as(rays), rays, now.pixel(large), frame / FPS)
-        picture = developed(light).T.reshape(1, 3, large.height, large.width)
-        pictures.append(F.avg_pool2d(picture, oversampled(size))[0])
+    times = [frame / FPS for frame in frames]
+    pictures = [photograph(functools.partial(land.view, time=time), eye(time), size) for time in times]
     return UnseenClip(told, torch.stack(pictures))

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...media.size import Size
 from .clips import ALL_FRAMES, FPS, UnseenClip
 from .solids import Colour3, Paint, ball, box, cylinder, ring, rod, turned
-from .tracer import Arrangement, Body, Eye, Pose, Sky, photograph
+from .tracer import Arrangement, Body, Eye, Moment, Pose, Sky, photograph
 
 HUES: dict[str, Colour3] = {
     "red": (0.62, 0.06, 0.04),
@@ -260,5 +260,6 @@ def still_life(index: int) -> tuple[str, Arrangement, Callable[[float], Eye]]:
 def film_still_life(index: int, size: Size, frames: Sequence[int] = ALL_FRAMES) -> UnseenClip:
     """Photograph frames of still life number `index` in a size, FPS frames a second."""
     told, arrangement, eye = still_life(index)
-    pictures = [photograph(arrangement, eye(frame / FPS), frame / FPS, size) for frame in frames]
+    times = [frame / FPS for frame in frames]
+    pictures = [photograph(Moment.of(arrangement, time).light, eye(time), size) for time in times]
     return UnseenClip(told, torch.stack(pictures))

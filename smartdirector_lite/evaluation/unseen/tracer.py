@@ -287,10 +287,15 @@ def oversampled(size: Size) -> int:
     return min(3, max(1, -(-128 // size.height)))
 
 
-def photograph(arrangement: Arrangement, eye: Eye, time: float, size: Size) -> Tensor:
-    """Render a frame: (3, H, W) in [0, 1]."""
+def photograph(light: Callable[[Tensor, Tensor, float], Tensor], eye: Eye, size: Size) -> Tensor:
+    """Take a picture: (3, H, W) in [0, 1].
+
+    Args:
+        light: linear colours (N, 3) that rays (N, 3) from places (N, 3) see, where a pixel is as wide as the last
+            argument in a distance of 1.
+    """
     large = size.times(oversampled(size))
     place, rays = eye.rays(large)
-    light = Moment.of(arrangement, time).light(place.expand_as(rays), rays, eye.pixel(large))
-    picture = developed(light).T.reshape(1, 3, large.height, large.width)
+    seen = light(place.expand_as(rays), rays, eye.pixel(large))
+    picture = developed(seen).T.reshape(1, 3, large.height, large.width)
     return F.avg_pool2d(picture, oversampled(size))[0]
