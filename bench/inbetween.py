@@ -89,22 +89,25 @@ class Tally:
 
 
 def footage(options: argparse.Namespace, shots: int) -> Iterator[tuple[Tensor, str]]:
-    """Yield the true footage (T, 3, H, W) in [0, 1] of each shot, and its caption."""
+    """Yield the true footage (T, 3, H, W) in [0, 1] of each shot, and its caption.
+
+    A film may have fewer clips that share no frame than are asked for.
+    """
     if options.unseen:
         for index, kind in itertools.product(range(shots), UNSEEN):
             if options.unseen in ("all", kind):
                 clip = UNSEEN[kind](index, DRAFT, range(NUM_FRAMES))
                 yield clip.frames, options.caption or clip.caption
         return
-    film, rng = FilmShots.load(options.film, held_out=True) if options.film else None, np.random.default_rng(0)
-    for index in range(shots):
-        if film is None:
-            scene, truth = held_out_scene(index, NUM_FRAMES)
-            yield truth, scene_caption(scene)
-        else:
-            first = film.sample(rng, NUM_FRAMES)
+    if options.film:
+        film = FilmShots.load(options.film, held_out=True)
+        for first in film.apart(NUM_FRAMES, shots):
             truth = film.clip(first, NUM_FRAMES, size=DRAFT)
             yield truth, options.caption or film.storyboard(first, NUM_FRAMES).caption()
+        return
+    for index in range(shots):
+        scene, truth = held_out_scene(index, NUM_FRAMES)
+        yield truth, scene_caption(scene)
 
 
 @dataclass(frozen=True)
@@ -194,12 +197,13 @@ def main() -> None:
     except ValueError as error:  # the package is missing
         raise SystemExit(str(error)) from error
     shots = options.shots or (COUNT if options.unseen else 64)
-    total = shots * (len(UNSEEN) if options.unseen == "all" else 1)
+    drawn = list(footage(options, shots))
+    total = len(drawn)
     shown = {round(place) for place in np.linspace(0, total - 1, SHEET_CLIPS)} if options.sheet else set()
     tallies: dict[str, Tally] = {}
     jumps: dict[str, list[float]] = {"truth": [], VAE: [], OURS: []}
     cells = []
-    for index, (truth, caption) in enumerate(footage(options, shots)):
+    for index, (truth, caption) in enumerate(drawn):
         videos = {"truth": truth, **ways.fill(truth, caption)}
         for name, video in videos.items():
             tallies.setdefault(name, Tally()).add(video, truth)

@@ -9,7 +9,6 @@ frame.
 
 import statistics
 
-import numpy as np
 import torch
 from common import (
     DRAFT,
@@ -91,10 +90,10 @@ def final_size(vae: AutoencoderKLWan, clips: int, frames: int = 29) -> tuple[flo
 
 @torch.no_grad()
 def film_psnr(vae: AutoencoderKLWan, folder: str, clips: int, frames: int = 17) -> float:
-    """Return the VAE's PSNR on clips of a film's held-out shots, at the draft's size."""
-    film, pooled, rng = FilmShots.load(folder, held_out=True), PooledError(), np.random.default_rng(0)
-    for _ in range(clips):
-        truth = F.interpolate(film.clip(film.sample(rng, frames), frames), size=DRAFT[::-1], mode="area")
+    """Return the VAE's PSNR on clips of a film's held-out shots that share no frame, at the draft's size."""
+    film, pooled = FilmShots.load(folder, held_out=True), PooledError()
+    for first in film.apart(frames, clips):
+        truth = F.interpolate(film.clip(first, frames), size=DRAFT[::-1], mode="area")
         pooled.add(as_footage(decode_clip(vae, encode_clip(vae, as_video(truth)))), truth)
     return pooled.psnr
 

@@ -164,6 +164,16 @@ class FilmShots:
         picture = self.clip(first, 1, (top, left, rows, columns), size)[0]
         return picture.flip(-1) if mirrored else picture
 
+    def apart(self, num_frames: int, count: int) -> list[int]:
+        """Return the first frames of clips of this length that lie within one shot and share no frame.
+
+        Args:
+            count: how many; evenly spread over all that there are, or all of them where there are fewer.
+        """
+        bounds = ((start, stop - num_frames + 1) for start, stop in self.shots)
+        firsts = [first for start, end in bounds for first in range(start, end, num_frames)]
+        return [firsts[round(k)] for k in np.linspace(0, len(firsts) - 1, min(count, len(firsts)))]
+
     def sample(self, rng: np.random.Generator, num_frames: int) -> int | None:
         """Draw the first frame of a clip within one shot. None, and no draw, if no shot is that long."""
         rooms = np.array([max(0, stop - start - num_frames + 1) for start, stop in self.shots], dtype=float)

@@ -124,6 +124,12 @@ def test_clips_lie_within_one_shot():
     assert shots.sample(rng, 12) == 30 and shots.sample(rng, 13) is None
 
 
+def test_clips_apart_share_no_frame_and_cross_no_cut():
+    shots = film.FilmShots(np.zeros((60, 2, 2, 3), np.uint8), [(0, 10), (10, 13), (30, 55)], 12.0)
+    assert shots.apart(8, 9) == [0, 30, 38, 46] and shots.apart(12, 2) == [30, 42] and shots.apart(26, 9) == []
+    assert shots.apart(5, 3) == [0, 35, 50] and shots.apart(8, 1) == [0]
+
+
 def test_a_training_takes_the_films_clips_as_often_as_asked():
     shots = film.FilmShots(np.zeros((60, 2, 2, 3), np.uint8), [(0, 60)], 12.0)
     rng = np.random.default_rng(0)
