@@ -7,20 +7,20 @@ shots with its standard error. The results are written to bench/results/captions
 """
 
 import itertools
-import json
 import shutil
 import statistics
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from common import DRAFT, arguments, generate, load_director
 
 from smartdirector_lite.director import Director
 from smartdirector_lite.evaluation.metrics import PooledError, moving_pixels
+from smartdirector_lite.evaluation.results import circumstances
 from smartdirector_lite.gen import DirectorGenPipeline
 from smartdirector_lite.loading import bundled_folder
+from smartdirector_lite.media import write_json
 from smartdirector_lite.training.bank import build_shard, read_clips, write_clips
 from smartdirector_lite.training.clips import vae_fingerprint
 from smartdirector_lite.training.film import FilmShots, Footage
@@ -45,9 +45,8 @@ def say_one_sentence(bank: Path, copy: Path, made_by: str) -> None:
 @torch.no_grad()
 def measure(director: Director, film: FilmShots, shots: int, curated: bool) -> dict[str, list[PooledError]]:
     """Film held-out shots. Returns the errors of each shot, for each of TASKS."""
-    rng, found = np.random.default_rng(0), {task: [] for task in TASKS}
-    for _ in range(shots):
-        first = film.sample(rng, NUM_FRAMES)
+    found = {task: [] for task in TASKS}
+    for first in film.apart(NUM_FRAMES, shots):
         truth = film.clip(first, NUM_FRAMES, size=DRAFT)
         caption = film.storyboard(first, NUM_FRAMES).caption() if curated else ONE_SENTENCE
         for task, keyframes in TASKS.items():
@@ -66,7 +65,7 @@ def main() -> None:
         shards=(4, "shards of 128 film clips"),
         steps=(300, "steps of each training"),
         minutes=(60.0, "how long each training may take"),
-        shots=(32, "held-out shots to film"),
+        shots=(12, "held-out shots to film; all that there are, where there are fewer"),
     )
     out, gen = Path(options.out), str(bundled_folder() / "director-gen")
     vae = load_vae(f"{gen}/vae", "vae").eval()
@@ -91,7 +90,7 @@ def main() -> None:
         trained = DirectorGenPipeline.from_pretrained(run / "export", dtype=torch.float32)
         director.gen.register_modules(transformer=trained.transformer, text_encoder=trained.text_encoder)
         errors[name] = measure(director, film, options.shots, name == "curated")
-    result = {"steps": options.steps, "clips": options.shards * 128, "held_out": options.shots, "tasks": {}}
+    tasks = {}
     for task in TASKS:
         one, curated = (errors[name][task] for name in banks)
         gains = [b.psnr - a.psnr for a, b in zip(one, curated, strict=True)]
@@ -99,8 +98,9 @@ def main() -> None:
         figures["gain"] = round(statistics.mean(gains), 2)
         figures["standard error"] = round(statistics.stdev(gains) / len(gains) ** 0.5, 2)
         print(f"{task}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in figures.items()))
-        result["tasks"][task] = figures
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        tasks[task] = figures
+    made = circumstances(f"{len(one)} held-out shots of {NUM_FRAMES} frames", {"training": {"steps": options.steps}})
+    write_json(RESULTS, {**made, "clips": options.shards * 128, "tasks": tasks})
 
 
 def pooled(errors: list[PooledError]) -> float:

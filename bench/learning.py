@@ -1,10 +1,11 @@
 """The learning curve of Director-Gen: how good frames between keyframes are after so many steps of a training.
 
 The models are exports of one training, each with the steps that it had taken, and the model that the training began
-from, with 0 steps. Each fills in frames of held-out toy shots, of held-out film (`--film`), of drawings and of
-photo-like scenes, as `bench/inbetween.py` does; beside them stands a cross-fade. All figures are over pixels that move.
-The gain over the first model is taken shot by shot. What was measured of a model is kept in runs/learning, so that a
-command that was killed goes on with the next model. The tables are written to bench/results/.
+from, with 0 steps. `--clips` turns the steps into clips seen. Each model fills in frames of held-out toy shots, of
+held-out film (`--film`), of drawings and of photo-like scenes, as `bench/inbetween.py` does; beside them stands a
+cross-fade. All figures are over pixels that move. The gain over the first model is taken shot by shot. What was
+measured of a model is kept in runs/learning, so that a command that was killed goes on with the next model. The tables
+are written to bench/results/.
 """
 
 import argparse
@@ -93,11 +94,11 @@ def as_markdown(kind: str, rows: list[dict]) -> str:
     lines = [
         f"## {kind}",
         "",
-        "| steps | PSNR (dB) | SSIM | gradients / truth | gain (dB) |",
-        "| --- | --- | --- | --- | --- |",
+        "| steps | clips seen | PSNR (dB) | SSIM | gradients / truth | gain (dB) |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        said = FADE if row["steps"] is None else row["steps"]
+        said = f"{FADE} | -" if row["steps"] is None else f"{row['steps']} | {row['clips']:,}"
         known = row["steps"] != 0 and row["standard_error"] is not None
         gain = f"{row['gain']:+.2f} ± {row['standard_error']:.2f}" if known else "-"
         lines.append(f"| {said} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['gradients']:.2f} | {gain} |")
@@ -109,6 +110,7 @@ def main() -> None:
         __doc__,
         models=(FIRST, "folders with the steps of each, FOLDER=STEPS, with commas between them; the first first"),
         said=("", "what the training was: shares, batch, learning rate; for the table"),
+        clips=(4.0, "clips of one step, on average"),
         film=("", "dataset that `curate` made; its held-out shots are taken, too"),
         shots=(24, "how many of each kind"),
         steps=(0, "denoising steps; 0 for the first model's own"),
@@ -132,10 +134,16 @@ def main() -> None:
     tables: dict[str, list[dict]] = {}
     for kind, first in next(iter(measured.values())).items():
         ways = {None: first[FADE], **{steps: tallies[kind][OURS] for steps, tallies in measured.items()}}
-        rows = [{"steps": steps, **figures(tally, first[OURS], first[TRUTH])} for steps, tally in ways.items()]
-        tables[kind] = rows
-    source = f"{options.shots} shots of each kind, {NUM_FRAMES} frames, keyframes at {list(KEYFRAMES)}"
-    made = circumstances(source, {"training": {"said": options.said}})
+        tables[kind] = [
+            {
+                "steps": steps,
+                "clips": None if steps is None else round(steps * options.clips),
+                **figures(tally, first[OURS], first[TRUTH]),
+            }
+            for steps, tally in ways.items()
+        ]
+    source = f"Up to {options.shots} shots of each kind, {NUM_FRAMES} frames, keyframes at {list(KEYFRAMES)}"
+    made = circumstances(source, {"training": {"said": options.said, "clips_a_step": options.clips}})
     write_json(Path(f"{options.out}.json"), {**made, "tables": tables})
     text = "\n\n".join(as_markdown(kind, rows) for kind, rows in tables.items())
     where = f"Commit {made['commit']}, {made['machine']}, {made['date']}"

@@ -132,7 +132,7 @@ def test_a_learning_curve_compares_exports_with_the_first(monkeypatch, tmp_path)
     monkeypatch.setattr(bench, "sources", lambda options: [toy])
     models = f"smartdirector-tiny=0,{bundled_folder() / 'director-gen'}=7"
     options = ["--models", models, "--shots", "1", "--steps", "1", "--out", str(tmp_path / "curve"), "--said", "A run."]
-    options += ["--runs", str(tmp_path / "runs")]
+    options += ["--clips", "4.2", "--runs", str(tmp_path / "runs")]
     monkeypatch.setattr(sys, "argv", ["bench/learning.py", *options])
     bench.main()
     (rows,) = json.loads((tmp_path / "curve.json").read_text(encoding="utf-8"))["tables"].values()
@@ -140,7 +140,7 @@ def test_a_learning_curve_compares_exports_with_the_first(monkeypatch, tmp_path)
     assert [row["steps"] for row in rows] == [None, 0, 7] and first["gain"] == later["gain"] == 0
     assert later["psnr"] == first["psnr"] and fade["gain"] == pytest.approx(fade["psnr"] - first["psnr"], abs=1e-6)
     text = (tmp_path / "curve.md").read_text(encoding="utf-8")
-    assert f"| 7 | {first['psnr']:.2f} |" in text and "A run." in text
+    assert f"| 7 | 29 | {first['psnr']:.2f} |" in text and "A run." in text
 
 
 @pytest.mark.parametrize("options", [["--unseen", "photos"], ["--unseen", "all", "--film", "runs/film"]])
