@@ -1,11 +1,14 @@
 """What is seen of a decoded frame: upright sRGB pixels that are square, as players show them."""
 
+import os
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import av
 import numpy as np
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -68,19 +71,35 @@ def frame_pixels(frame: DecodedFrame, size: Size | None = None) -> NDArray:
     return np.ascontiguousarray(np.rot90(pixels[:, ::across], turns))
 
 
+def converted(frame: av.VideoFrame, **changes: object) -> av.VideoFrame:
+    """Convert a frame's size, format or colours; `changes` are those of `VideoFrame.reformat`.
+
+    PyAV's own method sets up a conversion anew for each frame, which takes several times as long as converting a small
+    one. Here the conversion is kept for the next frame.
+    """
+    return _converter(os.getpid(), threading.get_ident(), **changes).reformat(frame, **changes)
+
+
+@lru_cache(maxsize=16)
+def _converter(process: int, thread: int, **changes: object) -> VideoReformatter:
+    """The conversion of one thread: two must not share one, and threads of its own do not outlive a fork."""
+    return VideoReformatter()
+
+
 def _rgb(frame: av.VideoFrame, width: int, height: int, interpolation: int) -> NDArray:
     """The sRGB pixels (height, width, 3) of a frame as it is coded, uint8."""
     wide = is_wide(frame.color_trc, frame.color_primaries)
     has_alpha = any(component.is_alpha for component in frame.format.components)
     # Players take what is not stated for BT.709 where it is larger than DVDs were, and else for BT.601 (as mpv does).
     guess = Colorspace.ITU709 if frame.width >= 1280 or frame.height > 576 else Colorspace.ITU601
-    pixels = frame.to_ndarray(
+    pixels = converted(
+        frame,
         width=width,
         height=height,
         format="rgb48le" if wide else "rgba" if has_alpha else "rgb24",
         src_colorspace=guess if frame.colorspace in UNSTATED else None,
         interpolation=interpolation,
-    )
+    ).to_ndarray()
     if wide:
         return to_srgb(pixels, frame.color_trc, frame.color_primaries)
     if has_alpha:

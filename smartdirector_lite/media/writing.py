@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from ..timeline import check_number
 from .files import MediaError, PathLike, atomic_path, one_line, video_path
 from .images import check_pixels
-from .pixels import CONVERSION
+from .pixels import CONVERSION, converted
 from .sound import sound_packets
 from .videos import MAX_FPS, MIN_FPS
 
@@ -75,7 +75,7 @@ def write_video(
                     f"{path}: frame {index} has shape {pixels.shape}, the first has {first.shape}; make them equal"
                 )
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=CONVERSION)
+            frame = converted(frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, interpolation=CONVERSION)
             time = late / fps + (index / fps if times is None else times[index])
             frame.pts = late + index
             if times is not None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..media.pixels import CONVERSION, DecodedFrame, frame_pixels
+from ..media.pixels import CONVERSION, DecodedFrame, converted, frame_pixels
 from ..media.writing import SAME_EVERY_TIME
 
 CRF = (20, 36)  # H.264's rate factor, from hardly visible to blocky
@@ -64,7 +64,7 @@ def compress(video: Tensor, crf: int) -> Tensor:
         stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": "veryfast", **SAME_EVERY_TIME}
         for image in pixels:
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p", interpolation=CONVERSION)))
+            container.mux(stream.encode(converted(frame, format="yuv420p", interpolation=CONVERSION)))
         container.mux(stream.encode())
     file.seek(0)
     with av.open(file) as container:

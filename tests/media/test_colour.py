@@ -1,14 +1,16 @@
 """Colours of videos: what players show, from every kind of pixel, and closed forms for HDR and wide gamuts."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import ColorPrimaries, ColorTrc
+from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
 
 from smartdirector_lite.media import MediaError, read_video
 from smartdirector_lite.media.colour import PEAK, WHITE, hlg_light, pq_light, pq_value, to_srgb, tone_mapped
+from smartdirector_lite.media.pixels import CONVERSION, converted
 
 RGB = (200, 60, 40)
 BT709, BT601, YCGCO, BT2020 = 1, 5, 8, 9  # FFmpeg's numbers of colour spaces
@@ -214,3 +216,34 @@ def test_a_saturated_hdr_colour_keeps_its_hue(tmp_path):
     pixels = np.round(pq_value(light) * 65_535).astype(np.uint16)[None, None]
     wanted = [srgb(value / WHITE) for value in (60.0, 6.0, 3.0)]
     assert to_srgb(pixels, PQ, ColorPrimaries.BT2020)[0, 0].tolist() == pytest.approx(wanted, abs=1)
+
+
+def any_frame(rng: np.random.Generator) -> av.VideoFrame:
+    """A frame of noise of a random size, format, colour space and range."""
+    height, width = rng.choice([32, 48, 80], 2).tolist()
+    frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (height, width, 3), np.uint8), "rgb24")
+    kind = str(rng.choice(["rgb24", "yuv420p", "yuv444p"]))
+    if kind != "rgb24":
+        frame = frame.reformat(format=kind)
+        frame.colorspace, frame.color_range = int(rng.choice([BT709, BT601])), int(rng.choice([MPEG, FULL]))
+    return frame
+
+
+def test_conversions_that_are_kept_are_those_of_each_frame_alone():
+    """The same few settings for frames of every kind, in four threads, against PyAV's own method."""
+    settings = [
+        {"width": 48, "height": 27, "format": "rgb24", "interpolation": Interpolation.AREA.value},
+        {"format": "rgb48le", "src_colorspace": Colorspace.ITU601, "interpolation": CONVERSION},
+        {"format": "rgb48le", "src_colorspace": None, "interpolation": CONVERSION},
+        {"format": "yuv420p", "dst_colorspace": Colorspace.ITU709, "interpolation": CONVERSION},
+    ]
+
+    def wrong(seed: int) -> int:
+        rng, count = np.random.default_rng(seed), 0
+        for _ in range(100):
+            frame, own = any_frame(rng), settings[rng.integers(len(settings))]
+            count += (converted(frame, **own).to_ndarray() != frame.reformat(**own).to_ndarray()).any()
+        return count
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(wrong, range(4))) == [0, 0, 0, 0]
