@@ -3,9 +3,10 @@
 The models are exports of one training, each with the steps that it had taken, and the model that the training began
 from, with 0 steps. `--clips` turns the steps into clips seen. Each model fills in frames of held-out toy shots, of
 held-out film (`--film`), of drawings and of photo-like scenes, as `bench/inbetween.py` does; beside them stands a
-cross-fade. All figures are over pixels that move. The gain over the first model is taken shot by shot. What was
-measured of a model is kept in runs/learning, so that a command that was killed goes on with the next model. The tables
-are written to bench/results/.
+cross-fade. So does the model half-way between the first and the last one, whose weights are the mean of theirs: such a
+mean often keeps most of what both know (WiSE-FT, Wortsman et al. 2022). All figures are over pixels that move. The gain
+over the first model is taken shot by shot. What was measured of a model is kept in runs/learning, so that a command
+that was killed goes on with the next model. The tables are written to bench/results/.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from smartdirector_lite.training.shards import fingerprint
 RESULTS = Path(__file__).parent / "results"
 TRUTH = "truth"
 FIRST = "smartdirector-tiny=0"
+HALF = "half-way"
 
 
 def sources(options: argparse.Namespace) -> Iterator[tuple[str, argparse.Namespace]]:
@@ -77,6 +79,17 @@ def measure_once(director: Director, options: argparse.Namespace, call: dict) ->
     }
 
 
+@torch.no_grad()
+def half_way(first: Director, last: Director) -> Director:
+    """Change the first stage of `last` into the mean of both."""
+    for part in ("transformer", "text_encoder"):
+        own, other = (getattr(director.gen, part).state_dict() for director in (last, first))
+        for name, weight in own.items():
+            if weight.is_floating_point():
+                weight.lerp_(other[name], 0.5)
+    return last
+
+
 def figures(tally: Tally, first: Tally, truth: Tally) -> dict[str, float | None]:
     """The figures of one way; None where there are too few shots. first: the tally of the first model."""
     mean, error = (value if math.isfinite(value) else None for value in tally.gain(first))
@@ -98,17 +111,37 @@ def as_markdown(kind: str, rows: list[dict]) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        said = f"{FADE} | -" if row["steps"] is None else f"{row['steps']} | {row['clips']:,}"
-        known = row["steps"] != 0 and row["standard_error"] is not None
+        seen = "-" if row["clips"] is None else f"{row['clips']:,}"
+        known = row["clips"] != 0 and row["standard_error"] is not None
         gain = f"{row['gain']:+.2f} ± {row['standard_error']:.2f}" if known else "-"
-        lines.append(f"| {said} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['gradients']:.2f} | {gain} |")
+        lines.append(
+            f"| {row['steps']} | {seen} | {row['psnr']:.2f} | {row['ssim']:.3f} | {row['gradients']:.2f} | {gain} |"
+        )
     return "\n".join(lines)
+
+
+def measure_all(models: dict[str, int], options: argparse.Namespace) -> dict[int | str, dict[str, dict[str, Tally]]]:
+    """Measure the models, and the one half-way between the first and the last: their tallies, by their steps."""
+    first = director = load_director(next(iter(models)))
+    call = {  # an export of a training does not know its own defaults: the first model's hold for all
+        "num_inference_steps": options.steps or first.defaults.steps,
+        "guidance_scale": first.defaults.guidance_scale,
+    }
+    measured = {}
+    for name, steps in models.items():
+        print(f"{name}, {steps} steps", flush=True)
+        director = director if not measured else load_director(name)
+        measured[steps] = measure_once(director, options, call)
+    if len(models) > 1:
+        print(HALF, flush=True)
+        measured[HALF] = measure_once(half_way(first, director), options, call)
+    return measured
 
 
 def main() -> None:
     options = arguments(
         __doc__,
-        models=(FIRST, "folders with the steps of each, FOLDER=STEPS, with commas between them; the first first"),
+        models=(FIRST, "folders with the steps of each, FOLDER=STEPS, with commas between them; the first one has 0"),
         said=("", "what the training was: shares, batch, learning rate; for the table"),
         clips=(4.0, "clips of one step, on average"),
         film=("", "dataset that `curate` made; its held-out shots are taken, too"),
@@ -118,27 +151,17 @@ def main() -> None:
         out=(str(RESULTS / "learning"), "where the tables go, without an ending"),
     )
     pairs = [pair.rpartition("=") for pair in options.models.split(",")]
-    if not all(name and steps.isdecimal() for name, _, steps in pairs):
-        raise SystemExit(f"--models: give FOLDER=STEPS with commas between them, got {options.models!r}")
-    models = {name: int(steps) for name, _, steps in pairs}
-    call, measured = {}, {}
-    for name, steps in models.items():
-        print(f"{name}, {steps} steps", flush=True)
-        director = load_director(name)
-        if not call:  # an export of a training does not know its own defaults: the first model's hold for all
-            call = {
-                "num_inference_steps": options.steps or director.defaults.steps,
-                "guidance_scale": director.defaults.guidance_scale,
-            }
-        measured[steps] = measure_once(director, options, call)
+    if not all(name and steps.isdecimal() for name, _, steps in pairs) or int(pairs[0][2]):
+        raise SystemExit(f"--models: give FOLDER=0,FOLDER=STEPS,... in order of steps, got {options.models!r}")
+    measured = measure_all({name: int(steps) for name, _, steps in pairs}, options)
     tables: dict[str, list[dict]] = {}
-    for kind, first in next(iter(measured.values())).items():
-        ways = {None: first[FADE], **{steps: tallies[kind][OURS] for steps, tallies in measured.items()}}
+    for kind, base in measured[0].items():
+        ways = {FADE: base[FADE], **{steps: tallies[kind][OURS] for steps, tallies in measured.items()}}
         tables[kind] = [
             {
                 "steps": steps,
-                "clips": None if steps is None else round(steps * options.clips),
-                **figures(tally, first[OURS], first[TRUTH]),
+                "clips": round(steps * options.clips) if isinstance(steps, int) else None,
+                **figures(tally, base[OURS], base[TRUTH]),
             }
             for steps, tally in ways.items()
         ]

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from smartdirector_lite.loading import bundled_folder
 
@@ -136,11 +137,33 @@ def test_a_learning_curve_compares_exports_with_the_first(monkeypatch, tmp_path)
     monkeypatch.setattr(sys, "argv", ["bench/learning.py", *options])
     bench.main()
     (rows,) = json.loads((tmp_path / "curve.json").read_text(encoding="utf-8"))["tables"].values()
-    fade, first, later = rows
-    assert [row["steps"] for row in rows] == [None, 0, 7] and first["gain"] == later["gain"] == 0
+    fade, first, later, mean = rows
+    assert [row["steps"] for row in rows] == ["cross-fade", 0, 7, "half-way"] and first["gain"] == later["gain"] == 0
     assert later["psnr"] == first["psnr"] and fade["gain"] == pytest.approx(fade["psnr"] - first["psnr"], abs=1e-6)
+    assert mean["psnr"] == pytest.approx(first["psnr"], abs=1e-3)  # the mean of the same weights
     text = (tmp_path / "curve.md").read_text(encoding="utf-8")
     assert f"| 7 | 29 | {first['psnr']:.2f} |" in text and "A run." in text
+
+
+def test_half_way_is_the_mean_of_the_weights(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    first, last = (
+        SimpleNamespace(gen=SimpleNamespace(transformer=nn.Linear(3, 2), text_encoder=nn.Embedding(4, 2)))
+        for _ in range(2)
+    )
+    wanted = (first.gen.transformer.weight + last.gen.transformer.weight) / 2
+    told = (first.gen.text_encoder.weight + last.gen.text_encoder.weight) / 2
+    found = load_bench("learning").half_way(first, last).gen
+    torch.testing.assert_close(found.transformer.weight, wanted)
+    torch.testing.assert_close(found.text_encoder.weight, told)
+
+
+@pytest.mark.parametrize("models", ["smartdirector-tiny", "smartdirector-tiny=3", "smartdirector-tiny=0,runs/x="])
+def test_models_of_a_learning_curve_begin_with_no_steps(models, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    monkeypatch.setattr(sys, "argv", ["bench/learning.py", "--models", models])
+    with pytest.raises(SystemExit, match="--models: give FOLDER=0"):
+        load_bench("learning").main()
 
 
 @pytest.mark.parametrize("options", [["--unseen", "photos"], ["--unseen", "all", "--film", "runs/film"]])
@@ -167,6 +190,20 @@ def test_quoted_figures_are_those_of_the_results(path, title):
     quoted = rows(section(path.read_text(encoding="utf-8"), title))[1:]
     assert len(quoted) > 3
     assert [row for row in quoted if known.get(row[0]) != row[1]] == []
+
+
+def test_table_of_the_learning_curve_is_the_file():
+    tables = json.loads((BENCH / "results" / "learning.json").read_text(encoding="utf-8"))["tables"]
+    part = section(RESULTS, "Frames between keyframes").partition("### What more training brings")[2]
+    (_, _, *kinds), *table = rows(part)
+    assert sorted({"toy world": "toy"}.get(kind, kind) for kind in kinds) == sorted(tables)
+    for steps, clips, *cells in table:
+        for kind, cell in zip(kinds, cells, strict=True):
+            found = {str(row["steps"]): row for row in tables[{"toy world": "toy"}.get(kind, kind)]}[steps]
+            gain = f", {found['gain']:+.2f} ± {found['standard_error']:.2f}" if steps != "0" else ""
+            assert cell == f"{found['psnr']:.2f} dB{gain}"
+            assert clips == ("-" if found["clips"] is None else f"{found['clips']:,}")
+    assert [str(row["steps"]) for row in tables["toy"]] == ["cross-fade", *(row[0] for row in table)]
 
 
 def test_table_of_tau_schemes_is_the_file():
