@@ -206,6 +206,16 @@ def test_table_of_the_learning_curve_is_the_file():
     assert [str(row["steps"]) for row in tables["toy"]] == ["cross-fade", *(row[0] for row in table)]
 
 
+def test_what_captions_bring_is_the_file():
+    found = json.loads((BENCH / "results" / "captions.json").read_text(encoding="utf-8"))["tasks"]
+    text = " ".join(section(RESULTS, "Curation").split())
+    dense, alone = found["a keyframe every 12 frames"], found["the first keyframe alone"]
+    assert f"{dense['curated']:.2f} dB in place of {dense['one sentence']:.2f} dB with a keyframe every 12" in text
+    assert f"{alone['curated']:.2f} in place of {alone['one sentence']:.2f} dB after the first" in text
+    errors = f"errors of {dense['standard error']:.2f} and {alone['standard error']:.2f}"
+    assert f"of a shot is {dense['gain']:.2f} and {alone['gain']:.2f} dB" in text and errors in text
+
+
 def test_table_of_tau_schemes_is_the_file():
     measured = json.loads((BENCH / "results" / "ablation.json").read_text(encoding="utf-8"))["velocity"]
     header, *table = rows(section(RESULTS, "Tau schemes"))
