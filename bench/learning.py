@@ -2,11 +2,14 @@
 
 The models are exports of one training, each with the steps that it had taken, and the model that the training began
 from, with 0 steps. `--clips` turns the steps into clips seen. Each model fills in frames of held-out toy shots, of
-held-out film (`--film`), of drawings and of photo-like scenes, as `bench/inbetween.py` does; beside them stands a
-cross-fade. So does the model half-way between the first and the last one, whose weights are the mean of theirs: such a
-mean often keeps most of what both know (WiSE-FT, Wortsman et al. 2022). All figures are over pixels that move. The gain
-over the first model is taken shot by shot. What was measured of a model is kept in runs/learning, so that a command
-that was killed goes on with the next model. The tables are written to bench/results/.
+held-out film (`--film`), of drawings and of photo-like scenes, as `bench/inbetween.py` does. Two others fill in the
+same frames: a cross-fade, and the model half-way between the first one and the last one, whose weights are the mean of
+theirs. Such a mean often keeps most of what both know (WiSE-FT, Wortsman et al. 2022). All figures are over pixels that
+move. The gain over the first model is taken shot by shot.
+
+The measurements of each model are kept in runs/learning. When the command is killed, the next call measures only the
+models that are missing. Delete the folder after a change of the footage or of the figures. The tables are written to
+bench/results/.
 """
 
 import argparse
@@ -122,7 +125,7 @@ def as_markdown(kind: str, rows: list[dict]) -> str:
 
 def measure_all(models: dict[str, int], options: argparse.Namespace) -> dict[int | str, dict[str, dict[str, Tally]]]:
     """Measure the models, and the one half-way between the first and the last: their tallies, by their steps."""
-    first = director = load_director(next(iter(models)))
+    first = director = load_director(next(iter(models)))  # the one with 0 steps
     call = {  # an export of a training does not know its own defaults: the first model's hold for all
         "num_inference_steps": options.steps or first.defaults.steps,
         "guidance_scale": first.defaults.guidance_scale,
@@ -130,7 +133,7 @@ def measure_all(models: dict[str, int], options: argparse.Namespace) -> dict[int
     measured = {}
     for name, steps in models.items():
         print(f"{name}, {steps} steps", flush=True)
-        director = director if not measured else load_director(name)
+        director = load_director(name) if steps else first
         measured[steps] = measure_once(director, options, call)
     if len(models) > 1:
         print(HALF, flush=True)
@@ -151,9 +154,11 @@ def main() -> None:
         out=(str(RESULTS / "learning"), "where the tables go, without an ending"),
     )
     pairs = [pair.rpartition("=") for pair in options.models.split(",")]
-    if not all(name and steps.isdecimal() for name, _, steps in pairs) or int(pairs[0][2]):
-        raise SystemExit(f"--models: give FOLDER=0,FOLDER=STEPS,... in order of steps, got {options.models!r}")
-    measured = measure_all({name: int(steps) for name, _, steps in pairs}, options)
+    models = {name: int(steps) for name, _, steps in pairs if name and steps.isdecimal()}
+    steps = list(models.values())
+    if len(models) < len(pairs) or steps != sorted({0, *steps}):
+        raise SystemExit(f"--models: give FOLDER=0,FOLDER=STEPS,... with more steps each time, got {options.models!r}")
+    measured = measure_all(models, options)
     tables: dict[str, list[dict]] = {}
     for kind, base in measured[0].items():
         ways = {FADE: base[FADE], **{steps: tallies[kind][OURS] for steps, tallies in measured.items()}}

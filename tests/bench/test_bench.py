@@ -158,8 +158,8 @@ def test_half_way_is_the_mean_of_the_weights(monkeypatch):
     torch.testing.assert_close(found.text_encoder.weight, told)
 
 
-@pytest.mark.parametrize("models", ["smartdirector-tiny", "smartdirector-tiny=3", "smartdirector-tiny=0,runs/x="])
-def test_models_of_a_learning_curve_begin_with_no_steps(models, monkeypatch):
+@pytest.mark.parametrize("models", ["tiny", "tiny=3", "tiny=0,x=", "tiny=0,x=5,y=5", "tiny=0,tiny=4"])
+def test_models_of_a_learning_curve_have_ever_more_steps(models, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCH))
     monkeypatch.setattr(sys, "argv", ["bench/learning.py", "--models", models])
     with pytest.raises(SystemExit, match="--models: give FOLDER=0"):
@@ -204,6 +204,13 @@ def test_table_of_the_learning_curve_is_the_file():
             assert cell == f"{found['psnr']:.2f} dB{gain}"
             assert clips == ("-" if found["clips"] is None else f"{found['clips']:,}")
     assert [str(row["steps"]) for row in tables["toy"]] == ["cross-fade", *(row[0] for row in table)]
+    early, last = ({kind: own[place]["gain"] for kind, own in tables.items()} for place in (2, -2))
+    more = {kind: last[kind] - early[kind] for kind in tables}
+    doublings = math.log2(tables["film"][-2]["clips"] / tables["film"][2]["clips"])
+    assert all(0.2 <= round(more[kind], 1) <= 0.3 for kind in ("film", "photo-like")) and more["drawings"] < 0
+    assert all(early[kind] > last[kind] / 2 for kind in ("drawings", "photo-like"))
+    assert more["photo-like"] / doublings < 0.1
+    assert tables["toy"][-1]["gain"] > -tables["toy"][-1]["standard_error"]  # may be chance
 
 
 def test_what_captions_bring_is_the_file():

@@ -344,7 +344,9 @@ def test_the_frame_that_is_seen_is_the_one_that_is_taken(page, tmp_path):
       const sought = new Promise((done) => video.addEventListener('seeked', done, { once: true }));
       video.pause();
       video.currentTime = time;
-      for (let start = NaN; !(start <= time && time < start + 1 / 12);) start = await painted();
+      const late = new Promise((_, fail) => setTimeout(() => fail(new Error(`no frame of ${time} s`)), 60_000));
+      late.catch(() => {});
+      for (let start = NaN; !(start <= time && time < start + 1 / 12);) start = await Promise.race([painted(), late]);
       await sought;
       const canvas = document.createElement('canvas');
       [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
